@@ -1,0 +1,1 @@
+"""kubeiso: immutable Kubernetes node images with LinuxKit, and clusters made of them."""

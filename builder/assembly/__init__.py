@@ -1,0 +1,1 @@
+"""assembly: Document -> root tar."""

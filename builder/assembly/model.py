@@ -1,0 +1,23 @@
+"""What an assembler gives: LinuxKit's root tree as one tar in the store."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from builder.linuxkit.model import Document
+from builder.store import Digest, Store
+
+
+@dataclass(frozen=True)
+class RootTar:
+    """The root tree (PAX tar, later entries win over earlier ones of the same name), and who assembled it."""
+
+    digest: Digest
+    assembler: str
+
+
+class Assembler(Protocol):
+    """Same YAML in, same tree out. Every image reference of the document is pinned by digest and lies in the store."""
+
+    name: str
+
+    def assemble(self, document: Document, store: Store) -> RootTar: ...

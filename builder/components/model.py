@@ -1,0 +1,37 @@
+"""The parts of a node: where each comes from, pinned, and the files that it gave."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from builder.store import Digest
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Component(Frozen):
+    """A component in the store. `files` maps a file's name (kubelet, containerd, ...) to its blob; all are executables."""
+
+    name: str
+    version: str
+    source: str = Field(description='which source gave it: "golang", "debian", "local", ...')
+    files: dict[str, Digest]
+
+
+class DebianPackage(Frozen):
+    """One pinned .deb. `path` is relative to the archive's root (the Filename field of the Packages index)."""
+
+    name: str
+    version: str
+    path: str
+    size: int
+    sha256: Digest
+    archive: str = Field("main", description='which archive has it: "main" or "security"')
+
+
+class Lock(Frozen):
+    """components.lock: every pin that the folders of pkg/ themselves do not hold (Go modules have go.sum)."""
+
+    suite: str = "trixie"
+    packages: dict[str, DebianPackage] = {}
+    sets: dict[str, tuple[str, ...]] = Field({}, description="image -> its packages with all that they depend on, sorted")

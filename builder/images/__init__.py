@@ -1,0 +1,1 @@
+"""images: pkg/NAME + components -> OCI image in the store."""

@@ -1,0 +1,32 @@
+"""The description of an image: pkg/NAME/image.yml."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageDescription(Strict):
+    """How a folder of pkg/ becomes an OCI image of one layer.
+
+    The layer holds, later over earlier: the packages' files, the components' files, the folder `files/`, `contents`, the
+    links. Everything is owned by root unless a package says otherwise; times are fixed; names are sorted.
+    """
+
+    image: str = Field(description="the image's name; {version} stands for the version of the first component")
+    components: dict[str, dict[str, str]] = Field({}, description="component -> its file -> path in the image")
+    packages: tuple[str, ...] = Field((), description="Debian packages; the lock has them with their dependencies")
+    without: tuple[str, ...] = Field((), description="packages that the dependencies would bring and the image does not need")
+    keep: tuple[str, ...] = Field((), description="globs; if any, only the packages' files that match one are kept")
+    drop: tuple[str, ...] = Field((), description="globs of the packages' files that are left out, besides docs and locales")
+    directories: dict[str, str] = Field({}, description="empty directory -> octal mode")
+    links: dict[str, str] = Field({}, description="symbolic link -> target")
+    contents: dict[str, str] = Field({}, description="file -> text (mode 0644)")
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    user: str = ""
+    linuxkit: dict[str, Any] = Field({}, description="settings for the label org.mobyproject.config")

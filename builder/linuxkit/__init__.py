@@ -1,0 +1,1 @@
+"""linuxkit: ImageSpec -> Document -> LinuxKit YAML."""

@@ -1,0 +1,77 @@
+"""What a virtual machine is made of, and what is known of the host that runs it."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Firmware(StrEnum):
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class Attachment(StrEnum):
+    """How the medium is attached: as a CD drive, as a USB disk, or as a virtio disk."""
+
+    CDROM = "cdrom"
+    USB = "usb"
+    DISK = "disk"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Acceleration(Frozen):
+    """`name` is "kvm" or "tcg"; `reason` says how that was found out."""
+
+    name: str
+    reason: str
+
+    def to_qemu(self) -> list[str]:
+        if self.name == "kvm":
+            return ["-accel", "kvm", "-cpu", "host"]
+        return ["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max"]
+
+
+class Forward(Frozen):
+    """TCP from 127.0.0.1:host_port into the guest."""
+
+    host_port: int
+    guest_port: int
+
+
+class MachineSpec(Frozen):
+    """All that decides QEMU's command line. Files and sockets of the machine live in `directory`. Memory in MiB."""
+
+    name: str
+    directory: Path
+    medium: Path
+    attachment: Attachment = Attachment.CDROM
+    firmware: Firmware = Firmware.BIOS
+    acceleration: Acceleration
+    memory: int = 3072
+    cpus: int = 2
+    forwards: tuple[Forward, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def console_log(self) -> Path:
+        return self.directory / "console.log"
+
+    @property
+    def console_socket(self) -> Path:
+        return self.directory / "console.sock"
+
+    @property
+    def qmp_socket(self) -> Path:
+        return self.directory / "qmp.sock"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.directory / "qemu.pid"
+
+    @property
+    def stderr_log(self) -> Path:
+        return self.directory / "qemu.log"

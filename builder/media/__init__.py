@@ -1,0 +1,1 @@
+"""media: root tar -> ISO and other bootable files."""

@@ -1,0 +1,33 @@
+"""What the media room gives: files that a machine can boot."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.store import Digest
+
+
+@dataclass(frozen=True)
+class MediaRequest:
+    """What goes on a medium.
+
+    root: the root tree's tar in the store. initrd_program: the static /init of the initrd (the component `initrd`).
+    label: ISO 9660 volume label, at most 32 of A-Z 0-9 _; the initrd finds the medium by it.
+    """
+
+    root: Digest
+    initrd_program: Digest
+    label: str
+
+
+@dataclass(frozen=True)
+class Media:
+    """A bootable file. kernel and initrd are the store's blobs of what is on it, for direct boots and PXE."""
+
+    path: Path
+    format: str
+    label: str
+    size: int
+    sha256: Digest
+    kernel: Digest
+    initrd: Digest
+    cmdline: str

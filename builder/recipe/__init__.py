@@ -1,0 +1,1 @@
+"""recipe: YAML + Jinja2 values -> Recipe."""

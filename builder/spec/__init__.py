@@ -1,0 +1,1 @@
+"""spec: Recipe + components + images -> ImageSpec, everything decided."""

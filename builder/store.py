@@ -1,0 +1,218 @@
+"""The content-addressed store: blobs by SHA-256, and what an earlier build gave for the same inputs.
+
+Layout under the root (default $XDG_CACHE_HOME/kubeiso):
+  blobs/sha256/HEX   content, read-only, renamed into place only when complete
+  results/KEY.json   what the inputs hashed in KEY gave (digests and small facts)
+  locks/KEY          one builder at a time for each key
+  tmp/               work under way; nothing in it is ever read by another run
+  scratch/NAME/      caches that belong to a tool (Go's modules and build cache)
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NewType
+
+from builder.errors import BuildError
+
+Digest = NewType("Digest", str)
+"""An algorithm and a hash as OCI writes them: "sha256:" and 64 hexadecimal digits."""
+
+CHUNK = 1 << 20
+
+
+def sha256(data: bytes) -> Digest:
+    return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+
+
+def file_digest(path: Path) -> Digest:
+    with path.open("rb") as file:
+        return Digest("sha256:" + hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def key_of(*parts: object) -> str:
+    """A key for `recall`: the hash of the parts as canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def default_root() -> Path:
+    base = os.environ.get("KUBEISO_CACHE")
+    return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubeiso"
+
+
+class Writer:
+    """A blob being written; counts and hashes what passes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._hash.update(data)
+        self.size += len(data)
+        self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    @property
+    def digest(self) -> Digest:
+        return Digest("sha256:" + self._hash.hexdigest())
+
+
+class Store:
+    """All that was fetched or built, by content. Safe for several processes at once."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = (root or default_root()).absolute()
+        for name in ("blobs/sha256", "results", "locks", "tmp", "scratch"):
+            with disk_errors(self.root):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob lies; it need not be there."""
+        algorithm, _, value = digest.partition(":")
+        if algorithm != "sha256" or len(value) != 64 or not all(c in "0123456789abcdef" for c in value):
+            raise BuildError(f"{digest!r} is not a SHA-256 digest")
+        return self.root / "blobs" / "sha256" / value
+
+    def has(self, *digests: Digest) -> bool:
+        return all(self.path(digest).is_file() for digest in digests)
+
+    def read(self, digest: Digest) -> bytes:
+        return self.path(digest).read_bytes()
+
+    @contextmanager
+    def writer(self) -> Iterator[Writer]:
+        """A new blob: it is in the store under `.digest` once the block ends without an exception."""
+        with disk_errors(self.root), tempfile.NamedTemporaryFile(dir=self.root / "tmp", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                writer = Writer(file)
+                yield writer
+                file.flush()
+                self._settle(temporary, writer.digest)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def put(self, data: bytes) -> Digest:
+        with self.writer() as writer:
+            writer.write(data)
+        return writer.digest
+
+    def put_stream(self, stream: IO[bytes], *, expected: Digest | None = None) -> Digest:
+        """Takes a stream in; with `expected`, nothing enters when the content differs."""
+        with self.writer() as writer:
+            while data := stream.read(CHUNK):
+                writer.write(data)
+            if expected and writer.digest != expected:
+                raise BuildError("the content has another checksum", why=f"expected {expected}, got {writer.digest}")
+        return writer.digest
+
+    def put_file(self, path: Path, *, expected: Digest | None = None) -> Digest:
+        """Takes a copy of a file in (a reflink or an in-kernel copy where the file system can)."""
+        with path.open("rb") as file:
+            return self.put_stream(file, expected=expected)
+
+    def adopt(self, path: Path) -> Digest:
+        """Moves a file that lies in `workdir` into the store, without a copy."""
+        digest = file_digest(path)
+        with disk_errors(self.root):
+            self._settle(path, digest)
+        return digest
+
+    def _settle(self, temporary: Path, digest: Digest) -> None:
+        target = self.path(digest)
+        if target.exists():
+            temporary.unlink()
+            return
+        temporary.chmod(0o444)
+        temporary.replace(target)
+
+    @contextmanager
+    def workdir(self, prefix: str) -> Iterator[Path]:
+        """A directory for work under way, on the store's file system, removed at the end."""
+        with disk_errors(self.root):
+            directory = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=self.root / "tmp"))
+            try:
+                yield directory
+            finally:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def scratch(self, name: str) -> Path:
+        directory = self.root / "scratch" / name
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        """What was remembered under the key, provided that every digest in it is still here."""
+        try:
+            value: dict[str, Any] = json.loads((self.root / "results" / f"{key}.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return value if self.has(*digests_in(value)) else None
+
+    def remember(self, key: str, value: Mapping[str, Any]) -> None:
+        with disk_errors(self.root), tempfile.NamedTemporaryFile("w", dir=self.root / "tmp", delete=False) as file:
+            json.dump(value, file, sort_keys=True, indent=1)
+            file.flush()
+            Path(file.name).replace(self.root / "results" / f"{key}.json")
+
+    def once(self, key: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """The remembered result for the key, or that of `make`; a second builder waits for the first."""
+        found = self.recall(key)
+        if found is not None:
+            return found
+        with self.lock(key):
+            found = self.recall(key)
+            if found is None:
+                found = dict(make())
+                self.remember(key, found)
+            return found
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Holds the key against other threads and processes; freed by the kernel when this one dies."""
+        with (self.root / "locks" / key).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def digests_in(value: object) -> Iterable[Digest]:
+    """All strings that are SHA-256 digests, at any depth."""
+    if isinstance(value, str):
+        if value.startswith("sha256:") and len(value) == 71:
+            yield Digest(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from digests_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from digests_in(item)
+
+
+@contextmanager
+def disk_errors(where: Path) -> Iterator[None]:
+    """Turns a full or read-only disk into an error that a user can act on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BuildError(
+                f"the disk that holds {where} is full", why=str(error),
+                hint="free some room (kubeiso clean), or set KUBEISO_CACHE to a larger disk; finished work is kept",
+            ) from error  # fmt: skip
+        if error.errno in (errno.EROFS, errno.EACCES):
+            hint = "set KUBEISO_CACHE to a directory of yours"
+            raise BuildError(f"{where} can't be written", why=str(error), hint=hint) from error
+        raise
