@@ -69,8 +69,8 @@ def write_image(store: Store, name: str, layers: Sequence[Digest], process: Proc
         "config": process.model_dump(by_alias=True, exclude_defaults=True),
         "rootfs": {"type": "layers", "diff_ids": list(layers)},
     })  # fmt: skip
-    descriptors = tuple(Descriptor(mediaType=LAYER, digest=layer, size=store.path(layer).stat().st_size) for layer in layers)
-    manifest = Manifest(config=Descriptor(mediaType=CONFIG, digest=store.put(config), size=len(config)), layers=descriptors)
+    descriptors = tuple(Descriptor(media_type=LAYER, digest=layer, size=store.path(layer).stat().st_size) for layer in layers)
+    manifest = Manifest(config=Descriptor(media_type=CONFIG, digest=store.put(config), size=len(config)), layers=descriptors)
     return Image(name=name, digest=store.put(canonical(manifest.model_dump(by_alias=True))))
 
 

@@ -107,16 +107,16 @@ def spawn(
     stderr: int | IO[Any] = subprocess.PIPE,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Starts a program in a process group of its own; whatever way the block is left, that group is gone afterwards."""
-    argv = words(argv)
-    argv = [tool(argv[0]) if "/" not in argv[0] else argv[0], *argv[1:]]
-    debug("+ " + shlex.join(argv))
+    program, *arguments = words(argv)
+    line = [tool(program) if "/" not in program else program, *arguments]
+    debug("+ " + shlex.join(line))
     try:
         process = subprocess.Popen(
-            argv, cwd=cwd, env=environment(env), stdin=stdin if stdin is not None else subprocess.DEVNULL,
+            line, cwd=cwd, env=environment(env), stdin=stdin if stdin is not None else subprocess.DEVNULL,
             stdout=stdout, stderr=stderr, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        raise KubeisoError(f"{argv[0]} could not be started", why=str(error)) from error
+        raise KubeisoError(f"{program} could not be started", why=str(error)) from error
     try:
         yield process
     finally:

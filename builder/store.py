@@ -136,7 +136,7 @@ class Store:
         if target.exists():
             temporary.unlink()
             return
-        temporary.chmod(0o444)
+        temporary.chmod(0o555)  # read-only; executable, since a blob may be a program
         temporary.replace(target)
 
     @contextmanager

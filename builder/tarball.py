@@ -62,5 +62,5 @@ def entries(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | No
     """Every entry of an uncompressed archive in its order, with the content of regular files; reads forward only."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for info in archive:
-            archive.members = []  # tarfile keeps every header otherwise
+            archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header
             yield info, archive.extractfile(info) if info.isreg() else None

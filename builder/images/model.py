@@ -24,6 +24,7 @@ class ImageDescription(Strict):
     drop: tuple[str, ...] = Field((), description="globs of the packages' files that are left out, besides docs and locales")
     directories: dict[str, str] = Field({}, description="empty directory -> octal mode")
     links: dict[str, str] = Field({}, description="symbolic link -> target")
+    applets: dict[str, str] = Field({}, description="program -> names that are links to it, in its own directory")
     contents: dict[str, str] = Field({}, description="file -> text (mode 0644)")
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()

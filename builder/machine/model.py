@@ -43,7 +43,10 @@ class Forward(Frozen):
 
 
 class MachineSpec(Frozen):
-    """All that decides QEMU's command line. Files and sockets of the machine live in `directory`. Memory in MiB."""
+    """All that decides QEMU's command line. Files and sockets of the machine live in `directory`. Memory in MiB.
+
+    With `outbound` the guest reaches the host and what the host reaches; without it, only the forwards work.
+    """
 
     name: str
     directory: Path
@@ -54,6 +57,7 @@ class MachineSpec(Frozen):
     memory: int = 3072
     cpus: int = 2
     forwards: tuple[Forward, ...] = ()
+    outbound: bool = False
     extra: tuple[str, ...] = ()
 
     @property
@@ -75,3 +79,17 @@ class MachineSpec(Frozen):
     @property
     def stderr_log(self) -> Path:
         return self.directory / "qemu.log"
+
+    @property
+    def firmware_log(self) -> Path:
+        return self.directory / "firmware.log"
+
+    @property
+    def firmware_variables(self) -> Path:
+        return self.directory / "OVMF_VARS.fd"
+
+    @property
+    def overlay(self) -> Path | None:
+        """Where what the guest writes to a disk medium goes; an ISO or a CD is attached read-only and has none."""
+        read_only = self.medium.suffix == ".iso" or self.attachment is Attachment.CDROM
+        return None if read_only else self.directory / "disk.qcow2"

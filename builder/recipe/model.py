@@ -1,9 +1,14 @@
-"""What the author of a recipe asked for. The same models check a recipe and give its JSON schema."""
+"""What the author of a recipe asked for. The same models check a recipe and give its JSON schema.
+
+A field says all that can be said of its own value; what needs two fields, or the files beside the recipe, is in rules.py.
+"""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from builder.recipe.shapes import Shape, check_public_key, check_subnet
 
 
 class Role(StrEnum):
@@ -19,59 +24,82 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-Subnet = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$", examples=["10.244.0.0/16"])]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+Text = Annotated[str, Shape(r"^(?!\s*$)[\s\S]*$", "a text that is not empty")]
+Name = Annotated[str, Shape(rf"^{LABEL}$", "a name of lower-case letters, digits and dashes", longest=63)]
+RuntimeName = Annotated[str, Shape(r"^[a-z0-9]([-+a-z0-9]*[a-z0-9])?$", "a name such as cri-containerd", longest=63)]
+Version = Annotated[str, Shape(r"^1\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$", "a full version without a leading v, such as 1.36.3")]
+Subnet = Annotated[str, Shape(r"^[0-9]+(\.[0-9]+){3}/[0-9]+$", "an IPv4 subnet such as 10.244.0.0/16", check_subnet)]
+Domain = Annotated[str, Shape(rf"^{LABEL}(\.{LABEL})*$", "a DNS domain such as cluster.local", longest=253)]
+Argument = Annotated[str, Shape(r'^([!#-~]|"[ !#-~]*")+$', "one kernel argument without spaces (one entry for each)")]
+Console = Annotated[str, Shape(r"^[A-Za-z]+[0-9]*(,[0-9]+[noe]?[0-9]?r?)?$", "a console such as tty0 or ttyS0,115200n8")]
+PublicKey = Annotated[str, Shape(r"^[^\r\n]*[ \t]AAAA[^\r\n]*$", "one line of a .pub file", check_public_key, longest=16384)]
+Mode = Annotated[str, Shape(r"^0?[0-7]{3,4}$", "an octal mode such as 0644, in quotes")]
+NodePath = Annotated[str, Shape(r"^/?(?!\.{1,2}(/|$))[^/\r\n]+(/(?!\.{1,2}(/|$))[^/\r\n]+)*$", "an absolute path without . or ..")]
 
 
 class Kubernetes(Strict):
-    version: str = Field("1.36.3", pattern=r"^1\.\d+\.\d+$", description="Kubernetes version, without a leading v")
+    version: Version = Field("1.36.3", description="Kubernetes version, without a leading v")
 
 
 class Network(Strict):
     cni: Name = Field("bridge", description="a description in networks/")
-    pod_subnet: Subnet = Field("10.244.0.0/16", description="addresses of pods")
+    pod_subnet: Subnet = Field("10.244.0.0/16", description="addresses of pods; each node takes a /24 of it")
     service_subnet: Subnet = Field("10.96.0.0/12", description="addresses of Services")
-    domain: str = Field("cluster.local", description="the cluster's DNS domain")
+    domain: Domain = Field("cluster.local", description="the cluster's DNS domain")
     proxy_mode: Literal["nftables", "iptables"] = Field("nftables", description="kube-proxy's mode")
 
 
 class Kernel(Strict):
-    arguments: tuple[str, ...] = Field((), description="further kernel arguments, after the builder's own")
-    console: tuple[str, ...] = Field(("tty0", "ttyS0,115200n8"), description="consoles; the last one shows the node's stages")
+    arguments: tuple[Argument, ...] = Field((), description="further kernel arguments, after the builder's own")
+    console: tuple[Console, ...] = Field(
+        ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; the last one shows the node's stages"
+    )
 
 
 class Ssh(Strict):
-    authorized_keys: tuple[str, ...] = Field((), description="public keys for root; with none there is no SSH server")
+    authorized_keys: tuple[PublicKey, ...] = Field((), description="public keys for root; with none there is no SSH server")
+
+
+def _mode(given: dict[str, Any]) -> str:
+    return "0755" if given.get("directory") else "0644"
+
+
+ONE_KIND = [*({"required": [kind]} for kind in ("contents", "source", "symlink")),
+            {"required": ["directory"], "properties": {"directory": {"const": True}}}]  # fmt: skip
 
 
 class File(Strict):
     """A file, directory or symbolic link in the node's root; exactly one of contents, source, symlink, directory."""
 
-    path: str = Field(pattern=r"^/?[^/].*$", description="absolute path on the node")
-    contents: str | None = None
-    source: str | None = Field(None, description="a file on the build machine, relative to the recipe")
-    symlink: str | None = None
-    directory: bool = False
-    mode: str = Field("0644", pattern=r"^0?[0-7]{3,4}$", description="octal")
+    model_config = ConfigDict(json_schema_extra={"oneOf": ONE_KIND})
+
+    path: NodePath = Field(description="absolute path on the node")
+    contents: str | None = Field(None, description="the file's text")
+    source: Text | None = Field(None, description="a file on the build machine, relative to the recipe")
+    symlink: Text | None = Field(None, description="the link's target")
+    directory: StrictBool = Field(False, description="an empty directory")
+    mode: Mode = Field(default_factory=_mode, description="octal, in quotes; 0644, and 0755 for a directory, if left out")
 
 
 class Service(Strict):
     """A further LinuxKit service; `linuxkit` takes any key of a LinuxKit image entry (binds, capabilities, net, ...)."""
 
-    name: Name
-    image: str = Field(description="a folder of pkg/, or a full image reference with a digest that is in the store")
+    name: Name = Field(description="the service's name, once in a recipe")
+    image: Text = Field(description="a folder of pkg/, or a full image reference with a digest that is in the store")
     linuxkit: dict[str, object] = Field({}, description="keys of a LinuxKit image entry")
 
 
 class Recipe(Strict):
     """A node image."""
 
-    runtime: Name = Field(description="a description in runtimes/")
-    kubernetes: Kubernetes = Kubernetes()
-    network: Network = Network()
-    roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1)
-    kernel: Kernel = Kernel()
-    ssh: Ssh = Ssh()
-    files: tuple[File, ...] = ()
-    services: tuple[Service, ...] = ()
-    replace: dict[str, str] = Field({}, description="image of ours (init, runc, kernel, getty, ...) -> image in its place")
+    runtime: RuntimeName = Field(description="a description in runtimes/")
+    kubernetes: Kubernetes = Field(Kubernetes(), description="the version of Kubernetes")
+    network: Network = Field(Network(), description="the cluster's network")
+    roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
+    kernel: Kernel = Field(Kernel(), description="the kernel's command line")
+    ssh: Ssh = Field(Ssh(), description="access with SSH")
+    files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
+    services: tuple[Service, ...] = Field((), description="further LinuxKit services")
+    replace: dict[str, Text] = Field({}, description="image of ours (init, runc, kernel, getty, ...) -> image in its place")

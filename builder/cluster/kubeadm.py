@@ -1,0 +1,66 @@
+"""kubeadm's configuration, fitted to a machine's speed.
+
+Defaults that are scaled: kubeadm v1beta4 `timeouts`; --leader-elect-* 15 s, 10 s, 2 s (component-base/config/v1alpha1);
+etcd's heartbeat 100 ms and election 1000 ms; the kubelet's runtimeRequestTimeout 2 min; --node-monitor-grace-period 50 s.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+Document = dict[str, Any]
+
+
+def scaled(text: str, scale: float, *, node_name: str | None = None) -> str:
+    """The same YAML documents with every deadline multiplied by `scale` (never below 1)."""
+    factor = max(1.0, scale)
+    documents = [document for document in yaml.safe_load_all(text) if document]
+    change = {
+        "InitConfiguration": _init,
+        "JoinConfiguration": _init,
+        "ClusterConfiguration": _cluster,
+        "KubeletConfiguration": _kubelet,
+    }
+    for document in documents:
+        if document.get("kind") in change:
+            change[document["kind"]](document, factor)
+        if node_name and document.get("kind") in ("InitConfiguration", "JoinConfiguration"):
+            document.setdefault("nodeRegistration", {})["name"] = node_name
+    return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def _init(document: Document, factor: float) -> None:
+    timeouts = document.get("timeouts") or {}
+    document["timeouts"] = {name: _seconds(float(value.removesuffix("s")) * factor) for name, value in timeouts.items()}
+
+
+def _cluster(document: Document, factor: float) -> None:
+    election = {
+        "leader-elect-lease-duration": _seconds(min(15 * factor, 120)),
+        "leader-elect-renew-deadline": _seconds(min(10 * factor, 90)),
+        "leader-elect-retry-period": _seconds(min(2 * factor, 10)),
+    }
+    _arguments(document, "scheduler", election)
+    grace = {"node-monitor-grace-period": _seconds(50 * min(factor, 6))}
+    _arguments(document, "controllerManager", {**election, **grace})
+    local = document.setdefault("etcd", {}).setdefault("local", {})
+    pace = min(factor, 10)  # etcd refuses elections over 50 s
+    _arguments({"local": local}, "local", {"heartbeat-interval": f"{100 * pace:.0f}", "election-timeout": f"{1000 * pace:.0f}"})
+
+
+def _kubelet(document: Document, factor: float) -> None:
+    document["runtimeRequestTimeout"] = _seconds(120 * factor)
+    document["nodeLeaseDurationSeconds"] = round(40 * min(factor, 6))
+
+
+def _arguments(document: Document, part: str, values: Mapping[str, str]) -> None:
+    """Adds arguments that the author has not set."""
+    section = document.setdefault(part, {})
+    arguments = section.setdefault("extraArgs", [])
+    given = {argument["name"] for argument in arguments}
+    arguments.extend({"name": name, "value": value} for name, value in sorted(values.items()) if name not in given)
+
+
+def _seconds(value: float) -> str:
+    return f"{round(value)}s"

@@ -1,0 +1,108 @@
+"""The sources in the order in which they are tried, and the search through them."""
+
+import difflib
+
+from builder.components.description import Description, describe, names
+from builder.components.golang import Golang
+from builder.components.local import take
+from builder.components.model import Component
+from builder.components.source import Files, Overrides, Request, Source
+from builder.errors import BuildError, InputError, KubeisoError, ToolMissing
+from builder.progress import debug
+from builder.project import Project
+from builder.store import Store
+
+SOURCES: tuple[Source, ...] = (Golang(),)
+
+
+def find(
+    name: str,
+    store: Store,
+    project: Project,
+    overrides: Overrides | None = None,
+    *,
+    offline: bool = False,
+    source: str = "auto",
+) -> Component:
+    """The component from the first of its sources that gives it: the user's own files, the cache, then each in turn.
+
+    `source` is "auto" or the name of the one source to ask. With `offline` nothing is fetched.
+    Raises InputError for the user's mistakes, otherwise BuildError (ToolMissing where only a program lacks) that names
+    the component and each source with the reason why it failed.
+    """
+    description = describe(name, project)
+    request = Request(description, store, project, overrides or {}, offline)
+    sources = _sources_of(description, source)
+    outputs = sorted({output for each in sources for output in each.outputs(description)})
+    own = take(request, outputs)
+    if len(own) == len(outputs):
+        return Component(name=name, version=description.version, source="local", files=own)
+    if source != "auto":
+        sources = tuple(each for each in sources if each.name == source)
+    origin, files = _recalled(request, sources) or _provided(request, sources)
+    origin = f"{origin}+local" if own else origin
+    return Component(name=name, version=description.version, source=origin, files={**files, **own})
+
+
+def check_overrides(overrides: Overrides, project: Project) -> None:
+    """Raises InputError that lists every --component whose component or path does not exist."""
+    known = names(project)
+    mistakes = []
+    for key, path in overrides.items():
+        name = key.partition("/")[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            mistakes.append(f"{key}: there is no component {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        elif not path.exists():
+            mistakes.append(f"{key}: {path} does not exist")
+    if mistakes:
+        raise InputError("--component can't be used", details=tuple(mistakes), hint=f"the components are: {', '.join(known)}")
+
+
+def _sources_of(description: Description, wanted: str) -> tuple[Source, ...]:
+    """The sources that component.yml has a section for, in the order of trying."""
+    known = [source.name for source in SOURCES]
+    unknown = sorted(set(description.sections) - set(known))
+    if unknown:
+        raise InputError(f"{description.path}: unknown source {', '.join(unknown)}", hint=f"the sources are: {', '.join(known)}")
+    if wanted not in ("auto", "local", *known):
+        raise InputError(f"there is no source {wanted}", hint=f"the sources are: auto, local, {', '.join(known)}")
+    return tuple(source for source in SOURCES if source.name in description.sections)
+
+
+def _recalled(request: Request, sources: tuple[Source, ...]) -> tuple[str, Files] | None:
+    """What an earlier run got, from whichever source."""
+    for source in sources:
+        files = source.recall(request)
+        if files is not None:
+            debug(f"{request.name}: from the cache ({source.name})")
+            return source.name, files
+    return None
+
+
+def _provided(request: Request, sources: tuple[Source, ...]) -> tuple[str, Files]:
+    tried: list[tuple[str, KubeisoError]] = []
+    for source in sources:
+        try:
+            return source.name, source.provide(request)
+        except InputError:
+            raise
+        except KubeisoError as error:
+            tried.append((source.name, error))
+    raise _none(request, tried)
+
+
+def _none(request: Request, tried: list[tuple[str, KubeisoError]]) -> KubeisoError:
+    """The error that tells what was tried; its exit code is that of a missing tool where nothing else was wrong."""
+    lines = [f"local: no --component {request.name}=PATH was given", "cache: not made before from these inputs"]
+    for source, error in tried:
+        first, *more = str(error).splitlines()
+        lines += [f"{source}: {first}", *(f"  {line}" for line in more)]
+    kind = ToolMissing if tried and all(isinstance(error, ToolMissing) for _, error in tried) else BuildError
+    return kind(
+        f"the component {request.name} {request.description.version} can't be had", details=tuple(lines),
+        why="none of its sources gave it",
+        hint=f"put right what is said above, or give your own: --component {request.name}=PATH (a file, a directory or an archive)",
+    )  # fmt: skip
+
+

@@ -1,0 +1,55 @@
+"""cpio archives in the "newc" format, which the Linux kernel unpacks as an initramfs.
+
+Format: Linux, Documentation/driver-api/early-userspace/buffer-format.rst.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+S_IFDIR, S_IFREG, S_IFLNK, S_IFCHR = 0o040000, 0o100000, 0o120000, 0o020000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One member: `path` without a leading slash, `mode` with its type bits, `device` (major, minor) for a device node."""
+
+    path: str
+    mode: int
+    data: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+def directory(path: str, mode: int = 0o755) -> Entry:
+    return Entry(path, S_IFDIR | mode)
+
+
+def file(path: str, data: bytes, mode: int = 0o644) -> Entry:
+    return Entry(path, S_IFREG | mode, data)
+
+
+def symlink(path: str, target: str) -> Entry:
+    return Entry(path, S_IFLNK | 0o777, target.encode())
+
+
+def device(path: str, major: int, minor: int, mode: int = 0o600) -> Entry:
+    """A character device node; no privilege is needed to write one into an archive."""
+    return Entry(path, S_IFCHR | mode, device=(major, minor))
+
+
+def newc(entries: Iterable[Entry]) -> bytes:
+    """The archive of the entries in the given order (parents first), owned by root, with time 0: the same bits each time."""
+    members = [*entries, Entry("TRAILER!!!", 0)]
+    return b"".join(_member(entry, inode) for inode, entry in enumerate(members, start=1))
+
+
+def _member(entry: Entry, inode: int) -> bytes:
+    name = entry.path.encode() + b"\0"
+    links = 2 if entry.mode & 0o170000 == S_IFDIR else 1
+    # inode, mode, uid, gid, links, mtime, size, device of the archive (2), device of the node (2), length of the name, checksum
+    fields = (inode, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0, *entry.device, len(name), 0)
+    header = b"070701" + b"".join(b"%08X" % field for field in fields)
+    return _padded(header + name) + _padded(entry.data)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)

@@ -1,0 +1,163 @@
+"""Files from HTTP(S) sources into the store: resumed, tried again, and checked before they enter."""
+
+import http.client
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from builder.errors import BuildError, InputError
+from builder.progress import step, warn
+from builder.store import Digest, Store, disk_errors, file_digest
+
+ATTEMPTS = 4
+BACKOFF = 1.0  # seconds before the second attempt; doubled before each further one
+TIMEOUT = 30.0  # seconds without a byte
+BLOCK = 1 << 16
+PASSING = (408, 425, 429, 500, 502, 503, 504)  # RFC 9110, 6585, 8470: states that may pass
+
+
+class NotThere(BuildError):
+    """The source answered that it does not have the file (404, 410)."""
+
+
+class NoAnswer(BuildError):
+    """The source could not be reached, or broke off every time."""
+
+
+class _Passing(Exception):
+    """A fault that another attempt may not meet."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file elsewhere: where it is, what it must be, and what a user calls it. `size` is in bytes."""
+
+    url: str
+    digest: Digest
+    size: int | None = None
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.title or self.url.rsplit("/", 1)[-1]
+
+
+def fetch(remote: Remote, store: Store, *, moved: Callable[[int], None] | None = None, attempts: int = ATTEMPTS) -> Digest:
+    """The file's digest once it is in the store; a file that is there already costs nothing.
+
+    An interrupted download goes on where it stopped, in a later run too. Proxies come from the environment (http_proxy,
+    https_proxy, no_proxy). `moved` is told by how many bytes the download has advanced (fewer than none where a part had
+    to be dropped); without it the download is a step of its own.
+    Raises NotThere, NoAnswer, and BuildError when size or checksum differ (then nothing entered the store).
+    """
+    if urllib.parse.urlsplit(remote.url).scheme not in ("http", "https"):
+        raise InputError(f"{remote.url} is not an HTTP(S) address", why=f"it is the source of {remote.name}")
+    if moved is None:
+        with step(f"fetch {remote.name}", total=remote.size, unit="B") as work:
+            return fetch(remote, store, moved=work.advance, attempts=attempts)
+    with store.lock(f"fetch-{remote.digest.removeprefix('sha256:')}"):
+        if store.has(remote.digest):
+            moved(store.path(remote.digest).stat().st_size)
+            return remote.digest
+        return _Download(remote, store, moved).run(attempts)
+
+
+class _Download:
+    """One file under way. The part lies in the store's scratch space under the name of the digest that it must get."""
+
+    def __init__(self, remote: Remote, store: Store, moved: Callable[[int], None]) -> None:
+        self._remote, self._store, self._moved = remote, store, moved
+        self._part = store.scratch("downloads") / f"{remote.digest.removeprefix('sha256:')}.part"
+        self._told = 0
+
+    def run(self, attempts: int) -> Digest:
+        reason = ""
+        for attempt in range(attempts):
+            if attempt:
+                warn(f"{self._remote.name}: {reason}; attempt {attempt + 1} of {attempts}")
+                time.sleep(BACKOFF * 2 ** (attempt - 1))
+            try:
+                return self._attempt()
+            except _Passing as passing:
+                reason = str(passing)
+        raise NoAnswer(
+            f"{self._remote.name} could not be fetched", details=(self._remote.url,), why=f"{reason} ({attempts} attempts)",
+            hint="look at the network and at http_proxy / https_proxy; the next run goes on where this one stopped",
+        )  # fmt: skip
+
+    def _attempt(self) -> Digest:
+        have = self._usable()
+        resumed = have == self._remote.size or self._transfer(have)
+        found, size = file_digest(self._part), self._part.stat().st_size
+        if found == self._remote.digest and self._remote.size in (None, size):
+            return self._store.adopt(self._part)
+        self._drop()
+        if resumed:  # the source may have changed the file between the two parts
+            raise _Passing("the resumed file has another checksum")
+        sizes = "" if self._remote.size in (None, size) else f"; {size} bytes instead of {self._remote.size}"
+        raise BuildError(
+            f"{self._remote.name} is not what it should be; it was not taken", details=(self._remote.url,),
+            why=f"expected {self._remote.digest}, got {found}{sizes}",
+            hint="the source, or something on the way, has changed the file: try again or use another source",
+        )  # fmt: skip
+
+    def _usable(self) -> int:
+        """The bytes of an earlier attempt that the file can begin with."""
+        have = self._part.stat().st_size if self._part.exists() else 0
+        if self._remote.size is not None and have > self._remote.size:
+            self._drop()
+            have = 0
+        self._tell(have)
+        return have
+
+    def _transfer(self, have: int) -> bool:
+        """Brings the part to its full length; True if it begins with bytes of an earlier attempt."""
+        span = {"Range": f"bytes={have}-"} if have else {}
+        request = urllib.request.Request(self._remote.url, headers={"User-Agent": "kubeiso", **span})
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+                resumed = answer.status == 206 and _first_byte(answer) == have
+                self._receive(answer, have if resumed else 0)
+                return resumed
+        except urllib.error.HTTPError as error:
+            if error.code == 416 and have:  # no byte after `have`: the part is whole, or it is of another file
+                return True
+            raise self._refusal(error) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _Passing(str(getattr(error, "reason", "") or error) or type(error).__name__) from error
+
+    def _receive(self, answer: http.client.HTTPResponse, start: int) -> None:
+        due = answer.length
+        with disk_errors(self._store.root), self._part.open("ab" if start else "wb") as file:
+            while data := answer.read(BLOCK):
+                file.write(data)
+                due = None if due is None else due - len(data)
+                self._tell(file.tell())
+                if self._remote.size is not None and file.tell() > self._remote.size:
+                    break
+        if due:
+            raise _Passing(f"the source broke off, {due} bytes were still to come")
+
+    def _refusal(self, error: urllib.error.HTTPError) -> Exception:
+        answered = f"the source answered {error.code} {error.reason}"
+        if error.code in PASSING:
+            return _Passing(answered)
+        kind = NotThere if error.code in (404, 410) else BuildError
+        return kind(f"{self._remote.name} could not be fetched", details=(self._remote.url,), why=answered)
+
+    def _drop(self) -> None:
+        self._part.unlink(missing_ok=True)
+        self._tell(0)
+
+    def _tell(self, position: int) -> None:
+        self._moved(position - self._told)
+        self._told = position
+
+
+def _first_byte(answer: http.client.HTTPResponse) -> int:
+    """The offset in "Content-Range: bytes 100-199/200", or -1."""
+    first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(first) if first.isdigit() else -1

@@ -1,0 +1,116 @@
+"""QEMU's command line for a machine: what is here only describes, `launch` runs it."""
+
+import hashlib
+import json
+import uuid
+from pathlib import Path
+
+from builder.machine.model import Attachment, Firmware, MachineSpec
+
+PROGRAM = "qemu-system-x86_64"
+
+# Debian's and Ubuntu's package ovmf; no Secure Boot, so no SMM is needed.
+OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+# Formats of disk files by the ends of their names; all else is taken as raw.
+FORMATS = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhd": "vpc", ".vdi": "vdi"}
+
+_NAMESPACE = uuid.UUID("5d0d8c3e-7f2b-5d0b-9a57-6b7562650000")
+
+
+def command(spec: MachineSpec) -> list[str]:
+    """The whole argument list: a paused machine in the background, with console, QMP and logs in its directory.
+
+    It has a serial console on a unix socket that is also logged from the first byte, QMP on another socket, a screen for
+    screendumps, and one NIC behind QEMU's own NAT. Reboots work: nothing turns a reset into an end.
+    """
+    return [
+        PROGRAM, "-name", f"guest={_option(spec.name)}", "-uuid", str(machine_id(spec)),
+        "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *spec.acceleration.to_qemu(),
+        "-smp", str(spec.cpus), "-m", str(spec.memory), "-rtc", "base=utc",
+        "-display", "none", "-device", "VGA",
+        *_channels(spec), *_firmware(spec), *_medium(spec), *_network(spec),
+        "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
+        *_process(spec), *spec.extra,
+    ]  # fmt: skip
+
+
+def machine_id(spec: MachineSpec) -> uuid.UUID:
+    """The DMI product UUID. kubeadm wants a different one on each node."""
+    return uuid.uuid5(_NAMESPACE, f"{spec.directory}/{spec.name}")
+
+
+def mac_address(spec: MachineSpec, index: int) -> str:
+    """A locally administered address in QEMU's range, of its own for each machine and NIC."""
+    tail = hashlib.sha256(f"{spec.directory}/{spec.name}/{index}".encode()).digest()[:3]
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in tail)
+
+
+def image_format(path: Path) -> str:
+    return FORMATS.get(path.suffix, "raw")
+
+
+def disk_file(spec: MachineSpec) -> Path:
+    """What is attached: an ISO itself, read-only; of any other disk an overlay, so that the medium stays as it was built."""
+    return spec.overlay if spec.overlay else spec.medium
+
+
+def _channels(spec: MachineSpec) -> list[str]:
+    console = f"path={_option(spec.console_socket)},server=on,wait=off,logfile={_option(spec.console_log)}"
+    return [
+        "-chardev", f"socket,id=console,{console}", "-serial", "chardev:console",
+        "-chardev", f"socket,id=qmp,path={_option(spec.qmp_socket)},server=on,wait=off", "-mon", "chardev=qmp,mode=control",
+    ]  # fmt: skip
+
+
+def _firmware(spec: MachineSpec) -> list[str]:
+    if spec.firmware is Firmware.BIOS:
+        # SeaBIOS tells at I/O port 0x402 what it tries to boot from: https://www.seabios.org/Debugging
+        log = f"file,id=firmware,path={_option(spec.firmware_log)}"
+        return ["-chardev", log, "-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
+    return [
+        *_pflash("code", OVMF_CODE, read_only=True), *_pflash("vars", spec.firmware_variables, read_only=False),
+        "-machine", "pflash0=code,pflash1=vars",
+    ]  # fmt: skip
+
+
+def _pflash(name: str, path: Path, *, read_only: bool) -> list[str]:
+    return ["-blockdev", _block(name, "raw", path, read_only=read_only)]
+
+
+def _medium(spec: MachineSpec) -> list[str]:
+    path = disk_file(spec)
+    block = ["-blockdev", _block("medium", image_format(path), path, read_only=spec.overlay is None)]
+    match spec.attachment:
+        case Attachment.CDROM:
+            return [*block, "-device", "ide-cd,drive=medium,bootindex=0"]
+        case Attachment.USB:
+            return [*block, "-device", "qemu-xhci", "-device", "usb-storage,drive=medium,bootindex=0,removable=on"]
+        case Attachment.DISK:
+            return [*block, "-device", "virtio-blk-pci,drive=medium,bootindex=0"]
+
+
+def _block(name: str, driver: str, path: Path, *, read_only: bool) -> str:
+    file = {"driver": "file", "filename": str(path), "read-only": read_only}
+    return json.dumps({"driver": driver, "node-name": name, "read-only": read_only, "file": file})
+
+
+def _network(spec: MachineSpec) -> list[str]:
+    # restrict: without `outbound` the guest reaches neither the host nor anything beyond it; the forwards work all the same.
+    options = ["user", "id=access", f"restrict={'off' if spec.outbound else 'on'}"]
+    options += [f"hostfwd=tcp:127.0.0.1:{forward.host_port}-:{forward.guest_port}" for forward in spec.forwards]
+    # An empty romfile: no network boot, which would take its time before the medium's turn.
+    device = f"virtio-net-pci,netdev=access,mac={mac_address(spec, 0)},romfile="
+    return ["-netdev", ",".join(options), "-device", device]
+
+
+def _process(spec: MachineSpec) -> list[str]:
+    # With -D and some -d, a process in the background keeps its stderr in that file instead of losing it.
+    log = ["-D", str(spec.stderr_log), "-d", "unimp"]
+    return ["-S", "-daemonize", "-pidfile", str(spec.pid_file), *log]
+
+
+def _option(value: str | Path) -> str:
+    """A value inside QEMU's comma-separated options, where a comma is written twice."""
+    return str(value).replace(",", ",,")

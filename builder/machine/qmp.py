@@ -1,0 +1,102 @@
+"""QMP, QEMU's control channel, for callers that are not asynchronous."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
+
+from builder.deadline import Deadline
+from builder.errors import CheckError
+
+T = TypeVar("T")
+
+TIMEOUT = 30.0
+"""Seconds for one answer. QEMU's main loop answers in milliseconds, save on a host that is badly overloaded."""
+
+# Events that tell the fate of a guest: docs of QEMU, qapi/run-state.json.
+FATES = ("SHUTDOWN", "GUEST_PANICKED", "RESET")
+
+
+class Qmp:
+    """A connection for one caller. QEMU serves one client at a time, so hold it only for as long as it is needed:
+    with Qmp(socket) as qmp: qmp.execute("query-status")
+    """
+
+    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+        self._timeout = timeout
+        self._loop = asyncio.new_event_loop()
+        self._client = QMPClient("kubeiso")
+        self._fates = EventListener(FATES)
+        self._client.register_listener(self._fates)
+        try:
+            self._await(self._client.connect(str(path)), timeout)
+        except (QMPError, OSError, TimeoutError) as error:
+            self._loop.close()
+            raise _unreachable(path, error, timeout) from error
+
+    def __enter__(self) -> "Qmp":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._loop.is_closed():
+            return
+        try:
+            self._await(self._client.disconnect(), self._timeout)
+        except (QMPError, EOFError, OSError, TimeoutError):
+            pass  # QEMU ended first: there is nothing left to take leave of
+        finally:
+            self._loop.close()
+
+    def execute(self, command: str, **arguments: object) -> Any:
+        """The command's return value. Arguments with a hyphen in their name are given with an underscore.
+
+        Raises CheckError when QEMU refuses it, ends, or does not answer.
+        """
+        fields = {name.replace("_", "-"): value for name, value in arguments.items()}
+        try:
+            return self._await(self._client.execute(command, fields or None), self._timeout)
+        except ExecuteError as error:
+            raise CheckError(f"QEMU refused {command}", why=str(error)) from error
+        except (QMPError, EOFError, OSError, TimeoutError) as error:
+            raise CheckError(f"QEMU did not answer {command}", why=str(error) or type(error).__name__) from error
+
+    def monitor(self, line: str) -> str:
+        """A command of the human monitor, such as "info registers"; returns its text."""
+        return str(self.execute("human-monitor-command", command_line=line))
+
+    def status(self) -> str:
+        """Such as "running", "paused", "internal-error", "guest-panicked"."""
+        return str(self.execute("query-status")["status"])
+
+    def screendump(self, path: Path) -> None:
+        """Writes the screen as PNG; the path is QEMU's, which works in another directory."""
+        self.execute("screendump", filename=str(path.absolute()), format="png")
+
+    def set_link(self, device: str, *, up: bool) -> None:
+        """Puts the cable of a NIC in or out."""
+        self.execute("set_link", name=device, up=up)
+
+    def fate(self, deadline: Deadline, *names: str) -> dict[str, Any] | None:
+        """The next event of these names (all of FATES when none is given); None when there was none in time."""
+        while True:
+            try:
+                event = self._await(self._fates.get(), max(0.05, deadline.remaining))
+            except TimeoutError:
+                return None
+            if not names or event["event"] in names:
+                return dict(event)
+
+    def _await(self, work: Coroutine[Any, Any, T], timeout: float) -> T:
+        return self._loop.run_until_complete(asyncio.wait_for(work, timeout))
+
+
+def _unreachable(path: Path, error: BaseException, timeout: float) -> CheckError:
+    if isinstance(error, TimeoutError):
+        why = f"no greeting within {timeout:.0f} s: another program is connected to it, or QEMU hangs"
+        return CheckError("QEMU's control socket is taken", why=why, hint=f"see who holds {path}: lsof {path}")
+    return CheckError("QEMU's control socket does not answer", why=str(error), hint=f"the socket is {path}")

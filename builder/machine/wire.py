@@ -1,0 +1,139 @@
+"""The byte stream of a serial console: read without a pause by one thread, matched by pexpect, split into lines for others."""
+
+import codecs
+import fcntl
+import os
+import re
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pexpect import EOF, TIMEOUT
+from pexpect.spawnbase import SpawnBase
+
+from builder.errors import CheckError
+
+# Control sequences of a terminal (ECMA-48): colours, cursor, "where is the cursor" of line editors, titles.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_=>78])")
+
+
+def plain(text: str) -> str:
+    """Text without terminal control sequences and carriage returns."""
+    return _ESCAPES.sub("", text).replace("\r", "")
+
+
+class Wire(SpawnBase[str]):
+    """pexpect over a unix socket. A thread drains the socket, since a guest whose console nobody reads stands still.
+
+    `on_line` gets each whole line, plain, in that thread. `check` is called while an expect waits; what it raises ends the wait.
+    """
+
+    def __init__(self, path: Path, on_line: Callable[[str], None], check: Callable[[], None]) -> None:
+        super().__init__(encoding="utf-8", codec_errors="replace")
+        self.changed = threading.Condition()
+        self.ended = False
+        self._socket = _connect(path)
+        self._on_line = on_line
+        self._check = check
+        self._unread: deque[str] = deque()
+        self._line = ""
+        self._reader = threading.Thread(target=self._drain, name=f"console {path.parent.name}", daemon=True)
+
+    def start(self) -> None:
+        self._reader.start()
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:
+        """pexpect's own reading. Everything that is there, `size` or not; TIMEOUT and EOF as pexpect wants them."""
+        until = time.monotonic() + (1e6 if timeout is None or timeout < 0 else timeout)
+        with self.changed:
+            while not self._unread:
+                self._check()
+                if self.ended:
+                    self.flag_eof = True
+                    raise EOF("the console has ended")
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise TIMEOUT("nothing on the console")
+                self.changed.wait(min(left, 1.0))
+            text = "".join(self._unread)
+            self._unread.clear()
+        return text
+
+    def send(self, text: str) -> None:
+        try:
+            self._socket.sendall(text.encode())
+        except OSError as error:
+            raise CheckError("the console can't be written to", why=str(error)) from error
+
+    def skip(self) -> None:
+        """Forgets what was read and not yet matched."""
+        with self.changed:
+            self._unread.clear()
+        self.buffer = ""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._reader.is_alive():
+            self._reader.join(5.0)
+        self._socket.close()
+
+    def _drain(self) -> None:
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        while data := self._receive():
+            self._feed(decode(data))
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def _receive(self) -> bytes:
+        try:
+            return self._socket.recv(65536)
+        except OSError:
+            return b""
+
+    def _feed(self, text: str) -> None:
+        *lines, rest = text.split("\n")
+        with self.changed:
+            for part in lines:
+                self._on_line(plain(self._line + part))
+                self._line = ""
+            self._line += rest
+            self._unread.append(text)
+            self.changed.notify_all()
+
+
+def _connect(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        raise CheckError("the console can't be reached", why=f"{path}: {error.strerror}") from error
+    return connection
+
+
+class Claim:
+    """One program at a time on a console: a lock on a file beside the socket, given back by the kernel when its holder dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = path.read_text().strip()
+            self._file.close()
+            raise CheckError(
+                f"the console {path.parent.name} is in use by process {holder}", why="a serial console serves one client",
+                hint="end that one first (a `kubeiso up`, `init`, `join` or `shell` in another terminal)",
+            ) from error  # fmt: skip
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        self._file.close()

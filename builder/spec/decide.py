@@ -1,0 +1,113 @@
+"""Recipe + descriptions + images -> ImageSpec."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from builder.errors import InputError
+from builder.oci import Image
+from builder.recipe.model import Recipe, Role
+from builder.spec.kubeadm import init_config
+from builder.spec.model import Entry, ImageSpec, NodeFile, PodNetwork, Runtime
+from builder.spec.needs import Needs
+
+# A failed lease must not stop a node that has no cable.
+_OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
+_ONBOOT_SETTINGS = {
+    "dhcpcd": {**_OPTIONAL, "command": ["/usr/sbin/dhcpcd", "--nobackground", "-f", "/dhcpcd.conf", "-1", "-t", "30"]},
+}
+_SYSCTL = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
+
+
+def decide(
+    recipe: Recipe,
+    role: Role,
+    runtime: Runtime,
+    network: PodNetwork,
+    need: Needs,
+    images: Mapping[str, Image],
+    image_store: Image,
+    *,
+    folder: Path,
+    console_login: bool,
+) -> ImageSpec:
+    """Everything about one node image.
+
+    images: what each folder of pkg/ became. image_store: the image that holds the pods' images unpacked.
+    folder: where the recipe lies; `source` of its files is relative to it.
+    """
+    reference = {name: recipe.replace.get(name, image.reference) for name, image in images.items()}
+    return ImageSpec(
+        role=role,
+        runtime=recipe.runtime,
+        kubernetes_version=recipe.kubernetes.version,
+        kernel=reference["kernel"],
+        cmdline=_cmdline(recipe),
+        init=(*(reference[name] for name in need.init), image_store.reference),
+        onboot=tuple(Entry(name=n, image=reference[n], settings=_ONBOOT_SETTINGS.get(n, {})) for n in need.onboot),
+        services=tuple(_services(recipe, need, reference)),
+        files=(*_node_files(recipe, role, runtime, network), *_recipe_files(recipe, folder)),
+        container_images=tuple(images[name].reference for name in need.containers),
+        console_login=console_login,
+    )
+
+
+def _cmdline(recipe: Recipe) -> str:
+    consoles = [f"console={console}" for console in recipe.kernel.console]
+    return " ".join([*consoles, "panic=10", "loglevel=4", *recipe.kernel.arguments])
+
+
+def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iterable[Entry]:
+    extra = {service.image: service for service in recipe.services}
+    yield from (Entry(name=name, image=reference[name]) for name in need.services if name not in extra)
+    for service in recipe.services:
+        image = reference.get(service.image, service.image)
+        yield Entry(name=service.name, image=image, settings=dict(service.linuxkit))
+
+
+def _node_files(recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork) -> Iterable[NodeFile]:
+    modules = sorted({*runtime.modules, *network.modules})
+    sysctl = {**_SYSCTL, **network.sysctl}
+    yield NodeFile(path="etc/os-release", contents=_os_release(recipe))
+    yield NodeFile(path="etc/modules-load.d/20-kubeiso.conf", contents="".join(f"{name}\n" for name in modules))
+    yield NodeFile(path="etc/sysctl.d/10-kubeiso.conf", contents="".join(f"{k} = {v}\n" for k, v in sorted(sysctl.items())))
+    yield NodeFile(path="etc/kubeadm", directory=True, mode="0755")
+    if role is Role.MASTER:
+        yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime))
+    values = {"{node_pod_subnet}": _first_node_subnet(recipe.network.pod_subnet), "{pod_subnet}": recipe.network.pod_subnet}
+    yield from (_filled(file, values) for file in (*runtime.files, *network.files))
+    if recipe.ssh.authorized_keys:
+        keys = "".join(f"{key.strip()}\n" for key in recipe.ssh.authorized_keys)
+        yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
+
+
+def _recipe_files(recipe: Recipe, folder: Path) -> Iterable[NodeFile]:
+    for file in recipe.files:
+        contents = file.contents
+        if file.source is not None:
+            try:
+                contents = (folder / file.source).read_text()
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(f"the recipe's file {file.source} can't be read as text", why=str(error)) from error
+        path = file.path.lstrip("/")
+        yield NodeFile(path=path, contents=contents, symlink=file.symlink, directory=file.directory, mode=file.mode)
+
+
+def _filled(file: NodeFile, values: Mapping[str, str]) -> NodeFile:
+    contents = file.contents
+    for name, value in values.items():
+        contents = contents.replace(name, value) if contents else contents
+    return file.model_copy(update={"contents": contents})
+
+
+def _first_node_subnet(pods: str) -> str:
+    """The range that kube-controller-manager gives the first node: the first /24 of the pods' subnet."""
+    network = ipaddress.ip_network(pods)
+    return str(next(network.subnets(new_prefix=24))) if network.prefixlen < 24 else pods
+
+
+def _os_release(recipe: Recipe) -> str:
+    return (
+        "NAME=kubeiso\nID=kubeiso\nID_LIKE=linuxkit\n"
+        f'PRETTY_NAME="kubeiso, Kubernetes v{recipe.kubernetes.version}"\nVERSION_ID={recipe.kubernetes.version}\n'
+    )

@@ -1,0 +1,72 @@
+"""kubeadm's configuration (kubeadm.k8s.io/v1beta4) for a master, as the image carries it.
+
+Field names: cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go and staging/src/k8s.io/kubelet/config/v1beta1/types.go of v1.36.3.
+"""
+
+from typing import Any
+
+import yaml
+
+from builder.recipe.model import Recipe
+from builder.spec.model import Runtime
+
+# kubeadm's own defaults in seconds, three times as long: a first start on a slow disk or under emulation is no failure.
+_TIMEOUTS = {
+    "controlPlaneComponentHealthCheck": 720, "discovery": 900, "etcdAPICall": 360,
+    "kubeletHealthCheck": 720, "kubernetesAPICall": 180, "tlsBootstrap": 900,
+}  # fmt: skip
+
+
+def init_config(recipe: Recipe, runtime: Runtime) -> str:
+    """The YAML documents for `kubeadm init --config`."""
+    documents = (_init(runtime), _cluster(recipe), _kubelet(recipe, runtime), _proxy(recipe))
+    return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def _init(runtime: Runtime) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "InitConfiguration",
+        "nodeRegistration": {
+            "criSocket": runtime.socket,
+            "imagePullPolicy": "IfNotPresent",
+            "kubeletExtraArgs": [{"name": n, "value": v} for n, v in sorted(runtime.kubelet_arguments.items())],
+        },
+        "timeouts": {name: f"{seconds}s" for name, seconds in _TIMEOUTS.items()},
+    }
+
+
+def _cluster(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "ClusterConfiguration",
+        "clusterName": "kubeiso",
+        "kubernetesVersion": f"v{recipe.kubernetes.version}",
+        "networking": {
+            "dnsDomain": recipe.network.domain,
+            "podSubnet": recipe.network.pod_subnet,
+            "serviceSubnet": recipe.network.service_subnet,
+        },
+        "apiServer": {"certSANs": ["127.0.0.1", "localhost"]},
+    }
+
+
+def _kubelet(recipe: Recipe, runtime: Runtime) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": runtime.cgroup_driver,
+        "clusterDomain": recipe.network.domain,
+        # The images lie in the read-only root: to delete them would free nothing.
+        "imageGCHighThresholdPercent": 100,
+        "volumePluginDir": "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
+    }
+
+
+def _proxy(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": recipe.network.proxy_mode,
+        "clusterCIDR": recipe.network.pod_subnet,
+    }

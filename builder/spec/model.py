@@ -1,0 +1,92 @@
+"""Everything decided about one node image: no default and no choice is left to the rooms after this one."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from builder.oci import canonical
+from builder.recipe.model import Role
+from builder.store import sha256
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NodeFile(Frozen):
+    """A file of the node's root. In descriptions, {name} in `contents` stands for a decided value (see values.py)."""
+
+    path: str
+    contents: str | None = None
+    symlink: str | None = None
+    directory: bool = False
+    mode: str = "0644"
+
+
+class Check(Frozen):
+    """A command on the node whose exit code 0 is the proof."""
+
+    name: str
+    command: str
+
+
+class Runtime(Frozen):
+    """runtimes/NAME.yml: all that depends on the container runtime."""
+
+    title: str
+    socket: str = Field(description="CRI endpoint, unix:///...")
+    cgroup_driver: Literal["cgroupfs", "systemd"] = "cgroupfs"
+    image_store: Literal["containerd"] = Field("containerd", description="whose store holds the node's container images")
+    init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
+    onboot: tuple[str, ...] = Field((), description="folders of pkg/ that run once at boot, in this order")
+    services: tuple[str, ...] = Field((), description="folders of pkg/ that run as services")
+    images: tuple[str, ...] = Field((), description="folders of pkg/ whose images the node carries for its pods")
+    kubelet_arguments: dict[str, str] = {}
+    modules: tuple[str, ...] = ()
+    files: tuple[NodeFile, ...] = ()
+    checks: tuple[Check, ...] = ()
+    logs: tuple[str, ...] = Field((), description="the runtime's log files on the node")
+
+
+class PodNetwork(Frozen):
+    """networks/NAME.yml: the pod network."""
+
+    title: str
+    modules: tuple[str, ...] = ()
+    sysctl: dict[str, str] = {}
+    images: tuple[str, ...] = Field((), description="folders of pkg/ whose images the node carries")
+    files: tuple[NodeFile, ...] = ()
+
+
+class Entry(Frozen):
+    """One entry of onboot or services: an image pinned by digest and the LinuxKit keys that differ from its label."""
+
+    name: str
+    image: str
+    settings: dict[str, Any] = {}
+
+
+class ImageSpec(Frozen):
+    """One node image, decided. References are pinned by digest."""
+
+    role: Role
+    runtime: str
+    kubernetes_version: str
+    kernel: str
+    cmdline: str
+    init: tuple[str, ...]
+    onboot: tuple[Entry, ...]
+    services: tuple[Entry, ...]
+    files: tuple[NodeFile, ...]
+    container_images: tuple[str, ...] = Field(description="images for pods that lie unpacked in the node's store")
+    console_login: bool = Field(description="a root shell on the consoles without a password: test builds only")
+
+    @property
+    def id(self) -> str:
+        """64 hexadecimal digits over all of the content."""
+        return sha256(canonical(self.model_dump(mode="json"))).removeprefix("sha256:")
+
+    @property
+    def label(self) -> str:
+        """The medium's ISO 9660 volume label."""
+        return f"KUBEISO_{self.role.value}_{self.id[:8]}".upper()

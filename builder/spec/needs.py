@@ -1,0 +1,41 @@
+"""Which folders of pkg/ a node image is made of."""
+
+from dataclasses import dataclass
+
+from builder.recipe.model import Recipe, Role
+from builder.spec.model import PodNetwork, Runtime
+from builder.spec.versions import control_plane
+
+INIT = ("init", "runc", "containerd")
+ONBOOT_FIRST = ("sysctl",)
+ONBOOT_LAST = ("dhcpcd",)
+SERVICES = ("dhcpcd", "kubelet")
+# Carried by every node, so that a cluster can be tested with the network cable out.
+TEST_IMAGES = ("client", "nginx")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Folders of pkg/: for LinuxKit's sections, and for the pods (`containers`)."""
+
+    init: tuple[str, ...]
+    onboot: tuple[str, ...]
+    services: tuple[str, ...]
+    containers: tuple[str, ...]
+
+    @property
+    def node(self) -> tuple[str, ...]:
+        """Every folder that LinuxKit's sections name, the kernel's included, sorted."""
+        return tuple(sorted({"kernel", *self.init, *self.onboot, *self.services}))
+
+
+def needs(recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, *, console_login: bool) -> Needs:
+    extra = tuple(service.image for service in recipe.services if "@" not in service.image)
+    console = ("getty",) if console_login else ()
+    ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
+    return Needs(
+        init=(*INIT, *runtime.init),
+        onboot=(*ONBOOT_FIRST, *runtime.onboot, *ONBOOT_LAST),
+        services=tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh, *extra))),
+        containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *TEST_IMAGES})),
+    )
