@@ -109,9 +109,7 @@ def wanted_components(descriptions: Iterable[ImageDescription]) -> tuple[str, ..
     return tuple(sorted({*named, INITRD, IMAGE_STORE}))
 
 
-def find_components(
-    project: Project, names: Iterable[str], store: Store, options: BuildOptions
-) -> dict[str, Component]:
+def find_components(project: Project, names: Iterable[str], store: Store, options: BuildOptions) -> dict[str, Component]:
     return {name: components.find(name, store, project, options.overrides, offline=options.offline) for name in names}
 
 
@@ -171,7 +169,12 @@ def _record(built: Built, parts: Parts, stem: Path) -> None:
         "spec": built.spec.model_dump(mode="json"),
         "id": built.spec.id,
         "assembler": built.assembler,
-        "medium": {"file": built.media.path.name, "sha256": built.media.sha256, "size": built.media.size, "label": built.media.label},
+        "medium": {
+            "file": built.media.path.name,
+            "sha256": built.media.sha256,
+            "size": built.media.size,
+            "label": built.media.label,
+        },
         "components": {name: part.model_dump(mode="json") for name, part in sorted(parts.components.items())},
         "images": {name: image.model_dump(mode="json") for name, image in sorted(parts.images.items())},
     }
@@ -182,3 +185,19 @@ def _replace(path: Path, text: str) -> None:
     aside = path.with_name(f".{path.name}.part")
     aside.write_text(text)
     aside.replace(path)
+
+
+def read_lock(project: Project) -> Lock:
+    return components.load_lock(project.lock)
+
+
+def update_lock(project: Project, store: Store) -> Lock:
+    """Resolves the packages of every folder of pkg/ anew and writes components.lock."""
+    wanted = {}
+    for path in sorted(project.pkg.glob("*/image.yml")):
+        description = images.load_description(path.parent)
+        if description.packages:
+            wanted[path.parent.name] = (description.packages, description.without)
+    lock = components.update_lock(wanted, read_lock(project).suite if project.lock.exists() else "trixie", store)
+    components.save_lock(lock, project.lock)
+    return lock

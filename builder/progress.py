@@ -55,9 +55,10 @@ class Silent:
 class Lines:
     """Plain lines, for a log or where there is no terminal; a long step speaks again every `every` seconds."""
 
-    def __init__(self, out: TextIO | None = None, every: float = 15.0) -> None:
+    def __init__(self, out: TextIO | None = None, every: float = 15.0, verbose: bool = False) -> None:
         self._out = out or sys.stderr
         self._every = every
+        self._verbose = verbose
         self._spoken: dict[int, float] = {}
         self._lock = threading.Lock()
 
@@ -81,7 +82,8 @@ class Lines:
             self._say(f"  {step.title}: {'failed' if failed else 'done'} after {step.seconds:.1f} s")
 
     def note(self, level: str, text: str) -> None:
-        self._say(text if level == "info" else f"{level}: {text}")
+        if level != "debug" or self._verbose:
+            self._say(text if level == "info" else f"{level}: {text}")
 
 
 class JsonLines:

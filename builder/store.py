@@ -180,12 +180,26 @@ class Store:
                 self.remember(key, found)
             return found
 
+    def clean(self, *, everything: bool = False) -> int:
+        """Removes blobs and results (with `everything` the tools' caches too); returns the bytes freed."""
+        freed = 0
+        for name in ("blobs/sha256", "results", "tmp", *(("scratch",) if everything else ())):
+            for path in (self.root / name).iterdir():
+                freed += _size(path)
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        return freed
+
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Holds the key against other threads and processes; freed by the kernel when this one dies."""
         with (self.root / "locks" / key).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return sum(file.lstat().st_blocks * 512 for file in files)
 
 
 def digests_in(value: object) -> Iterable[Digest]:

@@ -47,7 +47,9 @@ def describe(name: str, project: Project) -> Description:
         document = yaml.safe_load((folder / FILE).read_text())
     except FileNotFoundError as error:
         known = ", ".join(names(project))
-        raise InputError(f"there is no component {name}", why=f"{folder / FILE} is missing", hint=f"the components are: {known}") from error
+        raise InputError(
+            f"there is no component {name}", why=f"{folder / FILE} is missing", hint=f"the components are: {known}"
+        ) from error
     except yaml.YAMLError as error:
         raise InputError(f"{folder / FILE} is not YAML", why=str(error)) from error
     if not isinstance(document, dict) or not isinstance(document.get("version"), str):

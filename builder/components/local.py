@@ -1,10 +1,14 @@
 """The user's own files: --component NAME=PATH for a whole component, NAME/FILE=PATH for one file of it."""
 
+import bz2
+import gzip
+import lzma
+import subprocess
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from builder.components.source import Files, Request
 from builder.errors import InputError
@@ -15,7 +19,12 @@ from builder.tarball import entries
 
 # The start of an ELF file for x86-64 (ELF specification: e_ident, then e_machine 62 at offset 18), and of a script.
 ELF_MAGIC, MACHINE, AMD64 = b"\x7fELF", slice(18, 20), (62).to_bytes(2, "little")
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878
+OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {  # RFC 1952; bzip2; xz file format 2.1.1.1
+    b"\x1f\x8b": lambda path: cast(IO[bytes], gzip.open(path)),  # noqa: SIM115
+    b"BZh": lambda path: cast(IO[bytes], bz2.open(path)),  # noqa: SIM115
+    b"\xfd7zXZ\x00": lambda path: cast(IO[bytes], lzma.open(path)),  # noqa: SIM115
+}
 
 
 def take(request: Request, outputs: Iterable[str]) -> Files:
@@ -86,7 +95,7 @@ def _from_archive(name: str, archive: Path, wanted: set[str], store: Store) -> F
                 if content is not None and file in wanted:
                     places.setdefault(file, []).append(info.name)
                     files[file] = store.put_stream(content)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError) as error:
         raise InputError(f"--component {name}={archive}: the archive can't be read", why=str(error)) from error
     for file, found in places.items():
         _only_one(name, archive, file, found)
@@ -108,15 +117,19 @@ def _is_archive(path: Path) -> bool:
         return file.read(4) == ZSTD_MAGIC or tarfile.is_tarfile(path)
 
 
-_OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {}
-
-
 @contextmanager
 def _opened(archive: Path) -> Iterator[IO[bytes]]:
-    """The uncompressed archive as a stream."""
+    """The uncompressed archive as a stream; what it is compressed with is told by its first bytes."""
     with archive.open("rb") as file:
         start = file.read(6)
-    yield file
+    if start.startswith(ZSTD_MAGIC):
+        with spawn(["zstd", "-dc", "--", archive], stderr=subprocess.DEVNULL) as process:
+            assert process.stdout
+            yield process.stdout
+        return
+    opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
+    with opener(archive) if opener else archive.open("rb") as stream:
+        yield stream
 
 
 def _check_program(what: str, start: bytes) -> None:

@@ -102,7 +102,5 @@ def _none(request: Request, tried: list[tuple[str, KubeisoError]]) -> KubeisoErr
     return kind(
         f"the component {request.name} {request.description.version} can't be had", details=tuple(lines),
         why="none of its sources gave it",
-        hint=f"put right what is said above, or give your own: --component {request.name}=PATH (a file, a directory or an archive)",
+        hint=f"put that right, or give your own: --component {request.name}=PATH (a file, a directory or an archive)",
     )  # fmt: skip
-
-

@@ -9,6 +9,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class KernelDescription(Strict):
+    """Which modules a kernel image keeps: globs on their paths under kernel/. What a kept module needs comes with it."""
+
+    keep: tuple[str, ...] = Field((), description="globs; if any, only modules that match one are kept")
+    drop: tuple[str, ...] = Field((), description="globs of modules that are left out of what `keep` lets in")
+
+
 class ImageDescription(Strict):
     """How a folder of pkg/ becomes an OCI image of one layer.
 
@@ -26,6 +33,7 @@ class ImageDescription(Strict):
     links: dict[str, str] = Field({}, description="symbolic link -> target")
     applets: dict[str, str] = Field({}, description="program -> names that are links to it, in its own directory")
     contents: dict[str, str] = Field({}, description="file -> text (mode 0644)")
+    kernel: KernelDescription | None = Field(None, description="makes a LinuxKit kernel image: /kernel and /kernel.tar")
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     env: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from builder.machine.model import Frozen
 
 
 class Identity(Frozen):
-    """A process id alone is used again sooner or later; with its start (clock ticks after boot) and the boot it is one of a kind."""
+    """A process id is used again sooner or later; with its start (clock ticks after boot) and the boot it is one of a kind."""
 
     pid: int
     started: int

@@ -84,11 +84,11 @@ def _medium(spec: MachineSpec) -> list[str]:
     block = ["-blockdev", _block("medium", image_format(path), path, read_only=spec.overlay is None)]
     match spec.attachment:
         case Attachment.CDROM:
-            return [*block, "-device", "ide-cd,drive=medium,bootindex=0"]
+            return [*block, "-device", "ide-cd,drive=medium,bootindex=1"]
         case Attachment.USB:
-            return [*block, "-device", "qemu-xhci", "-device", "usb-storage,drive=medium,bootindex=0,removable=on"]
+            return [*block, "-device", "qemu-xhci", "-device", "usb-storage,drive=medium,bootindex=1,removable=on"]
         case Attachment.DISK:
-            return [*block, "-device", "virtio-blk-pci,drive=medium,bootindex=0"]
+            return [*block, "-device", "virtio-blk-pci,drive=medium,bootindex=1"]
 
 
 def _block(name: str, driver: str, path: Path, *, read_only: bool) -> str:

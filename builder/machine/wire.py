@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pexpect import EOF, TIMEOUT
 from pexpect.spawnbase import SpawnBase
@@ -26,7 +27,13 @@ def plain(text: str) -> str:
     return _ESCAPES.sub("", text).replace("\r", "")
 
 
-class Wire(SpawnBase[str]):
+if TYPE_CHECKING:
+    Spawn = SpawnBase[str]  # generic in its type stubs only
+else:
+    Spawn = SpawnBase
+
+
+class Wire(Spawn):
     """pexpect over a unix socket. A thread drains the socket, since a guest whose console nobody reads stands still.
 
     `on_line` gets each whole line, plain, in that thread. `check` is called while an expect waits; what it raises ends the wait.
@@ -46,7 +53,7 @@ class Wire(SpawnBase[str]):
     def start(self) -> None:
         self._reader.start()
 
-    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:
+    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:  # noqa: ARG002 - pexpect's signature
         """pexpect's own reading. Everything that is there, `size` or not; TIMEOUT and EOF as pexpect wants them."""
         until = time.monotonic() + (1e6 if timeout is None or timeout < 0 else timeout)
         with self.changed:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 """Where a value is: the keys and list indices from the top of the file."""
 
 
@@ -26,7 +26,7 @@ class Mistake:
         return f"{file}:{'' if self.line else ' '}{self}"
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Place) -> str:
     """("files", 0, "mode") -> "files[0].mode"."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")

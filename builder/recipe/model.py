@@ -6,7 +6,7 @@ A field says all that can be said of its own value; what needs two fields, or th
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from builder.recipe.shapes import Shape, check_public_key, check_subnet
 
@@ -28,7 +28,6 @@ LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 Text = Annotated[str, Shape(r"^(?!\s*$)[\s\S]*$", "a text that is not empty")]
 Name = Annotated[str, Shape(rf"^{LABEL}$", "a name of lower-case letters, digits and dashes", longest=63)]
-RuntimeName = Annotated[str, Shape(r"^[a-z0-9]([-+a-z0-9]*[a-z0-9])?$", "a name such as cri-containerd", longest=63)]
 Version = Annotated[str, Shape(r"^1\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$", "a full version without a leading v, such as 1.36.3")]
 Subnet = Annotated[str, Shape(r"^[0-9]+(\.[0-9]+){3}/[0-9]+$", "an IPv4 subnet such as 10.244.0.0/16", check_subnet)]
 Domain = Annotated[str, Shape(rf"^{LABEL}(\.{LABEL})*$", "a DNS domain such as cluster.local", longest=253)]
@@ -36,7 +35,9 @@ Argument = Annotated[str, Shape(r'^([!#-~]|"[ !#-~]*")+$', "one kernel argument 
 Console = Annotated[str, Shape(r"^[A-Za-z]+[0-9]*(,[0-9]+[noe]?[0-9]?r?)?$", "a console such as tty0 or ttyS0,115200n8")]
 PublicKey = Annotated[str, Shape(r"^[^\r\n]*[ \t]AAAA[^\r\n]*$", "one line of a .pub file", check_public_key, longest=16384)]
 Mode = Annotated[str, Shape(r"^0?[0-7]{3,4}$", "an octal mode such as 0644, in quotes")]
-NodePath = Annotated[str, Shape(r"^/?(?!\.{1,2}(/|$))[^/\r\n]+(/(?!\.{1,2}(/|$))[^/\r\n]+)*$", "an absolute path without . or ..")]
+NodePath = Annotated[
+    str, Shape(r"^/?(?!\.{1,2}(/|$))[^/\r\n]+(/(?!\.{1,2}(/|$))[^/\r\n]+)*$", "an absolute path without . or ..")
+]
 
 
 class Kubernetes(Strict):
@@ -44,7 +45,7 @@ class Kubernetes(Strict):
 
 
 class Network(Strict):
-    cni: Name = Field("bridge", description="a description in networks/")
+    cni: str = Field("bridge", description="a description in networks/")
     pod_subnet: Subnet = Field("10.244.0.0/16", description="addresses of pods; each node takes a /24 of it")
     service_subnet: Subnet = Field("10.96.0.0/12", description="addresses of Services")
     domain: Domain = Field("cluster.local", description="the cluster's DNS domain")
@@ -66,8 +67,10 @@ def _mode(given: dict[str, Any]) -> str:
     return "0755" if given.get("directory") else "0644"
 
 
-ONE_KIND = [*({"required": [kind]} for kind in ("contents", "source", "symlink")),
-            {"required": ["directory"], "properties": {"directory": {"const": True}}}]  # fmt: skip
+ONE_KIND: list[JsonValue] = [
+    {"required": ["contents"]}, {"required": ["source"]}, {"required": ["symlink"]},
+    {"required": ["directory"], "properties": {"directory": {"const": True}}},
+]  # fmt: skip
 
 
 class File(Strict):
@@ -77,7 +80,7 @@ class File(Strict):
 
     path: NodePath = Field(description="absolute path on the node")
     contents: str | None = Field(None, description="the file's text")
-    source: Text | None = Field(None, description="a file on the build machine, relative to the recipe")
+    source: str | None = Field(None, description="a file on the build machine, relative to the recipe")
     symlink: Text | None = Field(None, description="the link's target")
     directory: StrictBool = Field(False, description="an empty directory")
     mode: Mode = Field(default_factory=_mode, description="octal, in quotes; 0644, and 0755 for a directory, if left out")
@@ -87,14 +90,14 @@ class Service(Strict):
     """A further LinuxKit service; `linuxkit` takes any key of a LinuxKit image entry (binds, capabilities, net, ...)."""
 
     name: Name = Field(description="the service's name, once in a recipe")
-    image: Text = Field(description="a folder of pkg/, or a full image reference with a digest that is in the store")
+    image: str = Field(description="a folder of pkg/, or a full image reference with a digest that is in the store")
     linuxkit: dict[str, object] = Field({}, description="keys of a LinuxKit image entry")
 
 
 class Recipe(Strict):
     """A node image."""
 
-    runtime: RuntimeName = Field(description="a description in runtimes/")
+    runtime: str = Field(description="a description in runtimes/")
     kubernetes: Kubernetes = Field(Kubernetes(), description="the version of Kubernetes")
     network: Network = Field(Network(), description="the cluster's network")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
@@ -102,4 +105,4 @@ class Recipe(Strict):
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     services: tuple[Service, ...] = Field((), description="further LinuxKit services")
-    replace: dict[str, Text] = Field({}, description="image of ours (init, runc, kernel, getty, ...) -> image in its place")
+    replace: dict[str, str] = Field({}, description="image of ours (init, runc, kernel, getty, ...) -> image in its place")

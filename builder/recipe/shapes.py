@@ -1,4 +1,4 @@
-"""The shapes that a single text of a recipe can have: one pattern for the loader and the JSON schema, and what a pattern can't say."""
+"""The shapes of a recipe's texts: one pattern for the loader and the JSON schema, and a check for what no pattern can say."""
 
 import base64
 import binascii

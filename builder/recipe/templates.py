@@ -72,23 +72,27 @@ class Values:
         """The text with its expressions filled in, and all that is wrong in it (then the text is of no use)."""
         if "{{" not in text and "{%" not in text:
             return text, []
+        last = max(text.count("\n", 0, -1), 0)
         try:
             template = self._jinja.parse(text)
         except TemplateSyntaxError as error:
-            return text, [Fault(error.lineno - 1, f"Jinja2 can't read this: {error.message}", "write '{{' itself as {{ '{{' }}")]
+            return text, [Fault(min(error.lineno - 1, last), f"Jinja2 can't read this: {error.message}", LITERAL)]
         faults = [Fault(node.lineno - 1, f"{words} is not possible in a recipe", HINT) for node, words in forbidden(template)]
         if faults:
             return text, faults
         pieces = [self._piece(child) for output in template.body if isinstance(output, nodes.Output) for child in output.nodes]
-        return "".join(filter_texts(pieces)), [piece for piece in pieces if isinstance(piece, Fault)]
+        return "".join(piece for piece in pieces if isinstance(piece, str)), [
+            piece for piece in pieces if isinstance(piece, Fault)
+        ]
 
     def _piece(self, node: nodes.Expr) -> str | Fault:
         """One expression by itself, so that each is checked, whatever became of the one before."""
         if isinstance(node, nodes.TemplateData):
             return node.data
         template = nodes.Template([nodes.Output([node], lineno=node.lineno)], lineno=1)
+        template.set_environment(self._jinja)
         try:
-            return self._jinja.from_string(template.set_environment(self._jinja)).render()
+            return self._jinja.from_string(template).render()
         except UndefinedError as error:
             return self._undefined(node.lineno - 1, error.message or "")
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -101,15 +105,14 @@ class Values:
         if group not in self._groups:
             return Fault(line, f"{name!r} is not defined", did_you_mean(name, self._groups) or "there are env, values and recipe")
         near = did_you_mean(member, self._groups[group])
-        give = {"values": f"give it with --set {member}=...", "env": f"set the variable {member}"}.get(group, "there is recipe.name")
+        give = {"values": f"give it with --set {member}=...", "env": f"set the variable {member}"}.get(
+            group, "there is recipe.name"
+        )
         return Fault(line, f"{name} is not defined", near or give)
 
 
+LITERAL = "there are only values, such as {{ values.NAME }}; write '{{' itself as {{ '{{' }}"
 HINT = "there are {{ values.NAME }}, {{ env.NAME }} and {{ recipe.name }}, comparisons, and the filters " + ", ".join(FILTERS)
-
-
-def filter_texts(pieces: list[str | Fault]) -> Iterator[str]:
-    return (piece for piece in pieces if isinstance(piece, str))
 
 
 def forbidden(template: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
@@ -120,6 +123,9 @@ def forbidden(template: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
         if isinstance(node, nodes.Filter) and node.name not in FILTERS:
             yield node, f"the filter {node.name!r}"
         elif not isinstance(node, ALLOWED):
-            yield node, f"{{% {type(node).__name__.lower()} %}}" if isinstance(node, nodes.Stmt) else f"a {type(node).__name__.lower()}"
+            yield (
+                node,
+                f"{{% {type(node).__name__.lower()} %}}" if isinstance(node, nodes.Stmt) else f"a {type(node).__name__.lower()}",
+            )
         else:
             waiting += node.iter_child_nodes()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from builder.recipe.mistake import Mistake, Path, dotted
+from builder.recipe.mistake import Mistake, Place, dotted
 from builder.recipe.words import kind_of
 
 DEPTH = 40  # groups within groups; far more than a recipe needs, far less than Python's recursion limit
@@ -25,31 +25,27 @@ class Tree:
     """A file's values by path, where each stands, and the mistakes found so far. `spoilt` are paths whose value is no use."""
 
     value: object = None
-    nodes: dict[Path, yaml.Node] = field(default_factory=dict)
-    keys: dict[Path, yaml.Node] = field(default_factory=dict)
+    nodes: dict[Place, yaml.Node] = field(default_factory=dict)
+    keys: dict[Place, yaml.Node] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
-    spoilt: set[Path] = field(default_factory=set)
+    spoilt: set[Place] = field(default_factory=set)
 
     def at(self, *path: str | int, default: object = None) -> object:
         """The value at the path, or the default where there is none or it is spoilt."""
         value = self.value
         for count, step in enumerate(path, 1):
-            if path[:count] in self.spoilt:
+            inside = dict(enumerate(value)) if isinstance(value, list) else value
+            if path[:count] in self.spoilt or not isinstance(inside, dict) or step not in inside:
                 return default
-            if isinstance(value, dict) and step in value:
-                value = value[step]
-            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-                value = value[step]
-            else:
-                return default
+            value = inside[step]
         return value
 
-    def listed(self, *path: str | int) -> list[tuple[Path, object]]:
+    def listed(self, *path: str | int) -> list[tuple[Place, object]]:
         """The entries of the list at the path, each with its own path; none where there is no list."""
         value = self.at(*path)
         return [((*path, index), item) for index, item in enumerate(value)] if isinstance(value, list) else []
 
-    def mistake(self, path: Path, message: str, hint: str = "", *, key: bool = False, line: int = 0) -> Mistake:
+    def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False, line: int = 0) -> Mistake:
         """A mistake at the value (or, with `key`, at its key); at what encloses it where the file has no such value.
 
         `line` counts lines after the one where the value begins, for a mistake within a text of several lines.
@@ -61,15 +57,16 @@ class Tree:
         mark = node.start_mark
         return Mistake(dotted(path), mark.line + 1 + line, 1 if line else mark.column + 1, message, hint)
 
-    def add(self, path: Path, message: str, hint: str = "", *, key: bool = False, line: int = 0) -> None:
+    def add(self, path: Place, message: str, hint: str = "", *, key: bool = False, line: int = 0) -> None:
         self.mistakes.append(self.mistake(path, message, hint, key=key, line=line))
 
-    def spoil(self, path: Path, message: str, hint: str = "", *, line: int = 0) -> None:
-        """Adds a mistake, and asks nothing more of that value."""
+    def spoil(self, path: Place, message: str, hint: str = "", *, line: int = 0) -> object:
+        """Adds a mistake, and asks nothing more of that value: None stands in its place."""
         self.add(path, message, hint, line=line)
         self.spoilt.add(path)
+        return None
 
-    def refuse(self, path: Path) -> bool:
+    def is_spoilt(self, path: Place) -> bool:
         """Whether the path lies in a value that is no use."""
         return any(path[:count] in self.spoilt for count in range(len(path) + 1))
 
@@ -88,7 +85,7 @@ def plant(root: yaml.Node) -> Tree:
     return tree
 
 
-def _value(tree: Tree, node: yaml.Node, path: Path) -> object:
+def _value(tree: Tree, node: yaml.Node, path: Place) -> object:
     tree.nodes[path] = node
     if len(tree.nodes) > SIZE:
         raise TooMuch
@@ -104,10 +101,10 @@ def _value(tree: Tree, node: yaml.Node, path: Path) -> object:
     return tree.spoil(path, f"the YAML tag {node.tag!r} has no meaning here", "leave it out")
 
 
-def _scalar(tree: Tree, node: yaml.ScalarNode, path: Path) -> object:
+def _scalar(tree: Tree, node: yaml.ScalarNode, path: Place) -> object:
     quoted = f"write it in quotes: '{node.value}'"
     try:
-        value: object = yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+        value: object = yaml.SafeLoader("").construct_object(node)
     except UNFIT:
         return tree.spoil(path, f"{node.value[:60]!r} is not what its form or its tag {node.tag!r} says", quoted)
     if node.tag not in PLAIN_TAGS:
@@ -117,9 +114,12 @@ def _scalar(tree: Tree, node: yaml.ScalarNode, path: Path) -> object:
     return value
 
 
-def _mapping(tree: Tree, node: yaml.MappingNode, path: Path) -> dict[str, object]:
+def _mapping(tree: Tree, node: yaml.MappingNode, path: Place) -> dict[str, object]:
     found: dict[str, object] = {}
     for key_node, value_node in node.value:
+        if isinstance(key_node, yaml.MappingNode) and key_node.flow_style:
+            tree.spoil(path, "braces without quotes make a group of keys", "put them in quotes: '{{ values.NAME }}'")
+            return found
         key = _key(tree, key_node, path)
         if key is None:
             continue
@@ -132,18 +132,16 @@ def _mapping(tree: Tree, node: yaml.MappingNode, path: Path) -> dict[str, object
     return found
 
 
-def _key(tree: Tree, node: yaml.Node, path: Path) -> str | None:
+def _key(tree: Tree, node: yaml.Node, path: Place) -> str | None:
     if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str" and node.value.isprintable():
-        return node.value
+        return str(node.value)
     if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:merge":
         problem, hint = "merge keys (<<) are not used in recipes", "write the keys out"
-    elif isinstance(node, yaml.MappingNode) and node.flow_style:
-        problem, hint = "a group of keys can't be a key", "a value in braces is put in quotes: '{{ values.NAME }}'"
     else:
         problem, hint = "a key must be a text", "write it in quotes"
     tree.mistakes.append(_at(node, path, problem, hint))
     return None
 
 
-def _at(node: yaml.Node, path: Path, message: str, hint: str = "") -> Mistake:
+def _at(node: yaml.Node, path: Place, message: str, hint: str = "") -> Mistake:
     return Mistake(dotted(path), node.start_mark.line + 1, node.start_mark.column + 1, message, hint)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -67,19 +68,10 @@ func (l Line) Format() []byte {
 	if l.Error != "" {
 		out = appendField(out, "error", shorten(l.Error))
 	}
-	for _, key := range sortedKeys(l.Fields) {
+	for _, key := range slices.Sorted(maps.Keys(l.Fields)) {
 		out = appendField(out, key, l.Fields[key])
 	}
 	return append(out, "}\n"...)
-}
-
-func sortedKeys(fields Fields) []string {
-	keys := make([]string, 0, len(fields))
-	for key := range fields {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func appendSeconds(out []byte, seconds float64) []byte {

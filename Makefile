@@ -1,0 +1,55 @@
+# kubeiso: `make cluster` ends with a running Kubernetes cluster, `make test` runs every test.
+SHELL := /bin/bash
+RUNTIME ?= cri-containerd
+NODES ?= 1
+VENV := .venv
+KUBEISO := $(VENV)/bin/kubeiso
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# What the host must have; each package names its use.
+HOST_PACKAGES := \
+	python3 python3-venv \
+	gcc libc6-dev pkg-config libseccomp-dev \
+	debian-archive-keyring dpkg xz-utils zstd kmod \
+	squashfs-tools xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin \
+	qemu-system-x86 qemu-utils ovmf
+TEST_PACKAGES := shellcheck
+
+.PHONY: help setup cluster build test check doctor clean
+help:
+	@echo "make cluster              installs what is missing, builds $(RUNTIME), boots a cluster and leaves it running"
+	@echo "make build RUNTIME=NAME   media of recipes/NAME.yml under out/"
+	@echo "make setup                only prepares this machine"
+	@echo "make check                every test that needs no virtual machine"
+	@echo "make test                 every test"
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml Makefile
+	@missing=$$(for p in $(HOST_PACKAGES) $(TEST_PACKAGES); do \
+	    dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	    echo "installing:" $$missing; \
+	    $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+cluster: setup
+	$(KUBEISO) up --runtime $(RUNTIME) --nodes $(NODES) --wait
+
+build: setup
+	$(KUBEISO) build --runtime $(RUNTIME)
+
+doctor: setup
+	$(KUBEISO) doctor
+
+check: setup
+	$(VENV)/bin/pytest -m "not boot and not network"
+
+test: setup
+	$(VENV)/bin/pytest
+
+clean:
+	rm -rf out

@@ -1,0 +1,5 @@
+"""`python -m builder` is `kubeiso`."""
+
+from builder.cli import main
+
+main()

@@ -1,0 +1,131 @@
+"""The verbs that make things: check, render, build, lock, clean."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from builder import pipeline
+from builder.cli.common import (
+    AssemblerName,
+    Json,
+    Offline,
+    Out,
+    Overrides,
+    Recipe,
+    Runtime,
+    Values,
+    Verbose,
+    build_options,
+    choose_sink,
+    open_store,
+    pairs,
+    recipe_path,
+    roles,
+    show,
+)
+from builder.errors import InputError
+from builder.project import Project
+from builder.recipe.load import check_recipe, schema
+
+app = typer.Typer()
+RoleOption = Annotated[str, typer.Option("--role", help="master, worker or all.")]
+
+
+@app.command(epilog="Example:  kubeiso check recipes/cri-containerd.yml")
+def check(
+    recipe: Annotated[Path | None, typer.Argument(help="The recipe file.")] = None,
+    print_schema: Annotated[bool, typer.Option("--schema", help="Prints the JSON schema of recipes.")] = False,
+    values: Values = None,
+    as_json: Json = False,
+) -> None:
+    """Tells every mistake of a recipe at once, each with its place; or prints the schema."""
+    if print_schema:
+        print(json.dumps(schema(), indent=1))
+        return
+    if recipe is None:
+        raise InputError("no recipe is given", hint="kubeiso check recipes/cri-containerd.yml")
+    mistakes = check_recipe(recipe, Project.here().root, pairs("--set", values))
+    if as_json:
+        print(json.dumps({"recipe": str(recipe), "mistakes": [mistake.__dict__ for mistake in mistakes]}, default=str))
+    if mistakes:
+        found = tuple(f"{recipe}:{mistake}" for mistake in mistakes)
+        raise InputError(f"{recipe} has {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}", details=found)
+    if not as_json:
+        print(f"{recipe}: no mistakes")
+
+
+@app.command(epilog="Example:  kubeiso render --runtime cri-containerd --role master > node.yml")
+def render(
+    runtime: Runtime = None,
+    recipe: Recipe = None,
+    role: RoleOption = "master",
+    values: Values = None,
+    console_login: Annotated[bool, typer.Option("--console-login", help="As for test builds.")] = False,
+) -> None:
+    """Prints the LinuxKit YAML; builds nothing."""
+    project = Project.here()
+    options = build_options(assembler="auto", offline=True, overrides=None, values=values, console_login=console_login)
+    plan = pipeline.plan(project, recipe_path(project, runtime, recipe), roles(role), options)
+    for name in plan.needs:
+        print(pipeline.render(project, plan, name, open_store(), options), end="")
+
+
+@app.command(
+    epilog="Examples:  kubeiso build --runtime cri-containerd --role master\n\n           kubeiso build --recipe my.yml --offline"
+)
+def build(
+    runtime: Runtime = None,
+    recipe: Recipe = None,
+    role: RoleOption = "all",
+    assembler: AssemblerName = "auto",
+    offline: Offline = False,
+    component: Overrides = None,
+    values: Values = None,
+    console_login: Annotated[
+        bool, typer.Option("--console-login", help="A root shell without a password on the consoles: for tests only.")
+    ] = False,
+    out: Out = Path("out"),
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Makes the media of a recipe under out/, each with its YAML, checksum and build record."""
+    choose_sink(as_json, verbose)
+    project = Project.here()
+    options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=console_login)
+    plan = pipeline.plan(project, recipe_path(project, runtime, recipe), roles(role), options)
+    built = pipeline.build(project, plan, open_store(), out, options)
+    result = {
+        "media": [
+            {"role": one.role, "file": str(one.media.path), "size": one.media.size, "sha256": one.media.sha256, "id": one.spec.id}
+            for one in built
+        ]
+    }
+    lines = [f"{one.media.path}  {one.media.size / 1e6:.0f} MB  {one.media.sha256}" for one in built]
+    show(result, "\n".join(lines), as_json)
+
+
+@app.command(epilog="Example:  kubeiso lock --update")
+def lock(
+    update: Annotated[
+        bool, typer.Option("--update", help="Takes the newest packages of the suite and writes the lock anew.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Shows the pins of components.lock, or renews them."""
+    choose_sink(as_json)
+    project = Project.here()
+    pins = pipeline.update_lock(project, open_store()) if update else pipeline.read_lock(project)
+    lines = [f"{name:32} {package.version}" for name, package in sorted(pins.packages.items())]
+    show(pins.model_dump(mode="json"), "\n".join([f"suite {pins.suite}, {len(pins.packages)} packages", *lines]), as_json)
+
+
+@app.command(epilog="Example:  kubeiso clean --all")
+def clean(
+    everything: Annotated[bool, typer.Option("--all", help="The Go modules and the Go build cache too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Empties the cache and tells how much room that gave."""
+    freed = open_store().clean(everything=everything)
+    show({"freed_bytes": freed}, f"freed {freed / 1e6:.0f} MB", as_json)

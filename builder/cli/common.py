@@ -1,0 +1,103 @@
+"""What the verbs share: options, the choice of a sink for progress, results for people or for machines."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from builder import progress
+from builder.cli.terminal import Terminal
+from builder.errors import InputError
+from builder.pipeline import BuildOptions
+from builder.project import Project
+from builder.recipe.model import Role
+from builder.store import Store
+
+Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help="Takes recipes/NAME.yml (default cri-containerd).")]
+Recipe = Annotated[Path | None, typer.Option("--recipe", help="Takes this recipe file instead.")]
+Json = Annotated[bool, typer.Option("--json", help="Results and progress as JSON, for machines.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Shows every command that is run.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Fetches nothing: takes the cache alone.")]
+AssemblerName = Annotated[str, typer.Option("--assembler", help="auto, linuxkit (the CLI) or native (kubeiso's own).")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--component", metavar="NAME=PATH", help="Takes a component (or NAME/FILE) from your own file or folder."),
+]
+Values = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the recipe: {{ values.NAME }}.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Where results go.")]
+
+
+def say(text: str) -> None:
+    """To people, on standard error: results alone go to standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def choose_sink(as_json: bool, verbose: bool = False) -> None:
+    """Live progress on a terminal, plain lines elsewhere, JSON lines for machines."""
+    sink: progress.Sink
+    if as_json:
+        sink = progress.JsonLines()
+    elif sys.stderr.isatty():
+        sink = Terminal(verbose)
+    else:
+        sink = progress.Lines(verbose=verbose)
+    progress.use(sink)
+
+
+def show(result: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """The result on standard output."""
+    print(json.dumps(result, indent=1, sort_keys=True, default=str) if as_json else text)
+
+
+def recipe_path(project: Project, runtime: str | None, recipe: Path | None) -> Path:
+    """The recipe that --runtime or --recipe means."""
+    if recipe is not None:
+        if runtime is not None:
+            raise InputError("--runtime and --recipe are given together", hint="give one of them")
+        return recipe
+    path = project.recipes / f"{runtime or 'cri-containerd'}.yml"
+    if not path.is_file():
+        known = sorted(other.stem for other in project.recipes.glob("*.yml"))
+        raise InputError(f"there is no recipe for the runtime {runtime}", hint=f"known are: {', '.join(known)}")
+    return path
+
+
+def roles(role: str) -> tuple[Role, ...] | None:
+    """`all` is every role of the recipe."""
+    if role == "all":
+        return None
+    try:
+        return (Role(role),)
+    except ValueError as error:
+        raise InputError(f"there is no role {role}", hint=f"known are: all, {', '.join(Role)}") from error
+
+
+def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    """NAME=VALUE words as a mapping."""
+    found = {}
+    for word in given or ():
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"{option} {word!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def build_options(
+    *, assembler: str, offline: bool, overrides: Sequence[str] | None, values: Sequence[str] | None, console_login: bool
+) -> BuildOptions:
+    if assembler not in ("auto", "linuxkit", "native"):
+        raise InputError(f"there is no assembler {assembler}", hint="known are: auto, linuxkit, native")
+    paths = {name: Path(value) for name, value in pairs("--component", overrides).items()}
+    if missing := [f"{name}: {path}" for name, path in paths.items() if not path.exists()]:
+        raise InputError("a file given with --component is not there", details=tuple(missing))
+    return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values))
+
+
+def open_store() -> Store:
+    return Store()

@@ -1,0 +1,5 @@
+"""The verbs about this machine: doctor and boot."""
+
+import typer
+
+app = typer.Typer()

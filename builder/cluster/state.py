@@ -1,0 +1,67 @@
+"""Clusters on this machine, each a directory with everything that it needs: `down` works from it alone."""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder.cluster.model import Cluster
+from builder.errors import InputError
+
+
+def clusters_root() -> Path:
+    """$KUBEISO_STATE, or kubeiso/ under $XDG_STATE_HOME (default ~/.local/state)."""
+    named = os.environ.get("KUBEISO_STATE")
+    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return Path(named).absolute() if named else base / "kubeiso"
+
+
+def directory_of(name: str) -> Path:
+    """Where the cluster of that name lies; it need not exist. Socket paths must stay under 108 bytes (unix(7))."""
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?", name):
+        raise InputError(f"{name!r} is no name for a cluster", hint="take small letters, digits and hyphens, at most 32")
+    directory = clusters_root() / name
+    if len(str(directory)) > 70:
+        raise InputError(f"the path {directory} is too long for sockets", hint="set KUBEISO_STATE to a shorter directory")
+    return directory
+
+
+@contextmanager
+def locked(name: str) -> Iterator[Path]:
+    """The cluster's directory, for one program at a time. Raises InputError when another holds it."""
+    directory = directory_of(name)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_name(f".{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"another kubeiso is at work on the cluster {name}", hint="wait for it, or take another --name"
+            ) from error
+        yield directory
+
+
+def save(cluster: Cluster) -> None:
+    aside = cluster.directory / ".cluster.json.part"
+    aside.write_text(cluster.model_dump_json(indent=1))
+    aside.replace(cluster.directory / "cluster.json")
+
+
+def load(name: str) -> Cluster:
+    path = directory_of(name) / "cluster.json"
+    if not path.is_file():
+        raise InputError(f"there is no cluster {name}", hint=f"known are: {', '.join(names()) or 'none'}; start one: kubeiso up")
+    return Cluster.model_validate_json(path.read_text())
+
+
+def names() -> list[str]:
+    """Every cluster of this user."""
+    root = clusters_root()
+    return sorted(path.parent.name for path in root.glob("*/cluster.json")) if root.is_dir() else []
+
+
+def remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,139 @@
+"""A whole run: boot, init, checks, tear-down, with a verdict that is positive only when everything was seen."""
+
+from pathlib import Path
+
+from builder.cluster import bundle, lifecycle, report
+from builder.cluster.engine import Check, Engine, NotYet
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.lifecycle import ClusterPlan
+from builder.cluster.model import Cluster, Node, Report
+from builder.cluster.readiness import Readiness
+from builder.cluster.smoke import Smoke
+from builder.deadline import Deadline
+from builder.errors import CheckError
+from builder.machine.machine import Machine
+from builder.progress import note
+
+SUITES = ("smoke",)
+
+
+class Run:
+    """One run of a suite over one cluster."""
+
+    def __init__(self, plan: ClusterPlan, cluster: Cluster, suite: str) -> None:
+        self.cluster = cluster
+        self.plan = plan
+        self.suite = suite
+        self.machines: dict[str, Machine] = {}
+        self.engine = Engine(1.0, self.alive)
+        self._timeline: list[tuple[str, float]] = []
+
+    def alive(self) -> None:
+        """Raises with QEMU's own reason as soon as a machine is gone."""
+        for machine in self.machines.values():
+            if reason := machine.obituary():
+                raise CheckError(reason)
+
+    def boot(self) -> bool:
+        """Machines started and their services running."""
+        return self.engine.run([
+            Check("A1", "the machines run", self._start, once=True),
+            Check("A2", "firmware, kernel, root and services come up", self._ready, once=True),
+            Check("A1b", "the console is complete from the first byte", self._console, once=True),
+            Check("A3", "no console shows a fault", self._clean, once=True),
+        ])  # fmt: skip
+
+    def form(self) -> bool:
+        """The runtime answers and kubeadm forms the cluster."""
+        proofs = [
+            Check(f"A4.{number}", f"{name} on {node.name}", lambda n=node, c=command: self._on(n, c), 60)  # type: ignore[misc]
+            for node in self.cluster.nodes
+            for number, (name, command) in enumerate(self.cluster.runtime.checks, 1)
+        ]
+        return self.engine.run([*proofs, Check("A6", "kubeadm init ends with exit code 0", self._init, once=True)])
+
+    def check(self) -> bool:
+        kubectl = Kubectl(self.cluster)
+        return self.engine.run([*Readiness(self.cluster, kubectl).checks(), *Smoke(self.cluster, kubectl).checks()])
+
+    def power_off(self) -> bool:
+        return self.engine.run([Check("A19", "the machines power off at the power button", self._power_off, once=True)])
+
+    def report(self, bundle_path: Path | None) -> Report:
+        return Report(
+            suite=self.suite,
+            runtime=self.cluster.runtime.name,
+            kubernetes_version=self.cluster.kubernetes_version,
+            acceleration=f"{self.plan.acceleration.name}, {self.plan.firmware.value}, {self.plan.attachment.value}",
+            scale=self.engine.scale,
+            findings=tuple(self.engine.findings),
+            timeline=self._stages(),
+            bundle=str(bundle_path or ""),
+        )
+
+    def _start(self) -> str:
+        self.machines = lifecycle.start(self.plan, self.cluster, leashed=True)
+        for machine in self.machines.values():
+            with machine.qmp() as qmp:
+                if (status := qmp.status()) != "running":
+                    raise NotYet(f"{machine.spec.name} is {status}")
+        return f"{len(self.machines)} of {len(self.cluster.nodes)} running"
+
+    def _ready(self) -> str:
+        self.engine.scale = lifecycle.wait_ready(self.cluster, self.machines)
+        return f"{self.engine.scale:.1f} times slower than native"
+
+    def _console(self) -> str:
+        """The boot loader speaks before the kernel does: with its words in the file, nothing was lost."""
+        for machine in self.machines.values():
+            log = machine.spec.console_log.read_bytes()
+            if b"KUBEISO" not in log or log.find(b"GRUB") not in range(log.find(b"KUBEISO")):
+                raise NotYet(f"{machine.spec.console_log} does not begin with the boot loader")
+        return "the boot loader's first words are in each log"
+
+    def _clean(self) -> str:
+        for machine in self.machines.values():
+            machine.console().wait_stage("ready", Deadline.after(1.0))  # raises when a panic was seen
+        return "none"
+
+    def _on(self, node: Node, command: str) -> str:
+        ended = self.machines[node.name].console().run(command, Deadline.after(30, scale=self.engine.scale))
+        if ended.code != 0:
+            raise NotYet(f"exit code {ended.code}: {ended.output.strip()[-200:]}")
+        return (ended.output.strip().splitlines() or ["exit code 0"])[0][:100]
+
+    def _init(self) -> str:
+        lifecycle.init(self.cluster, self.machines, self.engine.scale)
+        return "exit code 0, nothing of its preflight ignored"
+
+    def _power_off(self) -> str:
+        endings = [machine.stop(grace=60 * self.engine.scale) for machine in self.machines.values()]
+        if wrong := [ending.how for ending in endings if ending.how != "powerdown"]:
+            raise NotYet(f"ended by {', '.join(wrong)}")
+        return "by themselves"
+
+    def _stages(self) -> tuple[tuple[str, float], ...]:
+        """The first master's own stages, then each check, all in seconds since the machine's start."""
+        checks = [(f"{f.id} {f.name}", f.began + f.seconds) for f in self.engine.findings if f.outcome.value == "passed"]
+        return tuple((name, round(seconds, 1)) for name, seconds in checks)
+
+
+def run_suite(plan: ClusterPlan, cluster: Cluster, suite: str, out: Path) -> Report:
+    """Runs the suite and writes its report under `out`; every machine is ended whatever happens."""
+    run = Run(plan, cluster, suite)
+    made: Path | None = None
+    try:
+        if run.boot() and run.form() and run.check():
+            run.power_off()
+        if run.engine.failed:
+            made = bundle.collect(cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+    except KeyboardInterrupt:
+        note("interrupted: collecting what is known so far")
+        bundle.collect(cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+        raise
+    finally:
+        for machine in run.machines.values():
+            machine.stop(grace=0)
+    result = run.report(made)
+    report.write(result, out)
+    return result

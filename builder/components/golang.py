@@ -1,0 +1,180 @@
+"""The source `golang`: programs built from Go modules that the component's go.mod and go.sum pin."""
+
+import errno
+import re
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from builder.components.description import FILE, Description
+from builder.components.model import Frozen
+from builder.components.source import Files, Request
+from builder.components.toolchain import Go, c_toolchain, go, network
+from builder.errors import BuildError, ToolMissing
+from builder.progress import Step, step, warn
+from builder.run import failure, spawn
+from builder.store import disk_errors, file_digest, key_of
+
+RECIPE = 1  # raised when a change here changes what a build gives
+PLATFORM = {"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1"}
+ATTEMPTS = 3
+BACKOFF = 2.0  # seconds before the second attempt; doubled before the third
+
+# What Go writes where a module proxy can't be reached or breaks off (packages net, net/http, crypto/tls and cmd/go).
+UNREACHED = re.compile(
+    r"dial tcp|connection re(?:fused|set)|no such host|i/o timeout|TLS handshake|unexpected EOF|deadline exceeded"
+    r"|network is unreachable|proxyconnect|: (?:408|425|429|500|502|503|504) [A-Z]"
+)
+NOT_CACHED = "module lookup disabled by GOPROXY=off"
+FULL = "no space left on device"
+PACKAGE = re.compile(r"[\w.~/+-]+")  # go build -v writes an import path for each package that it compiles
+
+
+class Section(Frozen):
+    """The section `golang` of component.yml."""
+
+    packages: dict[str, str] = Field(min_length=1, description='output file -> Go package ("." for the folder itself)')
+    cgo: bool = False
+    libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
+    tags: tuple[str, ...] = ()
+    ldflags: tuple[str, ...] = Field((), description="added to -s -w -buildid=; {version}, {major} and {minor} are filled in")
+
+
+class Golang:
+    """Builds with `go build`, through the module proxy that the user has set or from the modules of earlier runs."""
+
+    name = "golang"
+
+    def outputs(self, description: Description) -> tuple[str, ...]:
+        section = description.section(self.name, Section)
+        return tuple(sorted(section.packages)) if section else ()
+
+    def recall(self, request: Request) -> Files | None:
+        try:
+            found = request.store.recall(_plan(request).key)
+        except ToolMissing:
+            return None
+        return found["files"] if found else None
+
+    def provide(self, request: Request) -> Files:
+        """Raises ToolMissing (Go, gcc, a C library) and BuildError (a proxy that does not answer, a compile error)."""
+        plan = _plan(request)
+        files: Files = request.store.once(plan.key, lambda: {"files": plan.build()})["files"]
+        return files
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A build that is decided: what is built with what, and the key of all that its bytes depend on."""
+
+    request: Request
+    section: Section
+    go: Go
+    key: str
+
+    def build(self) -> Files:
+        """Builds every file; one component at a time on this machine, since Go itself uses all cores."""
+        description, store = self.request.description, self.request.store
+        with (
+            store.lock("golang"),
+            store.workdir("golang") as work,
+            step(f"build {description.name} {description.version}", unit="packages") as progress,
+        ):
+            (work / "tmp").mkdir()
+            for file, package in sorted(self.section.packages.items()):
+                progress.advance(0, file)
+                self._attempt(self._command(package, work / file), work / "tmp", progress)
+            return {file: store.adopt(work / file) for file in sorted(self.section.packages)}
+
+    def _command(self, package: str, output: Path) -> list[str]:
+        version = self.request.description.version
+        major, minor, *_ = [*version.split("."), ""]
+        added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
+        ldflags = " ".join(["-s -w -buildid=", *added])
+        tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
+        flags = ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-ldflags", ldflags]
+        return [str(self.go.program), "build", *flags, "-o", str(output), package]
+
+    def _environment(self, temporary: Path) -> dict[str, str]:
+        scratch = self.request.store.scratch("go")
+        return {
+            "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", **PLATFORM,
+            "GOPATH": str(scratch), "GOMODCACHE": str(scratch / "mod"), "GOCACHE": str(scratch / "build"),
+            "GOTMPDIR": str(temporary), "CGO_ENABLED": "1" if self.section.cgo else "0",
+            **({"GOPROXY": "off"} if self.request.offline else network(self.go.program)),
+        }  # fmt: skip
+
+    def _attempt(self, command: list[str], temporary: Path, progress: Step) -> None:
+        """Runs the command; where a proxy did not answer, again after a while."""
+        environment = self._environment(temporary)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with disk_errors(self.request.store.root):
+                    _go_build(command, self.request.description.folder, environment, progress)
+                break
+            except _Unreached as error:
+                if attempt == ATTEMPTS or NOT_CACHED in str(error):
+                    raise self._unreached(str(error)) from error
+                warn(f"{self.request.name}: {error}; attempt {attempt + 1} of {ATTEMPTS}")
+                time.sleep(BACKOFF * 2 ** (attempt - 1))
+
+    def _unreached(self, line: str) -> BuildError:
+        if self.request.offline:
+            why, hint = f"--offline forbids to fetch them, and not all are in the cache: {line}", "run once without --offline"
+        else:
+            why, hint = line, "look at the network, at GOPROXY and at http_proxy / https_proxy; what was fetched is kept"
+        return BuildError(f"the Go modules of {self.request.name} could not be fetched", why=why, hint=hint)
+
+
+class _Unreached(Exception):
+    """No module proxy answered; the text is the line in which Go says so."""
+
+
+def _plan(request: Request) -> Plan:
+    section = request.description.section(Golang.name, Section)
+    assert section, "a source is asked only for what has a section"
+    toolchain = go()
+    facts = c_toolchain(section.libraries) if section.cgo else []
+    inputs = (Golang.name, RECIPE, PLATFORM, section.model_dump(), request.description.version, toolchain.version, facts)
+    return Plan(request, section, toolchain, key_of(*inputs, dict(_inputs(request.description.folder))))
+
+
+def _inputs(folder: Path) -> Iterator[tuple[str, str]]:
+    """Path and digest of every file that a build in the folder may read; descriptions and tests are not among them."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in (FILE, "image.yml") and not name.endswith("_test.go"):
+            yield name, file_digest(path)
+
+
+def _go_build(command: Sequence[str], folder: Path, environment: dict[str, str], progress: Step) -> None:
+    """Raises _Unreached, OSError for a full disk, or BuildError with the last lines that Go wrote."""
+    said: deque[str] = deque(maxlen=40)
+    with spawn(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
+        assert process.stderr
+        for raw in process.stderr:
+            line = raw.decode(errors="replace").rstrip()
+            if PACKAGE.fullmatch(line):
+                progress.advance(1, line)
+            elif line.startswith("go: downloading "):
+                progress.advance(0, line.removeprefix("go: "))
+            else:
+                said.append(line)
+        code = process.wait()
+    if code != 0:
+        raise _fault(command, code, said)
+
+
+def _fault(command: Sequence[str], code: int, said: Sequence[str]) -> Exception:
+    for line in said:
+        if FULL in line:
+            return OSError(errno.ENOSPC, line)
+    for line in said:
+        if NOT_CACHED in line or UNREACHED.search(line):
+            return _Unreached(line.strip())
+    return failure(command, code, "\n".join(said))

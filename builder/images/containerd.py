@@ -1,0 +1,189 @@
+"""Images -> a containerd store in which they are unpacked already, as one more image.
+
+What containerd 2 keeps below its root (/var/lib/containerd) lies in the image below /usr/share/kubeiso/containerd:
+databases and the manifests' and configs' blobs, which a node copies (pkg/image-seed), and the snapshots' files, which it
+links to and never changes. Layers are left out: containerd needs them no more once they are unpacked, as with its own
+setting discard_unpacked_layers.
+"""
+
+import gzip
+import hashlib
+import json
+import posixpath
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from builder import oci
+from builder.errors import BuildError
+from builder.images.compose import program_digest, write_layer
+from builder.images.packages import nodes
+from builder.images.tree import Content, Node, Spool, Tree, directory, file
+from builder.progress import step
+from builder.run import run
+from builder.store import Digest, Store, file_digest, key_of
+
+ROOT = "usr/share/kubeiso/containerd"
+NAMESPACE = "k8s.io"
+SNAPSHOTTER = "overlayfs"
+SNAPSHOTS = f"io.containerd.snapshotter.v1.{SNAPSHOTTER}/snapshots"
+# Changes when the store's files lie elsewhere or mean something else, so that a node replaces what it has.
+LAYOUT = 1
+
+# The CRI plugin's labels: it manages the image, and the kubelet never removes it to gain room. It could not: the files
+# lie in the read-only root, and without a network the image would be gone for good.
+CRI_LABELS = {"io.cri-containerd.image": "managed", "io.cri-containerd.pinned": "pinned"}
+
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An unpacked layer: its chain id (OCI image-spec) is the snapshot's name."""
+
+    chain: str
+    parent: str
+    diff: str
+    blob: oci.Descriptor
+
+
+def containerd_store(name: str, images: Sequence[oci.Image], tool: Path, store: Store) -> oci.Image:
+    """Makes the image `name` that holds the given images unpacked, or takes it from the store.
+
+    `tool` is the program built from pkg/image-store. Needs no root, no daemon; the same input gives the same digest.
+    Raises BuildError for an image that can't be unpacked.
+    """
+    key = key_of("containerd-store", LAYOUT, name, program_digest(), [image.reference for image in images], file_digest(tool))
+
+    def make() -> dict[str, Any]:
+        with store.workdir("containerd-store") as work, step(f"unpacking {len(images)} images for containerd"):
+            image = oci.write_image(store, name, [store_layer(images, tool, store, work, key)], oci.Process())
+        return {"image": image.digest, "blobs": list(oci.blobs_of(store, image.digest))}
+
+    return oci.Image(name=name, digest=store.once(key, make)["image"])
+
+
+def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str) -> Digest:
+    """The layer with the whole store; `identity` is what a node compares with what it has."""
+    layers = {layer.chain: layer for image in images for layer in layers_of(store, image)}
+    spool = Spool(work / "spool")
+    trees = {chain: snapshot_tree(store.path(layer.blob.digest), layer, spool) for chain, layer in layers.items()}
+    database = work / "root"
+    document = plan(images, layers, trees, database, store)
+    told = run([tool], input=json.dumps(document)).stdout
+    whole = Tree()
+    whole.add(ROOT, directory(0o700))
+    for made in sorted(path for path in database.rglob("*") if path.is_file()):
+        whole.add(f"{ROOT}/{made.relative_to(database).as_posix()}", file(made, 0o600))
+    for chain, number in json.loads(told)["snapshots"].items():
+        whole.graft(f"{ROOT}/{SNAPSHOTS}/{number}/fs", trees[chain])
+    whole.add(f"{ROOT}/id", Node(content=spool.put(f"{identity}\n".encode())))
+    return write_layer(store, whole)
+
+
+def layers_of(store: Store, image: oci.Image) -> list[Layer]:
+    """The image's layers, lowest first, with their chain ids."""
+    manifest = oci.manifest_of(store, image.digest)
+    diffs = json.loads(store.read(manifest.config.digest))["rootfs"]["diff_ids"]
+    if len(diffs) != len(manifest.layers):
+        raise BuildError(f"{image.name}: its config counts {len(diffs)} layers, its manifest {len(manifest.layers)}")
+    layers: list[Layer] = []
+    for diff, blob in zip(diffs, manifest.layers, strict=True):
+        parent = layers[-1].chain if layers else ""
+        chain = "sha256:" + hashlib.sha256(f"{parent} {diff}".encode()).hexdigest() if parent else diff
+        layers.append(Layer(chain, parent, diff, blob))
+    return layers
+
+
+def snapshot_tree(path: Path, layer: Layer, spool: Spool) -> Tree:
+    """A layer's files as overlayfs wants them below a snapshot's fs/: hidden names are 0/0 devices."""
+    tree = Tree(merge=False)
+
+    def take(info: tarfile.TarInfo, stream: IO[bytes]) -> Content:
+        if layer.blob.media_type != oci.LAYER or info.issparse():
+            return spool.take(stream)
+        return Content(path, info.size, info.offset_data)
+
+    with layer_stream(path, layer.blob.media_type) as stream:
+        for name, node in nodes(stream, layer.chain, take):
+            home, base = posixpath.split(name)
+            hidden = posixpath.join(home, base.removeprefix(WHITEOUT))
+            if base == OPAQUE:
+                tree.mark(home, ("trusted.overlay.opaque", "y"))
+            elif not base.startswith(WHITEOUT):
+                tree.add(name, node)
+            elif hidden not in tree:
+                tree.add(hidden, Node(type=tarfile.CHRTYPE, mode=0))
+    return tree
+
+
+@contextmanager
+def layer_stream(path: Path, media_type: str) -> Iterator[IO[bytes]]:
+    """A layer's blob as an uncompressed tar stream. Raises BuildError for a compression other than gzip."""
+    compression = media_type.rpartition(".tar")[2]
+    if compression not in ("", "+gzip"):
+        raise BuildError(f"a layer of type {media_type} can't be unpacked", hint="layers may be plain tar or gzip")
+    with path.open("rb") as raw:
+        if compression:
+            with gzip.open(raw) as stream:
+                yield cast(IO[bytes], stream)
+        else:
+            yield raw
+
+
+def plan(
+    images: Sequence[oci.Image], layers: Mapping[str, Layer], trees: Mapping[str, Tree], root: Path, store: Store
+) -> dict[str, Any]:
+    """What pkg/image-store reads: the records and labels that the CRI plugin would have made on a pull."""
+    manifests = {image.digest: oci.manifest_of(store, image.digest) for image in images}
+    chains = {image.digest: [layer.chain for layer in layers_of(store, image)] for image in images}
+    blobs: dict[str, dict[str, Any]] = {}
+    for digest, manifest in manifests.items():
+        top = {f"containerd.io/gc.ref.snapshot.{SNAPSHOTTER}": chains[digest][-1]} if chains[digest] else {}
+        blobs[digest] = blob(store, digest, {"containerd.io/gc.ref.content.config": manifest.config.digest})
+        blobs[manifest.config.digest] = blob(store, manifest.config.digest, top)
+    return {
+        "root": str(root), "namespace": NAMESPACE, "snapshotter": SNAPSHOTTER, "blobs": list(blobs.values()),
+        "snapshots": [snapshot(layer, trees[chain]) for chain, layer in layers.items()],
+        "images": [
+            {"name": name, "mediaType": oci.MANIFEST, "digest": digest, "size": size_of(store, digest), "labels": CRI_LABELS}
+            for name, digest in names_of(images, manifests).items()
+        ],
+    }  # fmt: skip
+
+
+def blob(store: Store, digest: Digest, labels: dict[str, str]) -> dict[str, Any]:
+    return {"file": str(store.path(digest)), "digest": digest, "labels": labels}
+
+
+def size_of(store: Store, digest: Digest) -> int:
+    return store.path(digest).stat().st_size
+
+
+def snapshot(layer: Layer, tree: Tree) -> dict[str, Any]:
+    """A snapshot's record, with what it takes on a disk of 4096-byte blocks."""
+    sizes = [node.content.size if node.content else 0 for _, node in tree.entries()]
+    return {
+        "name": layer.chain, "parent": layer.parent, "labels": {"containerd.io/snapshot.ref": layer.chain},
+        "size": sum(-(-size // 4096) * 4096 for size in sizes), "inodes": len(sizes) + 1,
+    }  # fmt: skip
+
+
+def names_of(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manifest]) -> dict[str, Digest]:
+    """Every name under which the CRI plugin finds an image: by tag, by digest, and its id (the config's digest)."""
+    names: dict[str, Digest] = {}
+    for image in images:
+        names[image.name] = image.digest
+        names[f"{repository(image.name)}@{image.digest}"] = image.digest
+        names[manifests[image.digest].config.digest] = image.digest
+    return names
+
+
+def repository(name: str) -> str:
+    """The full name without its tag: a colon before the last slash belongs to the host's port."""
+    home, slash, base = name.rpartition("/")
+    return f"{home}{slash}{base.partition(':')[0]}"

@@ -1,0 +1,71 @@
+"""What a description asks for -> the file tree of the image's layer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from builder.components.model import Component
+from builder.errors import InputError
+from builder.images.model import ImageDescription
+from builder.images.tree import Node, Spool, Tree, directory, file, symlink
+from builder.store import Digest, Store
+
+CERTIFICATES = "usr/share/ca-certificates"
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+
+
+def add_components(tree: Tree, description: ImageDescription, components: Mapping[str, Component], store: Store) -> None:
+    """Puts the components' files at their paths, executable."""
+    for name, files in description.components.items():
+        for file_name, path in files.items():
+            tree.add(path, file(store.path(blob_of(components, name, file_name)), 0o755))
+
+
+def blob_of(components: Mapping[str, Component], name: str, file_name: str) -> Digest:
+    """The blob of a component's file; raises InputError where the component or the file is not there."""
+    if name not in components:
+        raise InputError(f"the image needs the component {name}, which was not given", hint=f"there are: {_list(components)}")
+    files = components[name].files
+    if file_name not in files:
+        raise InputError(f"the component {name} has no file {file_name}", hint=f"it has: {_list(files)}")
+    return files[file_name]
+
+
+def _list(names: Mapping[str, object]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def add_folder(tree: Tree, folder: Path) -> None:
+    """Adds the files of a folder: executable (0755) or not (0644), as git knows them, and links as they are."""
+    for path in folder_files(folder):
+        name = path.relative_to(folder).as_posix()
+        tree.add(name, symlink(path.readlink().as_posix()) if path.is_symlink() else file(path, folder_mode(path)))
+
+
+def folder_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+
+
+def folder_mode(path: Path) -> int:
+    return 0o755 if path.lstat().st_mode & 0o100 else 0o644
+
+
+def add_texts_and_links(tree: Tree, description: ImageDescription, spool: Spool) -> None:
+    """Adds directories, contents, links and applets. An applet gives way to a program of that name."""
+    for name, mode in description.directories.items():
+        tree.add(name, directory(int(mode, 8)))
+    for name, text in description.contents.items():
+        tree.add(name, Node(content=spool.put(text.encode())))
+    for name, target in description.links.items():
+        tree.add(name, symlink(target))
+    for program, names in description.applets.items():
+        home, _, base = program.rpartition("/")
+        for applet in names.split():
+            if not any(f"{place}/{applet}" in tree for place in (home, "usr/bin", "usr/sbin")):
+                tree.add(f"{home}/{applet}", symlink(base))
+
+
+def add_certificates(tree: Tree, spool: Spool) -> None:
+    """Makes the bundle that ca-certificates' maintainer script would make: all certificates, sorted by name."""
+    texts = [node.content.read() for node in tree.under(CERTIFICATES).values() if node.content]
+    if texts:
+        tree.add(BUNDLE, Node(content=spool.put(b"".join(text.rstrip(b"\n") + b"\n" for text in texts))))

@@ -1,0 +1,179 @@
+"""A virtual machine that runs: started, found again from its directory alone, watched, and ended."""
+
+import json
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from builder.deadline import Deadline
+from builder.errors import CheckError
+from builder.machine.console import Console
+from builder.machine.launch import last_words, launch, leash, prepare
+from builder.machine.model import Frozen, MachineSpec
+from builder.machine.process import Identity, Process
+from builder.machine.qmp import Qmp
+from builder.machine.speed import Stage
+from builder.progress import debug
+
+STATE = "machine.json"
+
+# What SeaBIOS writes to its log when nothing that is attached can be booted.
+_NO_BOOT = "No bootable device"
+
+
+class State(Frozen):
+    """What `attach` needs to find a machine again."""
+
+    spec: MachineSpec
+    identity: Identity | None = None
+
+
+class Ending(Frozen):
+    """How a machine came to its end: "powerdown", "quit", "SIGTERM", "SIGKILL" or "ended before"; and QEMU's own reason."""
+
+    how: str
+    reason: str = ""
+
+
+class Machine:
+    """A machine by its directory. All methods but `console` work for any number of programs at once."""
+
+    def __init__(self, state: State) -> None:
+        self.spec = state.spec
+        self._process = Process.find(state.identity, str(state.spec.directory)) if state.identity else None
+        self._console: Console | None = None
+        self._leash = ExitStack()
+
+    @classmethod
+    def start(cls, spec: MachineSpec, *, leashed: bool = False, on_stage: Callable[[Stage], None] | None = None) -> "Machine":
+        """Starts a machine; its console is read from the first byte.
+
+        It outlives this program, unless it is `leashed`. Raises InputError, ToolMissing, or BuildError with QEMU's own words.
+        """
+        spec = spec.model_copy(update={"directory": spec.directory.absolute(), "medium": spec.medium.absolute()})
+        if (spec.directory / STATE).exists() and cls.attach(spec.directory).alive():
+            raise CheckError(f"the machine {spec.name} runs already", hint="end it first: kubeiso down")
+        prepare(spec)
+        _save(State(spec=spec))
+        state = State(spec=spec, identity=launch(spec))
+        _save(state)
+        machine = cls(state)
+        try:
+            machine._begin(leashed, on_stage or (lambda _: None))
+        except BaseException:
+            machine.stop(grace=0)
+            raise
+        return machine
+
+    @classmethod
+    def attach(cls, directory: Path) -> "Machine":
+        """A machine that was started before, by this program or another one; it need not run any more."""
+        try:
+            return cls(State.model_validate(json.loads((directory / STATE).read_text())))
+        except (FileNotFoundError, ValueError) as error:
+            raise CheckError(f"there is no machine in {directory}", why=str(error)) from error
+
+    def alive(self) -> bool:
+        return self._process is not None and not self._process.ended()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def obituary(self) -> str | None:
+        """Why the machine can't go on; None while it can."""
+        if not self.alive():
+            return " / ".join((f"QEMU of {self.spec.name} has ended", *last_words(self.spec, 3)))
+        with suppress(FileNotFoundError):
+            if _NO_BOOT in self.spec.firmware_log.read_text(errors="replace")[-500:]:
+                return f"the firmware found nothing to boot from on {self.spec.medium.name}"
+        return None
+
+    def console(self, on_stage: Callable[[Stage], None] | None = None) -> Console:
+        """The console, connected at the first call. Raises CheckError where another program holds it."""
+        if self._console is None:
+            self._refuse_stranger()
+            spec, told = self.spec, on_stage or (lambda _: None)
+            self._console = Console(spec.console_socket, log=spec.console_log, watch=self.obituary, on_stage=told)
+        return self._console
+
+    def qmp(self, timeout: float = 30.0) -> Qmp:
+        """A connection to QMP. QEMU serves one at a time; a second one waits at most `timeout` seconds."""
+        if not self.alive():
+            raise CheckError(self.obituary() or "QEMU has ended")
+        return Qmp(self.spec.qmp_socket, timeout)
+
+    def wait_ended(self, deadline: Deadline) -> None:
+        """Waits until QEMU has ended, as after a power-off within the guest."""
+        if self._process and not self._process.ended(deadline.remaining):
+            raise CheckError(f"the machine {self.spec.name} still runs after {deadline.seconds:.0f} s")
+
+    def stop(self, grace: float = 30.0) -> Ending:
+        """Ends the machine: the power button and `grace` seconds, then QMP's quit, SIGTERM, SIGKILL. Nothing is left running."""
+        try:
+            return self._end(grace)
+        finally:
+            self.close()
+            self._leash.close()
+            for left in (self.spec.console_socket, self.spec.qmp_socket, self.spec.pid_file):
+                left.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Lets go of the console; the machine runs on."""
+        if self._console:
+            self._console.close()
+            self._console = None
+
+    # Within
+
+    def _begin(self, leashed: bool, on_stage: Callable[[Stage], None]) -> None:
+        if leashed:
+            self._leash = leash(self.spec)
+        self.console(on_stage)
+        with self.qmp() as qmp:
+            qmp.execute("cont")
+        debug(f"{self.spec.name}: process {self.pid}, {self.spec.acceleration.name}, console {self.spec.console_log}")
+
+    def _refuse_stranger(self) -> None:
+        """QEMU calls a chardev "disconnected:..." while nobody is on its socket; a second client would wait without a word."""
+        with self.qmp() as qmp:
+            devices = {str(device["label"]): str(device["filename"]) for device in qmp.execute("query-chardev")}
+        if not devices.get("console", "").startswith("disconnected:"):
+            path = self.spec.console_socket
+            raise CheckError(
+                f"the console of {self.spec.name} is in use by another program", hint=f"see who holds it: lsof {path}"
+            )
+
+    def _end(self, grace: float) -> Ending:
+        if not self._process or self._process.ended():
+            return Ending(how="ended before")
+        for command, seconds in (("system_powerdown", grace), ("quit", 10.0)):
+            with suppress(CheckError):
+                if seconds and (reason := self._ask(command, seconds)):
+                    return Ending(how=command.removeprefix("system_"), reason=reason)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._process.send(number)
+            if self._process.ended(10.0):
+                return Ending(how=number.name)
+        raise CheckError(f"QEMU of {self.spec.name} (process {self.pid}) can't be ended")
+
+    def _ask(self, command: str, seconds: float) -> str | None:
+        """Has QEMU end itself; returns the reason in its SHUTDOWN event, None when it did not end in time."""
+        assert self._process
+        with self.qmp(timeout=10.0) as qmp:
+            if command == "system_powerdown" and qmp.status() != "running":
+                return None
+            with suppress(CheckError):  # after `quit`, QEMU may be gone before its answer
+                qmp.execute(command)
+            if not self._process.ended(seconds):
+                return None
+            fate = qmp.fate(Deadline.after(0.5), "SHUTDOWN")
+        return str(fate["data"]["reason"]) if fate else "unknown"
+
+
+def _save(state: State) -> None:
+    target = state.spec.directory / STATE
+    aside = target.with_suffix(".part")
+    aside.write_text(state.model_dump_json(indent=1))
+    aside.replace(target)

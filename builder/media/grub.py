@@ -1,0 +1,123 @@
+"""GRUB from the host's packages: the menu, a core image for BIOS, and a FAT image with one for UEFI.
+
+The core images hold every GRUB module that is needed, so that the medium carries none.
+"""
+
+import os
+from pathlib import Path
+
+from builder.errors import InputError, ToolMissing
+from builder.run import run
+from builder.tarball import EPOCH
+
+LIBRARY = Path("/usr/lib/grub")
+MBR = LIBRARY / "i386-pc" / "boot_hybrid.img"
+PREFIX = "/boot/grub"
+COMMON = (
+    "configfile",
+    "echo",
+    "iso9660",
+    "linux",
+    "normal",
+    "part_gpt",
+    "part_msdos",
+    "search",
+    "search_label",
+    "serial",
+    "test",
+)
+BIOS = ("biosdisk", *COMMON)
+UEFI = ("all_video", "fat", *COMMON)
+EFI_SECTORS = 4096  # of 512 bytes: 2 MiB, a FAT12 with room for the image of well under 1 MiB
+FAT_SERIAL = "4b494f00"
+
+EARLY = """\
+search --no-floppy --label {label} --set=root --hint ${{root}}
+set prefix=(${{root}}){prefix}
+"""
+
+# A hidden menu draws nothing on the serial console; Esc within the second shows it.
+MENU = """\
+if serial --unit=0 --speed=115200; then
+  terminal_input console serial
+  terminal_output console serial
+fi
+if [ "$grub_platform" = efi ]; then
+  set gfxpayload=keep
+fi
+set default=0
+set timeout_style=hidden
+set timeout=1
+menuentry '{label}' {{
+  linux /boot/kernel {cmdline}
+  initrd /boot/initrd.img
+}}
+menuentry '{label}, with every message of the kernel' {{
+  linux /boot/kernel {cmdline} ignore_loglevel
+  initrd /boot/initrd.img
+}}
+"""
+
+
+def early_config(label: str) -> str:
+    """Runs before the menu: the boot device is not always the file system that holds the menu."""
+    return EARLY.format(label=label, prefix=PREFIX)
+
+
+def menu(label: str, cmdline: str) -> str:
+    """grub.cfg. Raises InputError for a kernel command line that GRUB can't hand on unchanged."""
+    return MENU.format(label=label, cmdline=" ".join(f"'{word}'" for word in words(cmdline)))
+
+
+def words(cmdline: str) -> list[str]:
+    """Splits as the kernel does (lib/cmdline.c): double quotes hold blanks together. GRUB puts such quotes back itself."""
+    found, quoted = [""], False
+    for char in cmdline.strip():
+        if char in "'\\":
+            raise InputError(f"the kernel argument {found[-1] + char!r} has a character that the boot loader can't hand on")
+        if char == '"':
+            quoted = not quoted
+        elif char.isspace() and not quoted:
+            found.append("")
+        else:
+            found[-1] += char
+    return [word for word in found if word]
+
+
+def mkimage_argv(platform: str, modules: tuple[str, ...], config: Path, target: Path) -> list[str]:
+    return [
+        "grub-mkimage", "-O", platform, "-d", os.fspath(LIBRARY / platform.removesuffix("-eltorito")),
+        "-o", os.fspath(target), "-p", PREFIX, "-c", os.fspath(config), *modules,
+    ]  # fmt: skip
+
+
+def check_installed() -> None:
+    """Raises ToolMissing when the host lacks GRUB's files for one of the two firmwares."""
+    packages = {MBR: "grub-pc-bin", LIBRARY / "x86_64-efi" / "moddep.lst": "grub-efi-amd64-bin"}
+    for file, package in packages.items():
+        if not file.is_file():
+            raise ToolMissing(f"GRUB's file {file} is not installed", hint=f"apt-get install {package}   (or: make setup)")
+
+
+def make_core_images(work: Path, label: str) -> tuple[Path, Path]:
+    """The El Torito image for BIOS and the FAT image for UEFI, both in `work`."""
+    check_installed()
+    config, core, program = work / "early.cfg", work / "eltorito.img", work / "BOOTX64.EFI"
+    config.write_text(early_config(label))
+    run(mkimage_argv("i386-pc-eltorito", BIOS, config, core))
+    run(mkimage_argv("x86_64-efi", UEFI, config, program))
+    return core, make_efi_image(work / "efi.img", program)
+
+
+def make_efi_image(target: Path, program: Path) -> Path:
+    """A FAT file system with EFI/BOOT/BOOTX64.EFI; mtools takes its times from SOURCE_DATE_EPOCH and from the file."""
+    os.utime(program, (EPOCH, EPOCH))
+    clock = {"SOURCE_DATE_EPOCH": str(EPOCH)}
+    image = os.fspath(target)
+    run(
+        ["mformat", "-C", "-i", image, "-T", str(EFI_SECTORS), "-h", "64", "-s", "32", "-N", FAT_SERIAL, "-v", "EFI", "::"],
+        env=clock,
+    )
+    run(["mmd", "-i", image, "::EFI", "::EFI/BOOT"], env=clock)
+    run(["mcopy", "-m", "-i", image, os.fspath(program), "::EFI/BOOT/BOOTX64.EFI"], env=clock)
+    return target

@@ -1,0 +1,56 @@
+"""What is on an ISO: for media that were made earlier or elsewhere."""
+
+import os
+from pathlib import Path
+
+from builder.errors import InputError
+from builder.media.model import Media
+from builder.run import run
+from builder.store import Store, file_digest
+
+# The primary volume descriptor is in sector 16; ECMA-119 sections 6.7.1 and 8.4.
+SECTOR = 2048
+DESCRIPTOR = 16 * SECTOR
+MAGIC = b"\x01CD001"
+LABEL = slice(40, 72)
+
+KERNEL, INITRD, CMDLINE = "/boot/kernel", "/boot/initrd.img", "/boot/cmdline"
+
+
+def volume_label(path: Path) -> str:
+    """The label of an ISO 9660 file system. Raises InputError when the file is no ISO or can't be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(DESCRIPTOR)
+            sector = file.read(SECTOR)
+    except OSError as error:
+        raise InputError(f"{path} can't be read", why=error.strerror or str(error)) from error
+    if len(sector) < SECTOR or not sector.startswith(MAGIC):
+        raise InputError(f"{path} is no ISO", why="it has no ISO 9660 volume descriptor", hint="kubeiso build makes one")
+    return sector[LABEL].decode("ascii", "replace").rstrip()
+
+
+def extract_argv(path: Path, into: Path) -> list[str]:
+    """Takes the three files of a direct boot out of an ISO; one that is not there is told in the messages alone."""
+    argv = ["xorriso", "-abort_on", "NEVER", "-indev", f"stdio:{path}", "-osirrox", "on"]
+    for name in (KERNEL, INITRD, CMDLINE):
+        argv += ["-extract_single", name, os.fspath(into / Path(name).name)]
+    return argv
+
+
+def inspect_iso(path: Path, store: Store) -> Media:
+    """What `make_iso` gave when it made this file; kernel and initrd are put into the store.
+
+    Raises InputError when the file is no ISO, or one that kubeiso did not make.
+    """
+    label = volume_label(path)
+    with store.workdir("inspect") as work:
+        run(extract_argv(path.absolute(), work), check=False)
+        kernel, initrd, cmdline = (work / Path(name).name for name in (KERNEL, INITRD, CMDLINE))
+        missing = [f"/boot/{file.name}" for file in (kernel, initrd, cmdline) if not file.is_file()]
+        if missing:
+            raise InputError(f"{path} is an ISO that kubeiso did not make", why=f"it has no {', '.join(missing)}")
+        return Media(
+            path=path, format="iso", label=label, size=path.stat().st_size, sha256=file_digest(path),
+            kernel=store.put_file(kernel), initrd=store.put_file(initrd), cmdline=cmdline.read_text().strip(),
+        )  # fmt: skip

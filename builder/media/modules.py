@@ -1,0 +1,134 @@
+"""Which kernel modules an initrd needs to reach its medium, from the tables that depmod wrote (modules.dep(5), depmod.d(5))."""
+
+import posixpath
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from builder.errors import BuildError
+from builder.media.tree import Tree
+
+# Loaded whatever the hardware is: no device announces them. sd and sr announce themselves only once a SCSI host has looked.
+ALWAYS = ("loop", "squashfs", "overlay", "isofs", "nls_ascii", "nls_iso8859_1", "nls_utf8", "sd_mod", "sr_mod")
+
+# Loaded when a device asks for them.
+DRIVERS = (
+    "ahci", "ata_generic", "ata_piix", "pata_acpi",
+    "ehci_pci", "ohci_pci", "uas", "uhci_hcd", "usb_storage", "xhci_pci",
+    "virtio_blk", "virtio_mmio", "virtio_pci", "virtio_scsi",
+    "nvme", "vmd",
+    "aacraid", "hpsa", "megaraid_sas", "mpt3sas", "mptsas", "mptspi", "smartpqi",
+    "vmw_pvscsi", "hv_vmbus", "hv_storvsc", "xen_blkfront",
+    "mmc_block", "sdhci_acpi", "sdhci_pci",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tables:
+    """modules.dep, modules.alias and modules.softdep. Modules are named by their paths below lib/modules/VERSION."""
+
+    depends: Mapping[str, tuple[str, ...]]
+    alias_lines: tuple[str, ...]
+    softdep_lines: tuple[str, ...]
+
+    @property
+    def paths(self) -> dict[str, str]:
+        return {module_name(path): path for path in self.depends}
+
+    @property
+    def aliases(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for line in self.alias_lines:
+            alias, module = line.removeprefix("alias ").rsplit(None, 1)
+            found.setdefault(alias, []).append(module)
+        return found
+
+    @property
+    def soft(self) -> dict[str, list[str]]:
+        """Module -> modules or aliases that it wants loaded before or after it."""
+        found: dict[str, list[str]] = {}
+        for line in self.softdep_lines:
+            _, module, *names = line.split()
+            found.setdefault(module, []).extend(name for name in names if name not in ("pre:", "post:"))
+        return found
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Files below lib/modules/VERSION, and the modules among them that are always loaded."""
+
+    version: str
+    files: Mapping[str, bytes]
+    always: tuple[str, ...]
+
+
+def module_name(path: str) -> str:
+    """kernel/drivers/usb/host/xhci-pci.ko -> xhci_pci"""
+    return posixpath.basename(path).partition(".ko")[0].replace("-", "_")
+
+
+def parse(dep: str, alias: str, softdep: str) -> Tables:
+    rows = (line.partition(":") for line in dep.splitlines() if line.strip())
+    return Tables(
+        {path: tuple(needed.split()) for path, _, needed in rows},
+        tuple(line for line in alias.splitlines() if line.startswith("alias ")),
+        tuple(line for line in softdep.splitlines() if line.startswith("softdep ")),
+    )
+
+
+def closure(tables: Tables, wanted: Iterable[str]) -> list[str]:
+    """Paths of the wanted modules that exist and of all that they need, soft dependencies included, sorted."""
+    paths, aliases, soft = tables.paths, tables.aliases, tables.soft
+    todo, seen = list(wanted), set[str]()
+    while todo:
+        name = todo.pop()
+        module = name.replace("-", "_")
+        if name in seen:
+            continue
+        seen |= {name, module}
+        if module in paths:
+            todo += [module_name(needed) for needed in tables.depends[paths[module]]] + soft.get(module, [])
+        else:
+            todo += aliases.get(name, [])
+    return sorted(paths[name] for name in seen if name in paths)
+
+
+def reduced(tables: Tables, paths: list[str]) -> dict[str, bytes]:
+    """The three tables for these modules alone."""
+    names = {module_name(path) for path in paths}
+    dep = [f"{path}: {' '.join(tables.depends[path])}".rstrip() for path in paths]
+    alias = [line for line in tables.alias_lines if line.rsplit(None, 1)[1] in names]
+    soft = [line for line in tables.softdep_lines if line.split()[1] in names]
+    tables_of = {"modules.dep": dep, "modules.alias": alias, "modules.softdep": soft}
+    return {name: "".join(line + "\n" for line in lines).encode() for name, lines in tables_of.items()}
+
+
+def select(tree: Tree, version: str) -> Selection:
+    """The modules of this kernel that a medium may need; none at all where the kernel has everything built in."""
+    base = f"lib/modules/{version}"
+    if tree.find(base) is None:
+        return Selection(version, {}, ())
+    tables = parse(*(table(tree, f"{base}/{name}") for name in ("modules.dep", "modules.alias", "modules.softdep")))
+    paths = closure(tables, (*ALWAYS, *DRIVERS))
+    files = {path: content(tree, f"{base}/{path}") for path in paths}
+    present = tables.paths
+    return Selection(version, {**files, **reduced(tables, paths)}, tuple(name for name in ALWAYS if name in present))
+
+
+def table(tree: Tree, path: str) -> str:
+    return content(tree, path).decode()
+
+
+def content(tree: Tree, path: str) -> bytes:
+    node = tree.find(path)
+    if node is None or not node.info.isreg():
+        raise BuildError(f"the root tree has no /{path}", hint="the kernel's image must bring its modules with depmod's tables")
+    return tree.read(node)
+
+
+def kernel_version(kernel: bytes) -> str:
+    """The release of a bzImage, such as 6.12.48-amd64 (Documentation/arch/x86/boot.rst: header fields at 0x202 and 0x20e)."""
+    if kernel[0x202:0x206] != b"HdrS":
+        raise BuildError("boot/kernel is no Linux kernel for x86 (no bzImage)")
+    (start,) = struct.unpack_from("<H", kernel, 0x20E)
+    return kernel[start + 0x200 :].split(b"\0", 1)[0].split(b" ", 1)[0].decode()

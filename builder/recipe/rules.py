@@ -1,0 +1,183 @@
+"""What one value alone can't tell: values that must agree, and what has to lie beside the recipe.
+
+Each rule looks at the tree, not at a Recipe, so that it speaks even when something else in the file is wrong.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from builder.recipe.mistake import Mistake, Place, dotted
+from builder.recipe.model import Network
+from builder.recipe.tree import Tree
+from builder.recipe.words import one_of, shown
+
+# kubeadm's own bounds, with its default of a /24 for each node (kubeadm 1.36: constants.go PodSubnetNodeMaskMaxDiff,
+# MaximumBitsForServiceSubnet, MinimumAddressesInServiceSubnet; validation.go ValidatePodSubnetNodeMask).
+POD_PREFIX = range(8, 25)
+SERVICE_PREFIX = range(12, 29)
+
+# The node mounts file systems of its own over these (LinuxKit's init); a file below them would not be seen.
+MOUNTED_OVER = {"dev", "proc", "run", "sys", "tmp", "var"}
+
+KINDS = ("contents", "source", "symlink", "directory")
+PINNED = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe's tree, and where the recipe and the project are."""
+
+    tree: Tree
+    folder: Path
+    project: Path
+
+    def descriptions(self, folder: str) -> list[str]:
+        """The names that runtimes/ or networks/ describe."""
+        return sorted(file.stem for file in (self.project / folder).glob("*.yml"))
+
+    def images(self) -> list[str]:
+        return sorted(file.parent.name for file in (self.project / "pkg").glob("*/image.yml"))
+
+
+Rule = Callable[[Case], Iterable[Mistake]]
+
+
+def known_runtime(case: Case) -> Iterator[Mistake]:
+    yield from _described(case, ("runtime",), "runtimes", "runtime")
+
+
+def known_network(case: Case) -> Iterator[Mistake]:
+    yield from _described(case, ("network", "cni"), "networks", "network")
+
+
+def _described(case: Case, path: Place, folder: str, what: str) -> Iterator[Mistake]:
+    """The name at the path, or the default, is one that the folder describes."""
+    name = case.tree.at(*path, default=Network().cni if path[-1] == "cni" and path not in case.tree.nodes else None)
+    known = case.descriptions(folder)
+    if isinstance(name, str) and name not in known:
+        hint = one_of(name, known) or f"{folder}/ has no description yet"
+        yield case.tree.mistake(path, f"unknown {what} {shown(name)}", hint)
+
+
+def subnets(case: Case) -> Iterator[Mistake]:
+    """Pods and Services have subnets of a size that kubeadm takes, and no address in common."""
+    usual = Network()
+    pods = _subnet(case.tree, "pod_subnet", usual.pod_subnet)
+    services = _subnet(case.tree, "service_subnet", usual.service_subnet)
+    for key, subnet, sizes in (("pod_subnet", pods, POD_PREFIX), ("service_subnet", services, SERVICE_PREFIX)):
+        if subnet and subnet.prefixlen not in sizes:
+            message = f"kubeadm takes no /{subnet.prefixlen} here"
+            yield case.tree.mistake(("network", key), message, f"from /{sizes[0]} to /{sizes[-1]}")
+    if pods and services and pods.overlaps(services):
+        later = max(("pod_subnet", "service_subnet"), key=lambda key: _line(case.tree, ("network", key)))
+        message = f"pod_subnet {pods} and service_subnet {services} overlap"
+        yield case.tree.mistake(("network", later), message, "take ranges that have no address in common")
+
+
+def _subnet(tree: Tree, key: str, usual: str) -> IPv4Network | None:
+    path = ("network", key)
+    try:
+        return IPv4Network(str(tree.at(*path) if path in tree.nodes else usual))
+    except ValueError:
+        return None  # said already
+
+
+def _line(tree: Tree, path: Place) -> int:
+    return int(tree.nodes[path].start_mark.line) if path in tree.nodes else -1
+
+
+def one_kind(case: Case) -> Iterator[Mistake]:
+    """Each file is exactly one of a text, a copy, a link and a directory."""
+    for path, file in case.tree.listed("files"):
+        if not isinstance(file, dict):
+            continue
+        empty = [kind for kind in KINDS[:3] if kind in file and file[kind] is None and not case.tree.is_spoilt((*path, kind))]
+        for kind in empty:
+            yield case.tree.mistake(
+                (*path, kind), "expected a text, got nothing", "leave the key out, or write '' for an empty text"
+            )
+        given = [kind for kind in KINDS if kind in file and file[kind] is not False]
+        if len(given) > 1:
+            yield case.tree.mistake(path, f"{' and '.join(given)} are both given", "keep one of them")
+        elif not given:
+            yield case.tree.mistake(path, "nothing says what the file is", f"give one of {', '.join(KINDS)}")
+
+
+def sources(case: Case) -> Iterator[Mistake]:
+    """Each source is a file that can be read."""
+    for path, _ in case.tree.listed("files"):
+        name = case.tree.at(*path, "source")
+        if isinstance(name, str) and (problem := unreadable(case.folder / name)):
+            yield case.tree.mistake((*path, "source"), f"{shown(name)} {problem}", "the path is relative to the recipe's folder")
+
+
+def unreadable(file: Path) -> str:
+    """Why a file can't be read, or ""."""
+    try:
+        if file.is_dir():
+            return "is a directory"
+        if not file.exists():
+            return "does not exist"
+        with file.open("rb"):
+            return ""
+    except (OSError, ValueError) as error:
+        return f"can't be read: {getattr(error, 'strerror', None) or error}"
+
+
+def visible_files(case: Case) -> Iterator[Mistake]:
+    """No file is hidden on the node, and no path is written twice."""
+    seen: dict[str, Place] = {}
+    for path, _ in case.tree.listed("files"):
+        name = case.tree.at(*path, "path")
+        if not isinstance(name, str):
+            continue
+        where = name.strip("/")
+        top = where.partition("/")[0]
+        if top in MOUNTED_OVER and where != top:
+            message = f"the node mounts a file system of its own on /{top}: the file would not be seen"
+            yield case.tree.mistake((*path, "path"), message, "put it elsewhere, such as in /etc")
+        if where in seen:
+            yield case.tree.mistake((*path, "path"), f"{shown(name)} is here a second time (first: {dotted(seen[where])})")
+        seen.setdefault(where, path)
+
+
+def named_once(case: Case) -> Iterator[Mistake]:
+    """Services have names of their own, and a role stands once in its list."""
+    services = [((*path, "name"), case.tree.at(*path, "name")) for path, _ in case.tree.listed("services")]
+    for entries in (services, case.tree.listed("roles")):
+        seen: dict[str, Place] = {}
+        for path, name in entries:
+            if isinstance(name, str) and name in seen:
+                yield case.tree.mistake(path, f"{shown(name)} is here a second time (first: {dotted(seen[name])})")
+            elif isinstance(name, str):
+                seen[name] = path
+
+
+def images(case: Case) -> Iterator[Mistake]:
+    """Images are folders of pkg/ or references with a digest; what is replaced is ours."""
+    known = case.images()
+    replaced = case.tree.at("replace")
+    names = [name for name in replaced if isinstance(name, str)] if isinstance(replaced, dict) else []
+    for name in names:
+        if name not in known:
+            hint = one_of(name, known) or "pkg/ has no images yet"
+            yield case.tree.mistake(("replace", name), f"there is no image {shown(name)} of ours", hint, key=True)
+    used: list[Place] = [(*path, "image") for path, _ in case.tree.listed("services")]
+    for path in [*used, *(("replace", name) for name in names)]:
+        image = case.tree.at(*path)
+        if isinstance(image, str) and image not in known and not PINNED.fullmatch(image):
+            yield _unknown_image(case.tree, path, image, known)
+
+
+def _unknown_image(tree: Tree, path: Place, image: str, known: list[str]) -> Mistake:
+    if any(mark in image for mark in "/:@"):
+        return tree.mistake(
+            path, f"the image reference {shown(image)} has no digest", "write it as NAME@sha256:... (64 hex digits)"
+        )
+    return tree.mistake(path, f"unknown image {shown(image)}", one_of(image, known) or "pkg/ has no images yet")
+
+
+RULES: tuple[Rule, ...] = (known_runtime, known_network, subnets, one_kind, sources, visible_files, named_once, images)

@@ -1,0 +1,79 @@
+// Package logfile writes logs that do not grow without bounds.
+package logfile
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// MaxSize is the size, in bytes, at which a log is moved to NAME.1 and begun anew: a log takes twice this at most.
+const MaxSize = 8 << 20
+
+// File is a log file. It is safe for use by several goroutines.
+type File struct {
+	mu    sync.Mutex
+	path  string
+	limit int64
+	file  *os.File
+	size  int64
+}
+
+// Open opens a log for appending; its folder is made.
+func Open(path string) (*File, error) { return open(path, MaxSize) }
+
+func open(path string, limit int64) (*File, error) {
+	log := &File{path: path, limit: limit}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	return log, log.reopen()
+}
+
+func (f *File) reopen() error {
+	file, err := os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return err
+	}
+	f.file, f.size = file, info.Size()
+	return nil
+}
+
+// Write appends. A log that cannot be written (a full disk) loses data and gives no error: the program that logs must not
+// stand still for it.
+func (f *File) Write(data []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file != nil && f.size > 0 && f.size+int64(len(data)) > f.limit {
+		f.rotate()
+	}
+	if f.file != nil {
+		written, _ := f.file.Write(data)
+		f.size += int64(written)
+	}
+	return len(data), nil
+}
+
+func (f *File) rotate() {
+	_ = f.file.Close()
+	f.file = nil
+	_ = os.Rename(f.path, f.path+".1")
+	_ = f.reopen()
+}
+
+// Close closes the file; later writes are dropped.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file == nil {
+		return nil
+	}
+	err := f.file.Close()
+	f.file = nil
+	return err
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"kubeiso.dev/pkg/initrd/kmod"
+)
+
+// config is what the medium's maker tells this program.
+type config struct {
+	// Label of the boot medium's ISO 9660 volume.
+	Label string `json:"label"`
+	// Layers are the squashfs files of the root, paths on the medium, lowest first.
+	Layers []string `json:"layers"`
+	// Load are modules that no device asks for, in order.
+	Load []string `json:"load"`
+}
+
+// readConfig reads and checks the configuration.
+func readConfig(file string) (config, error) {
+	var read config
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return read, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		return read, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := read.check(); err != nil {
+		return read, fmt.Errorf("%s: %w", file, err)
+	}
+	return read, nil
+}
+
+func (c config) check() error {
+	if c.Label == "" || len(c.Label) > 32 {
+		return errors.New("label must have 1 to 32 characters")
+	}
+	if len(c.Layers) == 0 {
+		return errors.New("layers must name at least one file")
+	}
+	for _, layer := range c.Layers {
+		if path.Clean("/"+layer) != "/"+layer {
+			return fmt.Errorf("layer %q is no plain relative path", layer)
+		}
+	}
+	return nil
+}
+
+// loadModules loads the configured modules. One that is built into the kernel is in no index, so nothing is an error
+// here; what really lacks shows when the medium is not found or a mount fails.
+func (c config) loadModules(loader *kmod.Loader) {
+	for _, name := range c.Load {
+		_ = loader.Load(name)
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	rootDir  = "/root.new"
+	layerDir = "/layers"
+)
+
+// buildRoot mounts the layers (lowest first) and puts the root together on rootDir.
+func buildRoot(layers []string) error {
+	if err := os.MkdirAll(rootDir, 0o755); err != nil {
+		return err
+	}
+	if len(layers) == 1 {
+		return mountLayer(filepath.Join(mediumDir, layers[0]), rootDir)
+	}
+	var mounted []string
+	for number, layer := range layers {
+		target := filepath.Join(layerDir, strconv.Itoa(number))
+		if err := os.MkdirAll(target, 0o755); err != nil {
+			return err
+		}
+		if err := mountLayer(filepath.Join(mediumDir, layer), target); err != nil {
+			return err
+		}
+		mounted = append(mounted, target)
+	}
+	if err := unix.Mount("overlay", rootDir, "overlay", unix.MS_RDONLY, overlayOptions(mounted)); err != nil {
+		return fmt.Errorf("mounting the overlay of %d layers: %w", len(mounted), err)
+	}
+	return nil
+}
+
+// overlayOptions gives the mount options of a read-only overlay; the kernel wants the topmost layer first.
+func overlayOptions(lowestFirst []string) string {
+	topmostFirst := slices.Clone(lowestFirst)
+	slices.Reverse(topmostFirst)
+	return "lowerdir=" + strings.Join(topmostFirst, ":")
+}
+
+// mountLayer mounts a squashfs file read-only through a loop device, which goes away with the mount.
+func mountLayer(file, target string) error {
+	loop, err := attachLoop(file)
+	if err != nil {
+		return fmt.Errorf("attaching %s: %w", file, err)
+	}
+	defer loop.Close()
+	if err := unix.Mount(loop.Name(), target, "squashfs", unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("mounting %s: %w", file, err)
+	}
+	return nil
+}
+
+// attachLoop gives an open loop device on a file. It is freed when its last user (the caller's handle, the mount) ends.
+func attachLoop(file string) (*os.File, error) {
+	backing, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer backing.Close()
+	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer control.Close()
+	for {
+		loop, err := configureLoop(control, backing)
+		if errors.Is(err, unix.EBUSY) {
+			continue // another one took the number in between
+		}
+		return loop, err
+	}
+}
+
+func configureLoop(control, backing *os.File) (*os.File, error) {
+	number, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
+	if err != nil {
+		return nil, err
+	}
+	loop, err := os.OpenFile("/dev/loop"+strconv.Itoa(number), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	settings := unix.LoopConfig{Fd: uint32(backing.Fd())}
+	settings.Info.Flags = unix.LO_FLAGS_READ_ONLY | unix.LO_FLAGS_AUTOCLEAR
+	copy(settings.Info.File_name[:], backing.Name())
+	if err := unix.IoctlLoopConfigure(int(loop.Fd()), &settings); err != nil {
+		return nil, errors.Join(err, loop.Close())
+	}
+	return loop, nil
+}

@@ -1,0 +1,3 @@
+module kubeiso.dev/pkg/pause
+
+go 1.26.0

@@ -1,0 +1,90 @@
+"""Jinja2 values in recipes."""
+
+from pathlib import Path
+
+import pytest
+from recipe_samples import check, make_project, said
+
+from builder.recipe.load import load_recipe
+
+START = "runtime: cri-containerd\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path)
+
+
+def contents(project: Path, text: str, **values: str) -> str | None:
+    file = project / "recipes" / "x.yml"
+    file.write_text(START + f"files:\n  - path: /a\n    contents: {text}\n")
+    return load_recipe(file, project, values).files[0].contents
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("'{{ values.a }}-{{ recipe.name }}'", "one-x"),
+        ("'{{ env.SAMPLE }}'", "two"),
+        ("'{{ values.no | default(\"else\") }}'", "else"),
+        ("'{{ values.a | upper if values.no is not defined }}'", "ONE"),
+        ("'{{ values.items }}'", "three"),
+        ("'{{ \"{{\" }} {% raw %}{{ .Go }}{% endraw %}'", "{{ {{ .Go }}"),
+        ("'${#name} {# no comment #}'", "${#name} {# no comment #}"),
+        ("|\n      a\n      {{ values.a }}\n", "a\none\n"),
+        ("plain $VALUE {values.a}", "plain $VALUE {values.a}"),
+    ],
+)
+def test_values_are_filled_in(project: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: str) -> None:
+    monkeypatch.setenv("SAMPLE", "two")
+    assert contents(project, text, a="one", items="three") == expected
+
+
+def test_a_value_is_checked_like_any_other(project: Path) -> None:
+    assert said(project, "runtime: '{{ values.r }}'", r="cri-containerd") == []
+    assert said(project, "runtime: '{{ values.r }}'", r="docker")[0].startswith("1:10: runtime: unknown runtime 'docker'")
+    text = START + "network:\n  pod_subnet: '{{ values.net }}'\n"
+    assert said(project, text, net="10.1.0.0/16") == []
+    assert said(project, text, net="10.1.0.0")[0].startswith("3:15: network.pod_subnet: expected an IPv4 subnet")
+
+
+def test_a_value_can_not_change_the_structure(project: Path) -> None:
+    assert contents(project, "'{{ values.a }}'", a="x\n  - path: /b") == "x\n  - path: /b"
+    assert said(project, "'{{ values.key }}': x", key="runtime")[0].startswith("1:1: {{ values.key }}: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("'{{ values.regstry }}'", "values.regstry is not defined (did you mean 'registry'?)"),
+        ("'{{ values.zzz }}'", "values.zzz is not defined (give it with --set zzz=...)"),
+        ("'{{ env.KUBEISO_NO_SUCH }}'", "env.KUBEISO_NO_SUCH is not defined (set the variable KUBEISO_NO_SUCH)"),
+        ("'{{ recipe.nme }}'", "recipe.nme is not defined (did you mean 'name'?)"),
+        ("'{{ value.registry }}'", "'value' is not defined (did you mean 'values'?)"),
+        ("'{{ values }}'", "values is a group of values (name one of them: values.NAME)"),
+        ("'{{ values. }}'", "Jinja2 can't read this: "),
+        ("'{{ values.registry'", "Jinja2 can't read this: "),
+        ("'{% for a in env %}{% endfor %}'", "{% for %} is not possible in a recipe (there are {{ values.NAME }}"),
+        ("'{{ values.registry.upper() }}'", "a call is not possible in a recipe"),
+        ("'{{ values.registry.__class__ }}'", "Jinja2 can't work this out"),
+        ("'{{ 9 ** 9 ** 9 ** 9 }}'", "a pow is not possible in a recipe"),
+        ("'{{ \"x\" | center(99) }}'", "the filter 'center' is not possible in a recipe"),
+        ("'{{ 5 is divisibleby 0 }}'", "Jinja2 can't work this out: "),
+    ],
+)
+def test_mistakes_in_expressions(project: Path, text: str, expected: str) -> None:
+    mistakes = said(project, START + f"files:\n  - path: /a\n    contents: {text}\n", registry="r")
+    assert [mistake.startswith("4:15: files[0].contents: " + expected) for mistake in mistakes] == [True], mistakes
+
+
+def test_every_expression_of_a_block_is_told_with_its_line(project: Path) -> None:
+    text = START + "files:\n  - path: /a\n    contents: |\n      one\n      {{ values.a }}\n\n      {{ nme }} {{ recipe.name }} {{ env.KUBEISO_NO }}\n"
+    assert [(mistake.line, mistake.message) for mistake in check(project, text)] == [
+        (6, "values.a is not defined"), (8, "'nme' is not defined"), (8, "env.KUBEISO_NO is not defined"),
+    ]  # fmt: skip
+
+
+def test_braces_without_quotes(project: Path) -> None:
+    assert said(project, "runtime: {{ values.r }}") == [
+        "1:10: runtime: braces without quotes make a group of keys (put them in quotes: '{{ values.NAME }}')"
+    ]
