@@ -118,11 +118,13 @@ class _Download:
         span = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(self._remote.url, headers={"User-Agent": "kubeiso", **span})
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            # an opener of its own, since the common one keeps the proxies of its first use
+            with urllib.request.build_opener().open(request, timeout=TIMEOUT) as answer:
                 resumed = answer.status == 206 and _first_byte(answer) == have
                 self._receive(answer, have if resumed else 0)
                 return resumed
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == 416 and have:  # no byte after `have`: the part is whole, or it is of another file
                 return True
             raise self._refusal(error) from error
@@ -137,7 +139,7 @@ class _Download:
                 due = None if due is None else due - len(data)
                 self._tell(file.tell())
                 if self._remote.size is not None and file.tell() > self._remote.size:
-                    break
+                    return
         if due:
             raise _Passing(f"the source broke off, {due} bytes were still to come")
 

@@ -47,7 +47,7 @@ class Process(Frozen):
 
 
 class Image(Frozen):
-    """An image in the store: the full name that it goes by, and the digest of its manifest."""
+    """An image in the store: the full name that it goes by, and the digest of its manifest ("" while it is not built)."""
 
     name: str
     digest: Digest
@@ -55,7 +55,7 @@ class Image(Frozen):
     @property
     def reference(self) -> str:
         """The name pinned by digest, as a LinuxKit YAML or a pod takes it."""
-        return f"{self.name}@{self.digest}"
+        return f"{self.name}@{self.digest}" if self.digest else self.name
 
 
 def canonical(document: dict[str, Any]) -> bytes:

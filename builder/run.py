@@ -124,7 +124,7 @@ def spawn(
 
 
 def end(process: "subprocess.Popen[bytes]", grace: float = 5.0) -> None:
-    """Ends a process group: SIGTERM, `grace` seconds, SIGKILL. Does nothing where it has ended."""
+    """Ends a process group: SIGTERM, `grace` seconds, SIGKILL; also what its leader left behind when it ended."""
     for sign, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, None)):
         if process.poll() is not None:
             break
@@ -135,7 +135,23 @@ def end(process: "subprocess.Popen[bytes]", grace: float = 5.0) -> None:
             process.wait()
         except subprocess.TimeoutExpired:
             continue
+    sweep(process.pid)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe and not pipe.closed:
             with suppress(BrokenPipeError):
                 pipe.close()
+
+
+def sweep(group: int) -> None:
+    """Kills what is left of a group whose leader has ended and been waited for.
+
+    A process that has the leader's number now is another's, and so is its group: while one of ours lives, the kernel gives
+    the number to nobody.
+    """
+    try:
+        os.kill(group, 0)
+    except ProcessLookupError:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    except PermissionError:
+        return

@@ -49,12 +49,20 @@ class TarWriter:
     def close(self) -> None:
         self._tar.close()
 
+    def abandon(self) -> None:
+        """Ends without writing: tarfile's stream would otherwise write to `out` when it is collected, long after it closed."""
+        self._tar.fileobj.closed = True  # type: ignore[union-attr,misc]
+
 
 @contextmanager
 def writing(out: IO[bytes]) -> Iterator[TarWriter]:
     """A TarWriter that writes the archive's end when the block ends well."""
     writer = TarWriter(out)
-    yield writer
+    try:
+        yield writer
+    except BaseException:
+        writer.abandon()
+        raise
     writer.close()
 
 

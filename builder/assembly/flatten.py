@@ -4,7 +4,7 @@ import gzip
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import basename, dirname, join
 from typing import IO, cast
 
 from builder.assembly.pax import Entry, Span, clean
@@ -46,7 +46,7 @@ def flattened(layers: Sequence[Path]) -> Iterator[Entry]:
                 info.name = clean(info.name)
                 base = basename(info.name)
                 removes = base.startswith(WHITEOUT)
-                name = info.name if info.isdir() or not removes else clean(f"{dirname(info.name)}/{base[len(WHITEOUT):]}")
+                name = join(dirname(info.name), base[len(WHITEOUT) :]) if removes and not info.isdir() else info.name
                 if name in seen or _hidden(seen, name):
                     continue
                 seen[name] = removes or not info.isdir()

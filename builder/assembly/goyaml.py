@@ -4,6 +4,7 @@ The emitters of PyYAML and of yaml.v2 come from the same design; what differs is
 double-quoted string is folded, and the order of a map's keys.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -13,13 +14,12 @@ from typing import Any
 import yaml
 
 STRING_TAG = "tag:yaml.org,2002:str"
-WORDS = frozenset(
+# Words that are booleans, nothing, or no finite number.
+WORDS = (
     "y Y yes Yes YES true True TRUE on On ON n N no No NO false False FALSE off Off OFF ~ null Null NULL"
-    " .nan .NaN .NAN .inf .Inf .INF +.inf +.Inf +.INF -.inf -.Inf -.INF".split()
-) | {""}
-NUMBER = re.compile(
-    r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)", re.ASCII
+    " .nan .NaN .NAN .inf .Inf .INF +.inf +.Inf +.INF -.inf -.Inf -.INF"
 )
+NUMBER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)", re.ASCII)
 BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?", re.ASCII)
 TIME = re.compile(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
@@ -36,9 +36,17 @@ def marshal(value: Mapping[str, Any]) -> bytes:
 
 def reads_as_string(text: str) -> bool:
     """Whether yaml.v2 takes the unquoted text for a string."""
-    if text in WORDS or BASE_60.fullmatch(text) or _is_time(text):
+    if not text or text in WORDS.split() or BASE_60.fullmatch(text) or _is_time(text):
         return False
-    return not NUMBER.fullmatch(text.replace("_", "") if text[0] in "+-0123456789" else text)
+    plain = text.replace("_", "") if text[0] in "+-0123456789" else text
+    return not NUMBER.fullmatch(plain) or not _fits(plain)
+
+
+def _fits(number: str) -> bool:
+    """Whether Go has the number as an integer or a float of 64 bits."""
+    if number.lstrip("+-")[:2].lower() in ("0x", "0b", "0o"):
+        return -(2**63) <= int(number, 0) < 2**64
+    return not math.isinf(float(number))
 
 
 def _is_time(text: str) -> bool:
@@ -86,7 +94,7 @@ class GoDumper(yaml.SafeDumper):
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # the style alone decides: no scalar ever needs a tag
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         return True
 
     def analyze_scalar(self, scalar: str) -> Any:
@@ -116,7 +124,7 @@ class GoDumper(yaml.SafeDumper):
     def _escape(self, char: str) -> str:
         if char != "\xa0" and char in self.ESCAPE_REPLACEMENTS:
             return "\\" + str(self.ESCAPE_REPLACEMENTS[char])
-        if " " <= char <= "~" or "\xa0" <= char <= "\ud7ff" or "\ue000" <= char <= "\ufffd" and char != "\ufeff":
+        if " " <= char <= "~" or "\xa0" <= char <= "\ud7ff" or ("\ue000" <= char <= "\ufffd" and char != "\ufeff"):
             return char
         code = ord(char)
         return f"\\x{code:02X}" if code <= 0xFF else f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"

@@ -12,7 +12,7 @@ from builder.errors import BuildError
 from builder.store import Writer
 
 BLOCK = 512
-CHUNK = 1 << 18  # larger pieces leave the processor's cache between hashing and writing
+CHUNK = 1 << 19
 HEADER = struct.Struct("<100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
 CHECKSUM = slice(148, 156)
 PLAIN_KEYS = frozenset(("path", "linkpath", "uname", "gname", "uid", "gid", "size", "mtime", "atime", "ctime"))
@@ -49,7 +49,7 @@ class PaxWriter:
             self._copy(content)
         elif content:
             self._pending += content if isinstance(content, bytes) else content.read()
-        self._pending += bytes(-len(self._pending) % BLOCK)
+        self._pending += bytes(-info.size % BLOCK if content else 0)
         if len(self._pending) > CHUNK:
             self._flush()
 
@@ -68,7 +68,6 @@ class PaxWriter:
             self._out.write(data)
             self._advance(len(data))
             position += len(data)
-        self._pending += bytes(-span.size % BLOCK)
 
     def _flush(self) -> None:
         self._out.write(bytes(self._pending))

@@ -146,17 +146,12 @@ CPU: Shape = (
 )
 BLOCK_IO: Shape = (
     Field("weight", zero=None),
-    *(
-        Field(name.lower(), name, zero, schema=name)
-        for name, zero in {
-            "leafWeight": None,
-            "weightDevice": [],
-            "throttleReadBpsDevice": [],
-            "throttleWriteBpsDevice": [],
-            "throttleReadIOPSDevice": [],
-            "throttleWriteIOPSDevice": [],
-        }.items()
-    ),
+    Field("leafweight", "leafWeight", None, schema="leafWeight"),
+    Field("weightdevice", "weightDevice", [], schema="weightDevice"),
+    Field("throttlereadbpsdevice", "throttleReadBpsDevice", [], schema="throttleReadBpsDevice"),
+    Field("throttlewritebpsdevice", "throttleWriteBpsDevice", [], schema="throttleWriteBpsDevice"),
+    Field("throttlereadiopsdevice", "throttleReadIOPSDevice", [], schema="throttleReadIOPSDevice"),
+    Field("throttlewriteiopsdevice", "throttleWriteIOPSDevice", [], schema="throttleWriteIOPSDevice"),
 )
 NETWORK: Shape = (
     Field("classid", "classID", None, schema="classID"),

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from builder import pipeline
 from builder.cli.common import (
     AssemblerName,
     Json,
@@ -26,8 +25,13 @@ from builder.cli.common import (
     show,
 )
 from builder.errors import InputError
+from builder.pipeline.build import build as make_media
+from builder.pipeline.pins import read_lock, update_lock
+from builder.pipeline.plan import plan as make_plan
+from builder.pipeline.render import render as yaml_of
 from builder.project import Project
-from builder.recipe.load import check_recipe, schema
+from builder.recipe.load import check_recipe
+from builder.recipe.schema import schema
 
 app = typer.Typer()
 RoleOption = Annotated[str, typer.Option("--role", help="master, worker or all.")]
@@ -67,9 +71,9 @@ def render(
     """Prints the LinuxKit YAML; builds nothing."""
     project = Project.here()
     options = build_options(assembler="auto", offline=True, overrides=None, values=values, console_login=console_login)
-    plan = pipeline.plan(project, recipe_path(project, runtime, recipe), roles(role), options)
+    plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
     for name in plan.needs:
-        print(pipeline.render(project, plan, name, open_store(), options), end="")
+        print(yaml_of(project, plan, name, open_store()), end="")
 
 
 @app.command(
@@ -94,8 +98,8 @@ def build(
     choose_sink(as_json, verbose)
     project = Project.here()
     options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=console_login)
-    plan = pipeline.plan(project, recipe_path(project, runtime, recipe), roles(role), options)
-    built = pipeline.build(project, plan, open_store(), out, options)
+    plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
+    built = make_media(project, plan, open_store(), out, options)
     result = {
         "media": [
             {"role": one.role, "file": str(one.media.path), "size": one.media.size, "sha256": one.media.sha256, "id": one.spec.id}
@@ -116,7 +120,7 @@ def lock(
     """Shows the pins of components.lock, or renews them."""
     choose_sink(as_json)
     project = Project.here()
-    pins = pipeline.update_lock(project, open_store()) if update else pipeline.read_lock(project)
+    pins = update_lock(project, open_store()) if update else read_lock(project)
     lines = [f"{name:32} {package.version}" for name, package in sorted(pins.packages.items())]
     show(pins.model_dump(mode="json"), "\n".join([f"suite {pins.suite}, {len(pins.packages)} packages", *lines]), as_json)
 

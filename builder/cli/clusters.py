@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from builder import pipeline
 from builder.cli.common import (
     AssemblerName,
     Json,
@@ -24,6 +23,7 @@ from builder.cli.common import (
     say,
     show,
 )
+from builder.cli.session import session
 from builder.cluster import lifecycle, report, state, suite
 from builder.cluster.engine import Engine
 from builder.cluster.kubectl import Kubectl
@@ -33,6 +33,8 @@ from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware
+from builder.pipeline.clusters import Hardware, cluster_plan
+from builder.pipeline.model import BuildOptions
 from builder.project import Project
 
 app = typer.Typer()
@@ -43,22 +45,11 @@ FirmwareOption = Annotated[Firmware, typer.Option("--firmware", help="What the m
 AttachmentOption = Annotated[Attachment, typer.Option("--attach", help="How the ISO is attached.")]
 
 
-def _plan(
-    name: str,
-    nodes: int,
-    options: pipeline.BuildOptions,
-    path: Path,
-    out: Path,
-    memory: int,
-    firmware: Firmware,
-    attach: Attachment,
-) -> ClusterPlan:
+def _plan(name: str, nodes: int, options: BuildOptions, path: Path, out: Path, hardware: Hardware) -> ClusterPlan:
     """Builds what a cluster of this recipe boots from."""
     if nodes != 1:
         raise InputError(f"a cluster of {nodes} nodes can't be made yet", hint="--nodes 1")
-    return pipeline.cluster_plan(
-        Project.here(), path, open_store(), out, options, name=name, memory=memory, firmware=firmware, attachment=attach
-    )
+    return cluster_plan(Project.here(), path, open_store(), out, options, name=name, hardware=hardware)
 
 
 @app.command(epilog="Examples:  kubeiso up --wait\n\n           kubeiso up --runtime cri-containerd --name try --memory 2048")
@@ -86,7 +77,7 @@ def up(
     with state.locked(name) as directory:
         if (directory / "cluster.json").exists():
             raise InputError(f"the cluster {name} exists already", hint=f"kubeiso down --name {name}, or take another --name")
-        plan = _plan(name, nodes, options, path, out, memory, firmware, attach)
+        plan = _plan(name, nodes, options, path, out, Hardware(memory=memory, firmware=firmware, attachment=attach))
         cluster = lifecycle.create(plan, directory)
         try:
             machines = lifecycle.start(plan, cluster)
@@ -178,7 +169,7 @@ def shell(
     cluster = state.load(name)
     machine = Machine.attach((cluster.node(node) if node else cluster.masters[0]).directory)
     if command is None:
-        pipeline.terminal(machine)
+        session(machine.spec.console_socket)
         return
     try:
         ended = machine.console().run(command, Deadline.after(600), print)
@@ -249,7 +240,7 @@ def test(
     options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=True)
     path = recipe_path(Project.here(), runtime, recipe)
     with state.locked(name) as directory:
-        plan = _plan(name, nodes, options, path, out, memory, firmware, attach)
+        plan = _plan(name, nodes, options, path, out, Hardware(memory=memory, firmware=firmware, attachment=attach))
         results = out / f"test-{path.stem}-{suite_name}-{firmware.value}-{attach.value}"
         shutil.rmtree(results, ignore_errors=True)
         cluster = lifecycle.create(plan, directory)

@@ -11,7 +11,7 @@ import typer
 from builder import progress
 from builder.cli.terminal import Terminal
 from builder.errors import InputError
-from builder.pipeline import BuildOptions
+from builder.pipeline.model import BuildOptions
 from builder.project import Project
 from builder.recipe.model import Role
 from builder.store import Store

@@ -1,5 +1,63 @@
 """The verbs about this machine: doctor and boot."""
 
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
 import typer
 
+from builder.cli.common import Json, Verbose, choose_sink, open_store, say, show
+from builder.cli.session import session
+from builder.errors import ToolMissing
+from builder.machine.machine import Machine
+from builder.machine.model import Attachment, Firmware, MachineSpec
+from builder.media.inspection import inspect_iso
+from builder.pipeline.doctor import examine, probed
+from builder.project import Project
+
 app = typer.Typer()
+
+
+@app.command(epilog="Example:  kubeiso doctor")
+def doctor(
+    probe: Annotated[bool, typer.Option(help="Boots a small machine to find out whether KVM works.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Tells what this host can do, what is missing and how to get it; exit code 3 when something is missing."""
+    choose_sink(as_json)
+    findings = examine(Project.here(), open_store(), probe=probe)
+    lines = []
+    for finding in findings:
+        lines.append(f"{'ok     ' if finding.good else 'missing'}  {finding.name:20} {finding.what}")
+        if not finding.good:
+            lines.append(f"         needed for: {finding.needed_for}; {finding.hint}")
+    show({"findings": [asdict(finding) for finding in findings]}, "\n".join(lines), as_json)
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(ToolMissing.exit_code)
+
+
+@app.command(epilog="Example:  kubeiso boot out/kubeiso-cri-containerd-master.iso --firmware uefi")
+def boot(
+    file: Annotated[Path, typer.Argument(help="An ISO that kubeiso made.")],
+    firmware: Annotated[Firmware, typer.Option("--firmware", help="What the machine boots with.")] = Firmware.BIOS,
+    attach: Annotated[Attachment, typer.Option("--attach", help="How the file is attached.")] = Attachment.CDROM,
+    memory: Annotated[int, typer.Option("--memory", min=512, help="MiB.")] = 3072,
+    cpus: Annotated[int, typer.Option("--cpus", min=1)] = 2,
+    verbose: Verbose = False,
+) -> None:
+    """Boots one machine with its console in this terminal; it ends when the terminal leaves it."""
+    choose_sink(False, verbose)
+    store = open_store()
+    inspect_iso(file, store)
+    with TemporaryDirectory(prefix="kubeiso-") as directory:
+        spec = MachineSpec(
+            name=file.stem[:40], directory=Path(directory), medium=file, firmware=firmware, attachment=attach,
+            acceleration=probed(Project.here(), store), memory=memory, cpus=cpus, outbound=True,
+        )  # fmt: skip
+        machine = Machine.start(spec, leashed=True)
+        try:
+            machine.close()
+            session(spec.console_socket)
+        finally:
+            say(f"the machine ended: {machine.stop(grace=0).how}")

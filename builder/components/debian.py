@@ -1,6 +1,7 @@
 """Debian packages by the pins of components.lock: fetched beside one another, each verified before it enters the store."""
 
 import threading
+import urllib.parse
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -93,7 +94,9 @@ class _Meter:
 def _fetch(package: DebianPackage, address: str, store: Store, meter: _Meter) -> Digest:
     title = f"Debian package {package.name} {package.version}"
     try:
-        return fetch(Remote(f"{address}/{package.path}", package.sha256, package.size, title), store, moved=meter)
+        return fetch(
+            Remote(f"{address}/{urllib.parse.quote(package.path)}", package.sha256, package.size, title), store, moved=meter
+        )
     except NotThere as error:
         raise NotThere(
             f"{title} is no longer on the mirror", details=error.details, why=error.why,

@@ -22,10 +22,8 @@ def archive(name: str) -> str:
     variable = VARIABLES[name]
     address = os.environ.get(variable) or _of_host().get(name, "")
     if not address.startswith(("http://", "https://")):
-        raise InputError(
-            f"no address of Debian's {name} archive is known", why="this host's apt names none" + (f" but {address}" if address else ""),
-            hint=f"set {variable} to an HTTP(S) mirror of it",
-        )  # fmt: skip
+        why = f"{address} is not an HTTP(S) address" if address else "this host's apt names none"
+        raise InputError(f"no mirror of Debian's {name} archive is known", why=why, hint=f"set {variable} to an HTTP(S) mirror")
     return address.rstrip("/")
 
 

@@ -6,6 +6,7 @@ there already, so neither they nor what only they need are in the result.
 
 import getpass
 import re
+import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from builder.store import Digest, Store
 Sets = Mapping[str, tuple[Sequence[str], Sequence[str]]]
 """Image -> (its packages, the packages that it does without)."""
 
+Records = Mapping[str, Mapping[str, str]]
+"""Package -> its fields in the archive's index."""
+
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURE = "amd64"
 
@@ -28,8 +32,9 @@ ARCHITECTURE = "amd64"
 NEVER = (
     "adduser", "apt", "base-files", "base-passwd", "bsdutils", "cdebconf", "coreutils", "dash", "debconf", "debianutils",
     "dmsetup", "dpkg", "dracut", "gawk", "gcc-14-base", "init-system-helpers", "initramfs-tools", "install-info", "libcap2-bin",
-    "linux-base", "linux-initramfs-tool", "login", "login.defs", "logrotate", "logsave", "lsb-base", "mailcap", "mawk",
-    "media-types", "openssl", "passwd", "perl", "perl-base", "perl-modules-5.40", "procps", "python3", "readline-common",
+    "linux-base", "login", "login.defs", "logrotate", "logsave", "lsb-base", "mailcap", "mawk",
+    "media-types", "openssl", "openssl-provider-legacy", "passwd", "perl", "perl-base", "perl-modules-5.40",
+    "procps", "python3", "readline-common",
     "runit-helper", "sensible-utils", "systemd", "sysvinit-utils", "tzdata", "ucf", "udev", "usr-is-merged", "usrmerge",
 )  # fmt: skip
 
@@ -68,6 +73,7 @@ class Apt:
             "Dir::State::Status": self.root / "status", "Dir::State::Lists": self.root / "lists", "Dir::Cache": self.root,
             "Dir::Log": self.root / "log", "APT::Architecture": ARCHITECTURE, "APT::Architectures": ARCHITECTURE,
             "APT::Sandbox::User": getpass.getuser(), "APT::Install-Recommends": "false", "APT::Get::Assume-Yes": "true",
+            "APT::Get::Upgrade-By-Source-Package": "false",  # else it would renew what is said to be present
             "Acquire::Languages": "none", "Acquire::Retries": "3",
         }  # fmt: skip
         return "".join(f'{name} "{value}";\n' for name, value in settings.items())
@@ -90,7 +96,9 @@ class Apt:
     def resolve(self, packages: Iterable[str], present: Iterable[Mapping[str, str]]) -> list[str]:
         """The addresses of `packages` and of all that they need besides those that are `present` already."""
         (self.root / "status").write_text("\n".join(_installed(fields) for fields in present))
-        return [match["uri"] for match in URI.finditer(self.get("install", "--print-uris", *sorted(packages)))]
+        return [
+            urllib.parse.unquote(match["uri"]) for match in URI.finditer(self.get("install", "--print-uris", *sorted(packages)))
+        ]
 
     def split(self, address: str) -> tuple[str, str]:
         """The archive's name and the path in it."""
@@ -107,30 +115,30 @@ def update_lock(descriptions: Sets, suite: str, store: Store) -> Lock:
     """
     with store.workdir("apt") as root:
         apt = Apt.prepare(root, suite)
+        known = apt.show({*NEVER, *(name for both in descriptions.values() for names in both for name in names)})
         with step("resolve the sets of packages", total=len(descriptions), unit="sets") as work:
             addresses: dict[str, list[str]] = {}
-            for name, (packages, without) in sorted(descriptions.items()):
-                addresses[name] = _resolve(apt, name, packages, without)
-                work.advance(1, name)
+            for image, (packages, without) in sorted(descriptions.items()):
+                addresses[image] = _resolve(apt, image, packages, without, known)
+                work.advance(1, image)
         records = apt.show(_package(address) for found in addresses.values() for address in found)
     pins = {_package(address): _pin(apt, address, records) for found in addresses.values() for address in found}
-    sets = {name: tuple(sorted(_package(address) for address in found)) for name, found in addresses.items()}
+    sets = {image: tuple(sorted(map(_package, found))) for image, found in addresses.items()}
     return Lock(suite=suite, packages=dict(sorted(pins.items())), sets=sets)
 
 
-def _resolve(apt: Apt, name: str, packages: Sequence[str], without: Sequence[str]) -> list[str]:
+def _resolve(apt: Apt, image: str, packages: Sequence[str], without: Sequence[str], known: Records) -> list[str]:
     both = sorted(set(packages) & set(without))
     if both:
-        raise InputError(f"the image {name} both takes and does without {', '.join(both)}")
-    known = apt.show([*packages, *without])
+        raise InputError(f"the image {image} both takes and does without {', '.join(both)}")
     unknown = sorted({*packages, *without} - set(known))
     if unknown:
-        raise InputError(f"the image {name}: {apt.suite} has no package {', '.join(unknown)}")
-    present = apt.show({*NEVER, *without} - set(packages))
+        raise InputError(f"the image {image}: {apt.suite} has no package {', '.join(unknown)}")
+    present = [known[name] for name in sorted({*NEVER, *without} - set(packages)) if name in known]
     try:
-        return apt.resolve(packages, present.values()) if packages else []
+        return apt.resolve(packages, present) if packages else []
     except BuildError as error:
-        raise InputError(f"the packages of {name} can't be had together from {apt.suite}", details=error.details) from error
+        raise InputError(f"the packages of {image} can't be had together from {apt.suite}", details=error.details) from error
 
 
 def _package(address: str) -> str:
@@ -138,7 +146,7 @@ def _package(address: str) -> str:
     return address.rsplit("/", 1)[-1].partition("_")[0]
 
 
-def _pin(apt: Apt, address: str, records: Mapping[str, Mapping[str, str]]) -> DebianPackage:
+def _pin(apt: Apt, address: str, records: Records) -> DebianPackage:
     fields = records[_package(address)]
     origin, path = apt.split(address)
     digest = Digest(f"sha256:{fields['SHA256']}")

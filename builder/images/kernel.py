@@ -61,7 +61,7 @@ def extract_modules(packages: Tree, version: str, description: KernelDescription
         if node.content and SUFFIX.search(path)
     }
     by_name = {_module_name(path): path for path in every}
-    todo = wanted(list(every), description)
+    todo = wanted(list(every), builtin(packages, base), description)
     kept: dict[str, int] = {}
     while todo:
         path = todo.pop()
@@ -77,9 +77,23 @@ def extract_modules(packages: Tree, version: str, description: KernelDescription
     return dict(sorted(kept.items()))
 
 
-def wanted(paths: list[str], description: KernelDescription) -> list[str]:
-    """The modules' paths (drivers/net/veth) that the globs choose. Raises BuildError for a glob that matches none."""
-    keep, drop = Globs(description.keep), Globs(description.drop)
+def builtin(packages: Tree, base: str) -> list[str]:
+    """What would be modules, had the kernel not been built with them inside."""
+    node = packages.get(f"{base}/modules.builtin")
+    lines = node.content.read().decode().split() if node and node.content else []
+    return [SUFFIX.sub("", line).removeprefix("kernel/") for line in lines]
+
+
+def wanted(paths: list[str], inside: list[str], description: KernelDescription) -> list[str]:
+    """The modules' paths (drivers/net/veth) that the globs choose.
+
+    Raises BuildError for a glob that matches neither a module nor what is inside the kernel: it is misspelt, or the kernel
+    changed.
+    """
+    keep, drop = Globs(description.keep, merge=False), Globs(description.drop, merge=False)
+    for path in inside:
+        keep.match(path)
+        drop.match(path)
     chosen = [path for path in sorted(paths) if not drop.match(path) and (not keep or keep.match(path))]
     if unused := [*keep.unused, *drop.unused]:
         raise BuildError("some globs match no module of this kernel", details=tuple(unused), hint="see `kernel` in image.yml")

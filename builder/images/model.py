@@ -1,12 +1,15 @@
 """The description of an image: pkg/NAME/image.yml."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Mode = Annotated[str, Field(pattern=r"^[0-7]{3,4}$", description="octal")]
 
 
 class KernelDescription(Strict):
@@ -29,7 +32,7 @@ class ImageDescription(Strict):
     without: tuple[str, ...] = Field((), description="packages that the dependencies would bring and the image does not need")
     keep: tuple[str, ...] = Field((), description="globs; if any, only the packages' files that match one are kept")
     drop: tuple[str, ...] = Field((), description="globs of the packages' files that are left out, besides docs and locales")
-    directories: dict[str, str] = Field({}, description="empty directory -> octal mode")
+    directories: dict[str, Mode] = Field({}, description="empty directory -> octal mode")
     links: dict[str, str] = Field({}, description="symbolic link -> target")
     applets: dict[str, str] = Field({}, description="program -> names that are links to it, in its own directory")
     contents: dict[str, str] = Field({}, description="file -> text (mode 0644)")

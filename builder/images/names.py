@@ -29,10 +29,14 @@ def moved_link(name: str, target: str) -> str:
 
 
 class Globs:
-    """Shell globs on names. `*` matches "/" too, and a glob that matches a directory takes all that is in it."""
+    """Shell globs on names. `*` matches "/" too, and a glob that matches a directory takes all that is in it.
 
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = {pattern: re.compile(_expression(pattern)) for pattern in patterns}
+    With `merge` they speak of files of an image, where lib/x is usr/lib/x.
+    """
+
+    def __init__(self, patterns: Iterable[str], *, merge: bool = True) -> None:
+        place = merged if merge else plain
+        self._patterns = {pattern: re.compile(_expression(place(pattern))) for pattern in patterns}
         self._unused = set(self._patterns)
 
     def __bool__(self) -> bool:
@@ -49,6 +53,5 @@ class Globs:
         return sorted(self._unused)
 
 
-def _expression(pattern: str) -> str:
-    glob = merged(pattern)
+def _expression(glob: str) -> str:
     return f"{fnmatch.translate(glob)}|{fnmatch.translate(glob + '/*')}"

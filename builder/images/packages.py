@@ -74,12 +74,16 @@ def fsys_stream(deb: Path) -> Iterator[IO[bytes]]:
     argv = ["dpkg-deb", "--fsys-tarfile", str(deb)]
     with spawn(argv) as process:
         assert process.stdout and process.stderr
-        yield process.stdout
+        broken: tarfile.TarError | None = None
+        try:
+            yield process.stdout
+        except tarfile.TarError as error:
+            broken = error
         while process.stdout.read(CHUNK):
             pass  # the padding after the archive's end
         told = process.stderr.read().decode(errors="replace")
-        if process.wait():
-            raise failure(argv, process.returncode, told)
+        if process.wait() or broken:
+            raise failure(argv, process.returncode, told) from broken
 
 
 def nodes(stream: IO[bytes], origin: str, take: Take) -> Iterator[tuple[str, Node]]:

@@ -1,9 +1,23 @@
 """LinuxKit's YAML as types: every key that its schema knows (moby/schema.go) and no other."""
 
+import re
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class Dumper(yaml.SafeDumper):
+    """Also quotes the strings that only Go's YAML readers take for numbers."""
+
+
+Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"[-+]?(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(\.[0-9_]+|[0-9_]+(\.[0-9_]*)?)([eE][-+]?[0-9_]+)?)$", re.ASCII
+    ),
+    list("-+.0123456789"),
+)
 
 
 class Section(BaseModel):
@@ -99,7 +113,8 @@ class Document(Section):
 
     def to_yaml(self) -> str:
         plain = self.model_dump(by_alias=True, exclude_none=True)
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=4096)
+        text: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
+        return text
 
     @classmethod
     def from_yaml(cls, text: str) -> "Document":

@@ -6,10 +6,13 @@ where they are whole, and files carry checksums.
 """
 
 import base64
+import gzip
 import hashlib
 import re
 import secrets
 import shlex
+import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from pexpect import EOF, TIMEOUT
 
 from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
-from builder.machine.speed import Stage, parse_stage
+from builder.machine.speed import PREFIX, Stage, parse_stage
 from builder.machine.story import TOKEN, Story
 from builder.machine.wire import Claim, Wire, plain
 
@@ -51,7 +54,7 @@ class Result:
 
 
 class Console:
-    """The one client of a machine's console socket.
+    """The one client of a machine's console socket, which `claim` keeps others from; `close` gives it back.
 
     `log` is the machine's console log: what was told before this client came is taken from it. `watch` returns why the machine
     can't go on, or None; it is asked about once a second while something is waited for. `on_stage` gets each new stage line, in
@@ -61,20 +64,17 @@ class Console:
     def __init__(
         self,
         path: Path,
+        claim: Claim,
         *,
         log: Path | None = None,
         watch: Callable[[], str | None] = lambda: None,
         on_stage: Callable[[Stage], None] = lambda _: None,
     ) -> None:
-        self._claim = Claim(path.with_suffix(".lock"))
+        self._claim = claim
         self._watch = watch
         self._on_stage = on_stage
         self._token = ""
-        try:
-            self._wire = Wire(path, self._take, self._check)
-        except CheckError:
-            self._claim.release()
-            raise
+        self._wire = Wire(path, self._take, self._check)
         self._story = Story.from_log(log)
         self._wire.start()
 
@@ -118,7 +118,7 @@ class Console:
         self._token = ""
         while not self._ready(deadline):
             if deadline.expired:
-                raise self._late("no root shell on the console", deadline)
+                raise self._late("no root shell on the console", deadline, hint="does something else run on it? kubeiso shell")
 
     def run(self, command: str, deadline: Deadline, on_output: Callable[[str], None] | None = None) -> Result:
         """Runs a shell command on the node. `on_output` gets each line of its output at once.
@@ -135,7 +135,7 @@ class Console:
 
     def read_file(self, path: str, deadline: Deadline) -> bytes:
         """A file of the node. Each part's checksum is compared; a part that was disturbed is read again."""
-        content, part = b"", 32 << 10
+        content, part = b"", 128 << 10
         while True:
             data = self._part(path, len(content) // part, part, deadline)
             content += data
@@ -179,7 +179,7 @@ class Console:
             self._wire.send("root\r")
         elif seen == 3:
             raise self._error("the console asks for a password", hint="only images built for tests log in by themselves")
-        elif seen == 4:
+        elif self._story.busy:
             self._wire.send(_INTERRUPT)
         return seen == 0 and self._begin(deadline)
 
@@ -210,28 +210,35 @@ class Console:
 
     def _output(self, command: str, deadline: Deadline, on_output: Callable[[str], None]) -> Result:
         end = re.compile(rf"{self._token} end (\d+)$")
-        text = ""
+        text, partial, blank = "", "", 0
         while True:
             if self._expect(["\n", TIMEOUT], deadline):
                 self._wire.send(_INTERRUPT)
                 raise self._late(f"the command did not end: {_short(command)}", deadline)
             line = plain(self._wire.before or "")
             if found := end.search(line):
-                return Result(int(found[1]), text.removesuffix("\n"))
+                # The loop prints a newline of its own before its marker.
+                return Result(int(found[1]), text + "\n" * (blank - 1) if blank else text.removesuffix("\n"))
             if parse_stage(line):
-                text += line[: line.index("KUBEISO ")]
+                partial += line[: line.index(PREFIX)]
                 continue
-            text += line + "\n"
-            on_output(line)
+            line, partial = partial + line, ""
+            if not line:
+                blank += 1
+                continue
+            for whole in [""] * blank + [line]:
+                text += whole + "\n"
+                on_output(whole)
+            blank = 0
 
     def _part(self, path: str, index: int, size: int, deadline: Deadline) -> bytes:
         read = f"dd if={shlex.quote(path)} bs={size} skip={index} count=1 2>/dev/null"
-        command = f"test -r {shlex.quote(path)} && {read}|sha256sum && {read}|base64"
+        command = f"test -r {shlex.quote(path)} && {read}|sha256sum && {read}|gzip -c|base64"
         for _ in range(_RETRIES):
             checksum, _, encoded = self._succeed(command, deadline).partition("\n")
             try:
-                data = base64.b64decode("".join(encoded.split()), validate=True)
-            except ValueError:
+                data = gzip.decompress(base64.b64decode("".join(encoded.split()), validate=True))
+            except (ValueError, OSError, EOFError, zlib.error):
                 continue
             if hashlib.sha256(data).hexdigest() == checksum[:64]:
                 return data
@@ -260,11 +267,18 @@ class Console:
             raise self._error(reason)
 
     def _error(self, what: str, *, why: str = "", hint: str = "") -> CheckError:
-        reason = self._watch() if self._wire.ended else None
+        reason = self._last_words() if self._wire.ended else None
         return CheckError(reason or what, why=why, hint=hint, details=self.tail())
 
-    def _late(self, what: str, deadline: Deadline, why: str = "") -> CheckError:
-        return self._error(f"{what} within {deadline.seconds:.0f} s", why=why)
+    def _last_words(self) -> str | None:
+        """Why the console ended. A process that dies closes its sockets a moment before it has ended."""
+        patience = Deadline.after(5.0)
+        while not (reason := self._watch()) and not patience.expired:
+            time.sleep(0.1)
+        return reason
+
+    def _late(self, what: str, deadline: Deadline, why: str = "", hint: str = "") -> CheckError:
+        return self._error(f"{what} within {deadline.seconds:.0f} s", why=why, hint=hint)
 
 
 def _last(told: list[Stage]) -> str:

@@ -7,31 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from builder.errors import KubeisoError
-from builder.machine.machine import Machine
+from builder.machine.model import MachineSpec
 from builder.machine.qemu import command
 from builder.machine.qmp import Qmp
 
 Finding = bytes | str
 
 
-def diagnose(machine: Machine) -> dict[str, Finding]:
+def diagnose(spec: MachineSpec, state: str, connect: Callable[[], Qmp] | None) -> dict[str, Finding]:
     """Contents by file name: console, QEMU's arguments and log, firmware's log, and, while it lives, its state and its screen.
 
-    What can't be had is there too, with the reason as its content.
+    `connect` opens QMP; None where the machine has ended. What can't be had is there too, with the reason as its content.
     """
-    spec = machine.spec
     found: dict[str, Finding] = {
         "console.log": _file(spec.console_log),
         "qemu.log": _file(spec.stderr_log),
         "firmware.log": _file(spec.firmware_log),
         "argv.txt": shlex.join(command(spec)) + "\n",
         "machine.json": spec.model_dump_json(indent=1) + "\n",
-        "state.txt": machine.obituary() or f"process {machine.pid} runs",
+        "state.txt": state + "\n",
     }
-    if not machine.alive():
+    if connect is None:
         return found
     try:
-        with machine.qmp(timeout=10.0) as qmp:
+        with connect() as qmp:
             found.update(_live(qmp, spec.directory / "screen.png"))
     except KubeisoError as error:
         found["qmp.txt"] = str(error)

@@ -9,11 +9,13 @@ from pathlib import Path
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.console import Console
+from builder.machine.diagnose import diagnose
 from builder.machine.launch import last_words, launch, leash, prepare
 from builder.machine.model import Frozen, MachineSpec
 from builder.machine.process import Identity, Process
 from builder.machine.qmp import Qmp
 from builder.machine.speed import Stage
+from builder.machine.wire import Claim
 from builder.progress import debug
 
 STATE = "machine.json"
@@ -84,7 +86,8 @@ class Machine:
     def obituary(self) -> str | None:
         """Why the machine can't go on; None while it can."""
         if not self.alive():
-            return " / ".join((f"QEMU of {self.spec.name} has ended", *last_words(self.spec, 3)))
+            said = last_words(self.spec, 3) or ("without a word: powered off, or killed",)
+            return f"QEMU of {self.spec.name} has ended: {' / '.join(said)}"
         with suppress(FileNotFoundError):
             if _NO_BOOT in self.spec.firmware_log.read_text(errors="replace")[-500:]:
                 return f"the firmware found nothing to boot from on {self.spec.medium.name}"
@@ -93,9 +96,16 @@ class Machine:
     def console(self, on_stage: Callable[[Stage], None] | None = None) -> Console:
         """The console, connected at the first call. Raises CheckError where another program holds it."""
         if self._console is None:
-            self._refuse_stranger()
-            spec, told = self.spec, on_stage or (lambda _: None)
-            self._console = Console(spec.console_socket, log=spec.console_log, watch=self.obituary, on_stage=told)
+            claim = Claim(self.spec.console_lock)
+            try:
+                self._refuse_stranger()
+                self._console = Console(
+                    self.spec.console_socket, claim,
+                    log=self.spec.console_log, watch=self.obituary, on_stage=on_stage or (lambda _: None),
+                )  # fmt: skip
+            except BaseException:
+                claim.release()
+                raise
         return self._console
 
     def qmp(self, timeout: float = 30.0) -> Qmp:
@@ -124,6 +134,16 @@ class Machine:
         if self._console:
             self._console.close()
             self._console = None
+
+    def diagnose(self) -> dict[str, bytes | str]:
+        """What can be said of the machine from outside, by file name. Never raises; the console stays with who holds it."""
+        state = self.obituary() or f"process {self.pid} runs"
+        return diagnose(self.spec, state, (lambda: self.qmp(timeout=10.0)) if self.alive() else None)
+
+    def screendump(self, path: Path) -> None:
+        """Writes the screen as a PNG file."""
+        with self.qmp() as qmp:
+            qmp.screendump(path)
 
     # Within
 

@@ -69,6 +69,10 @@ class MachineSpec(Frozen):
         return self.directory / "console.sock"
 
     @property
+    def console_lock(self) -> Path:
+        return self.directory / "console.lock"
+
+    @property
     def qmp_socket(self) -> Path:
         return self.directory / "qmp.sock"
 

@@ -36,8 +36,8 @@ class Ports(Frozen):
 def reserve(locks: Path, owner: Path, count: int) -> Ports:
     """The ports of `owner`: those that it has already, else a new block of `count` in which nobody listens.
 
-    `locks` is one directory for all clusters of the host; `owner` is made where it is not there. The block stays reserved until `release`, or until the directory
-    `owner` is gone. Raises BuildError when no block is free.
+    `locks` is one directory for all clusters of the host; `owner` is made where it is not there. The block stays reserved until
+    `release`, or until `owner` is gone. Raises BuildError when no block is free.
     """
     owner = owner.absolute()
     owner.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,10 @@ FATAL_STAGES = frozenset({"medium", "root", "onboot"})
 
 FATAL = re.compile(
     r"Kernel panic - not syncing|\bOops: |Out of memory: Killed process 1 |Attempted to kill init"
-    r"|No bootable option or device was found"
 )
+
+# What OVMF shows when it has no medium left to try.
+NO_BOOT = re.compile(r"No bootable option or device was found|UEFI Interactive Shell")
 
 GRACE = 15.0
 """Seconds in which a command may still end after its output held something fatal: a log that is printed may quote a panic."""
@@ -58,6 +60,8 @@ class Story:
             self._inside = True
         elif _END.search(line):
             self._inside, self._quoted = False, ""
+        elif NO_BOOT.search(line):
+            self._take_fatal("the firmware found nothing to boot from")
         elif FATAL.search(line):
             self._take_fatal(f"the console shows: {line.strip()}")
         return stage
@@ -67,6 +71,11 @@ class Story:
         """Why the node can't go on; empty while nothing speaks against it."""
         late = time.monotonic() - self._quoted_at > GRACE
         return self._fatal or (self._quoted if late else "")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command of ours began and did not end, as far as the console told."""
+        return self._inside
 
     def tail(self, count: int) -> tuple[str, ...]:
         return tuple(list(self._lines)[-count:])

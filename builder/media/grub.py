@@ -36,14 +36,14 @@ search --no-floppy --label {label} --set=root --hint ${{root}}
 set prefix=(${{root}}){prefix}
 """
 
-# A hidden menu draws nothing on the serial console; Esc within the second shows it.
+# UEFI's console is on the serial port already where the firmware is set so. A hidden menu draws nothing there; Esc within the
+# second shows it.
 MENU = """\
-if serial --unit=0 --speed=115200; then
-  terminal_input console serial
-  terminal_output console serial
-fi
 if [ "$grub_platform" = efi ]; then
   set gfxpayload=keep
+elif serial --unit=0 --speed=115200; then
+  terminal_input console serial
+  terminal_output console serial
 fi
 set default=0
 set timeout_style=hidden

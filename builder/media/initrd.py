@@ -6,11 +6,11 @@ import posixpath
 from functools import partial
 from pathlib import Path
 
-from builder.media import cpio
+from builder import cpio
 from builder.media.modules import Selection
 from builder.progress import step
 from builder.run import run
-from builder.store import Digest, Store, key_of
+from builder.store import Digest, Store, key_of, sha256
 
 CONFIG = "etc/kubeiso-initrd.json"
 MOUNT_POINTS = ("dev", "proc", "run", "sys")
@@ -21,15 +21,15 @@ def config(label: str, layers: list[str], always: tuple[str, ...]) -> bytes:
     return json.dumps({"label": label, "layers": layers, "load": list(always)}, indent=1).encode() + b"\n"
 
 
-def members(program: bytes, settings: bytes, selection: Selection) -> list[cpio.Member]:
+def members(program: bytes, selection: Selection) -> list[cpio.Entry]:
     """The archive's files. /dev/console is for the time before devtmpfs is mounted: the program's first output goes there."""
-    files = {CONFIG: settings, **{f"lib/modules/{selection.version}/{name}": data for name, data in selection.files.items()}}
+    files = {f"lib/modules/{selection.version}/{name}": data for name, data in selection.files.items()}
     directories = sorted({*MOUNT_POINTS, *(parent for name in files for parent in parents(name))})
     return [
         *(cpio.directory(name) for name in directories),
-        cpio.character_device("dev/console", 5, 1),
-        cpio.regular("init", program, 0o755),
-        *(cpio.regular(name, data) for name, data in sorted(files.items())),
+        cpio.device("dev/console", 5, 1),
+        cpio.file("init", program, 0o755),
+        *(cpio.file(name, data) for name, data in sorted(files.items())),
     ]
 
 
@@ -40,23 +40,37 @@ def parents(name: str) -> list[str]:
     return found
 
 
+def make_initrd(program: bytes, selection: Selection, settings: bytes, microcode: bytes, store: Store) -> Digest:
+    """Three archives in a row: microcode (the kernel looks for it at the start), settings, and the compressed rest.
+
+    The settings name the layers and so change with every edit; the rest, slow to compress, does not.
+    """
+    head = cpio.newc([*(cpio.directory(name) for name in reversed(parents(CONFIG))), cpio.file(CONFIG, settings)])
+    rest = compressed(members(program, selection), store)
+    return store.put(padded(microcode) + head + store.read(rest))
+
+
+def padded(archive: bytes) -> bytes:
+    """The kernel looks for the next archive at a multiple of four bytes."""
+    return archive + bytes(-len(archive) % 4)
+
+
+def compressed(archive: list[cpio.Entry], store: Store) -> Digest:
+    plain = cpio.newc(archive)
+    key = key_of("initrd", zstd_argv(Path("in"), Path("out")), zstd_version(), sha256(plain))
+    return Digest(store.once(key, partial(compress, store, plain))["archive"])
+
+
+def compress(store: Store, archive: bytes) -> dict[str, Digest]:
+    with store.workdir("initrd") as work, step("compressing the initrd"):
+        (work / "archive").write_bytes(archive)
+        run(zstd_argv(work / "archive", work / "archive.zst"))
+        return {"archive": store.adopt(work / "archive.zst")}
+
+
 def zstd_argv(source: Path, target: Path) -> list[str]:
     """One thread: with several the frames depend on their number."""
     return ["zstd", "-q", "-19", "--single-thread", "-f", os.fspath(source), "-o", os.fspath(target)]
-
-
-def make_initrd(archive: list[cpio.Member], microcode: bytes, store: Store) -> Digest:
-    """The compressed archive behind the (uncompressed) microcode archive, as the kernel wants them."""
-    with store.writer() as writer:
-        cpio.write(writer, archive)  # type: ignore[arg-type]
-    key = key_of("initrd", zstd_argv(Path("a"), Path("b")), zstd_version(), writer.digest, microcode.hex())
-    return Digest(store.once(key, partial(compress, store, writer.digest, microcode))["initrd"])
-
-
-def compress(store: Store, archive: Digest, microcode: bytes) -> dict[str, Digest]:
-    with store.workdir("initrd") as work, step("compressing the initrd"):
-        run(zstd_argv(store.path(archive), work / "initrd.zst"))
-        return {"initrd": store.put(microcode + (work / "initrd.zst").read_bytes())}
 
 
 def zstd_version() -> str:

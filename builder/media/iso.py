@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def make_iso(request: MediaRequest, store: Store, target: Path) -> Media:
         kernel = boot_file(tree, "boot/kernel")
         cmdline = boot_file(tree, "boot/cmdline").decode().strip()
         menu = grub.menu(request.label, cmdline)
+        selection = modules.select(tree, modules.kernel_version(kernel))
         layers = {layer_path(digest): store.path(digest) for digest in make_layers(tree, store)}
-        ramdisk = make_ramdisk(request, tree, list(layers), modules.kernel_version(kernel), store)
+        ramdisk = make_ramdisk(request, tree, list(layers), selection, store)
         core, efi = grub.make_core_images(work, request.label)
         files = {
             "boot/kernel": store.path(store.put(kernel)),
@@ -71,12 +73,11 @@ def boot_file(tree: Tree, path: str) -> bytes:
     return tree.read(node)
 
 
-def make_ramdisk(request: MediaRequest, tree: Tree, layers: list[str], version: str, store: Store) -> Digest:
-    selection = modules.select(tree, version)
+def make_ramdisk(request: MediaRequest, tree: Tree, layers: list[str], selection: modules.Selection, store: Store) -> Digest:
     settings = initrd.config(request.label, layers, selection.always)
     microcode = tree.find("boot/ucode.cpio")
-    archive = initrd.members(store.read(request.initrd_program), settings, selection)
-    return initrd.make_initrd(archive, tree.read(microcode) if microcode else b"", store)
+    program = store.read(request.initrd_program)
+    return initrd.make_initrd(program, selection, settings, tree.read(microcode) if microcode else b"", store)
 
 
 def written(path: Path, text: str) -> Path:
@@ -99,7 +100,7 @@ def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], efi: Path)
         "xorriso", "-as", "mkisofs", "-o", os.fspath(target), "-V", label,
         # Rock Ridge alone: no second tree of names. Level 3 allows a layer of 4 GiB and more.
         "-R", "-iso-level", "3", "-uid", "0", "-gid", "0", "-dir-mode", "0555", "-file-mode", "0444",
-        f"--modification-date={FIXED_TIME}", "--set_all_file_dates", FIXED_TIME, "--gpt_disk_guid", "modification-date",
+        f"--modification-date={FIXED_TIME}", "--set_all_file_dates", FIXED_TIME, "--gpt_disk_guid", disk_guid(label),
         # As a disk: GRUB in the master boot record for BIOS; GPT with the ISO as first partition and the EFI one behind it.
         "--grub2-mbr", os.fspath(grub.MBR), "--protective-msdos-label", "-partition_cyl_align", "off", "-partition_offset", "16",
         "--mbr-force-bootable", "-append_partition", "2", EFI_SYSTEM, os.fspath(efi), "-appended_part_as_gpt",
@@ -109,6 +110,11 @@ def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], efi: Path)
         "--grub2-boot-info", "-eltorito-alt-boot", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot",
         "-graft-points", *(f"/{quoted(name)}={quoted(os.fspath(path))}" for name, path in sorted(files.items())),
     ]  # fmt: skip
+
+
+def disk_guid(label: str) -> str:
+    """A GUID of its own for each label: firmware tells disks apart by it."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"kubeiso {label}"))
 
 
 def quoted(path: str) -> str:

@@ -8,6 +8,7 @@ import copy
 import hashlib
 import os
 import posixpath
+import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -142,22 +143,38 @@ def pieces(file: IO[bytes], offset: int, size: int) -> Iterator[bytes]:
 
 
 def squash_argv(target: Path, level: int) -> list[str]:
-    """mksquashfs reads a tar on its stdin: so owners, devices and attributes need no root. It is reproducible by default."""
+    """mksquashfs reads a tar on its stdin: so owners, devices and attributes need no root."""
     return [
         "mksquashfs", "-", os.fspath(target), "-tar", "-noappend", "-no-progress", "-quiet", "-exit-on-error",
         "-comp", "zstd", "-Xcompression-level", str(level), "-b", BLOCK,
-        "-mkfs-time", str(EPOCH), "-root-time", str(EPOCH), "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
+        "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
     ]  # fmt: skip
 
 
+def owned_by_root(argv: list[str], version: str, user: int) -> list[str]:
+    """Before 4.6 mksquashfs gives the root directory of a tar to whoever runs it, so that one must seem to be root."""
+    found = re.search(r"version (\d+)\.(\d+)", version)
+    old = found is not None and (int(found[1]), int(found[2])) < (4, 6)
+    return ["unshare", "--map-root-user", *argv] if old and user != 0 else argv
+
+
+def latest(layer: Layer) -> int:
+    """The newest time in a layer, in seconds since 1970."""
+    return max((int(info.mtime) for info, _ in layer.entries), default=EPOCH)
+
+
 def squash(tree: Tree, layer: Layer, target: Path) -> None:
-    """Writes the layer's squashfs. Raises BuildError with mksquashfs' own words when it fails."""
-    argv = squash_argv(target, layer.level)
+    """Writes the layer's squashfs. Raises BuildError with mksquashfs' own words when it fails.
+
+    SOURCE_DATE_EPOCH bounds every time from above: the root directory's, which would be now, and none of the entries'. The
+    options for times can't be had together with it, and before 4.6 they left the root directory as it was.
+    """
+    argv = owned_by_root(squash_argv(target, layer.level), squashfs_version(), os.geteuid())
     log = target.with_suffix(".log")
     with (
         step(f"squashing {layer.title}", total=layer.size, unit="B") as work,
         log.open("wb") as out,
-        spawn(argv, stdin=PIPE, stdout=out, stderr=out) as process,
+        spawn(argv, env={"SOURCE_DATE_EPOCH": str(latest(layer))}, stdin=PIPE, stdout=out, stderr=out) as process,
     ):
         assert process.stdin is not None
         broken = not feed(tree.tar, layer, process.stdin, work)

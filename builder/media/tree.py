@@ -87,7 +87,7 @@ class Tree:
         beneath = self._take_beneath(path) if old is not None and old.is_directory else {}
         self._parents(path)
         self.nodes[path] = node
-        if node.info.issym():
+        if beneath and node.info.issym():
             self._move(beneath, self.resolve(path, last=True))
 
     def _take_beneath(self, path: str) -> dict[str, Node]:
@@ -97,7 +97,7 @@ class Tree:
     def _move(self, beneath: dict[str, Node], target: str) -> None:
         """What lay in a directory that a symbolic link replaces goes where the link leads; what is there already stays."""
         for name, node in sorted(beneath.items()):
-            path = posixpath.join(target, name)
+            path = self.resolve(posixpath.join(target, name))
             if path not in self.nodes:
                 self._parents(path)
                 self.nodes[path] = node

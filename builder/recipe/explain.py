@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from builder.recipe.mistake import Mistake, Place, dotted
 from builder.recipe.model import Recipe
 from builder.recipe.tree import Tree
-from builder.recipe.words import kind_of, nearest, one_of, plain, shown
+from builder.recipe.words import did_you_mean, kind_of, nearest, one_of, plain, shown
 
 ECHOES = {"default_factory_not_called"}  # follow from another finding in the same group
 WRONG_TYPE = {"string_type", "tuple_type", "bool_type", "dict_type", "model_type"}
@@ -57,7 +57,7 @@ def _wrong_value(tree: Tree, path: Place, finding: ErrorDetails) -> Mistake:
         return tree.mistake(path, f"expected {expected}, got {kind_of(given)}", _right_type(tree, path, given))
     if kind in ("enum", "literal_error"):
         got = shown(given) if isinstance(given, str) else kind_of(given)
-        return tree.mistake(path, f"expected {expected}, got {got}", one_of(str(given), choices(at(path))))
+        return tree.mistake(path, f"expected {expected}, got {got}", did_you_mean(str(given), choices(at(path))))
     if kind == "too_short":
         return tree.mistake(path, "expected at least one entry, got an empty list", "leave the key out to take the default")
     cause = finding.get("ctx", {}).get("error")

@@ -16,9 +16,12 @@ from builder.recipe.explain import explain
 from builder.recipe.mistake import Mistake, Place, in_order
 from builder.recipe.model import Recipe
 from builder.recipe.rules import RULES, Case
+from builder.recipe.schema import schema
 from builder.recipe.templates import Fault, Values
 from builder.recipe.tree import Tree, plant
 from builder.recipe.words import did_you_mean, kind_of
+
+__all__ = ["check_recipe", "load_recipe", "schema"]
 
 LARGEST = 1 << 20  # bytes; whoever names an ISO by mistake hears so at once
 
@@ -118,6 +121,8 @@ def compose(text: str) -> yaml.Node:
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
+    if error.problem and "'\\t'" in error.problem:
+        return "a tab where YAML indents with spaces"
     return ", ".join(part for part in (error.context, error.problem) if part)
 
 

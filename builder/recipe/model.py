@@ -80,7 +80,7 @@ class File(Strict):
 
     path: NodePath = Field(description="absolute path on the node")
     contents: str | None = Field(None, description="the file's text")
-    source: str | None = Field(None, description="a file on the build machine, relative to the recipe")
+    source: str | None = Field(None, description="a text file on the build machine, relative to the recipe")
     symlink: Text | None = Field(None, description="the link's target")
     directory: StrictBool = Field(False, description="an empty directory")
     mode: Mode = Field(default_factory=_mode, description="octal, in quotes; 0644, and 0755 for a directory, if left out")
@@ -105,4 +105,6 @@ class Recipe(Strict):
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     services: tuple[Service, ...] = Field((), description="further LinuxKit services")
-    replace: dict[str, str] = Field({}, description="image of ours (init, runc, kernel, getty, ...) -> image in its place")
+    replace: dict[str, str] = Field(
+        {}, description="image of ours (init, runc, kernel, getty, ...) -> full reference with a digest"
+    )

@@ -4,7 +4,7 @@ Each rule looks at the tree, not at a Recipe, so that it speaks even when someth
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -74,7 +74,7 @@ def subnets(case: Case) -> Iterator[Mistake]:
     if pods and services and pods.overlaps(services):
         later = max(("pod_subnet", "service_subnet"), key=lambda key: _line(case.tree, ("network", key)))
         message = f"pod_subnet {pods} and service_subnet {services} overlap"
-        yield case.tree.mistake(("network", later), message, "take ranges that have no address in common")
+        yield case.tree.mistake(("network", later), message, "choose separate ranges")
 
 
 def _subnet(tree: Tree, key: str, usual: str) -> IPv4Network | None:
@@ -107,7 +107,7 @@ def one_kind(case: Case) -> Iterator[Mistake]:
 
 
 def sources(case: Case) -> Iterator[Mistake]:
-    """Each source is a file that can be read."""
+    """Each source is a text file that can be read."""
     for path, _ in case.tree.listed("files"):
         name = case.tree.at(*path, "source")
         if isinstance(name, str) and (problem := unreadable(case.folder / name)):
@@ -115,16 +115,18 @@ def sources(case: Case) -> Iterator[Mistake]:
 
 
 def unreadable(file: Path) -> str:
-    """Why a file can't be read, or ""."""
+    """Why a file can't be read as text, or ""."""
     try:
         if file.is_dir():
             return "is a directory"
         if not file.exists():
             return "does not exist"
-        with file.open("rb"):
-            return ""
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
     except (OSError, ValueError) as error:
         return f"can't be read: {getattr(error, 'strerror', None) or error}"
+    return ""
 
 
 def visible_files(case: Case) -> Iterator[Mistake]:
@@ -137,8 +139,8 @@ def visible_files(case: Case) -> Iterator[Mistake]:
         where = name.strip("/")
         top = where.partition("/")[0]
         if top in MOUNTED_OVER and where != top:
-            message = f"the node mounts a file system of its own on /{top}: the file would not be seen"
-            yield case.tree.mistake((*path, "path"), message, "put it elsewhere, such as in /etc")
+            message = f"hidden on the node, which mounts a file system of its own on /{top}"
+            yield case.tree.mistake((*path, "path"), message, "put it elsewhere, say in /etc")
         if where in seen:
             yield case.tree.mistake((*path, "path"), f"{shown(name)} is here a second time (first: {dotted(seen[where])})")
         seen.setdefault(where, path)
@@ -157,7 +159,7 @@ def named_once(case: Case) -> Iterator[Mistake]:
 
 
 def images(case: Case) -> Iterator[Mistake]:
-    """Images are folders of pkg/ or references with a digest; what is replaced is ours."""
+    """A service's image is a folder of pkg/ or a reference with a digest; what is replaced is ours, and by such a reference."""
     known = case.images()
     replaced = case.tree.at("replace")
     names = [name for name in replaced if isinstance(name, str)] if isinstance(replaced, dict) else []
@@ -165,19 +167,23 @@ def images(case: Case) -> Iterator[Mistake]:
         if name not in known:
             hint = one_of(name, known) or "pkg/ has no images yet"
             yield case.tree.mistake(("replace", name), f"there is no image {shown(name)} of ours", hint, key=True)
-    used: list[Place] = [(*path, "image") for path, _ in case.tree.listed("services")]
-    for path in [*used, *(("replace", name) for name in names)]:
-        image = case.tree.at(*path)
-        if isinstance(image, str) and image not in known and not PINNED.fullmatch(image):
-            yield _unknown_image(case.tree, path, image, known)
+        yield from _pinned(case.tree, ("replace", name))
+    for path, _ in case.tree.listed("services"):
+        if case.tree.at(*path, "image") not in known:
+            yield from _pinned(case.tree, (*path, "image"), known)
 
 
-def _unknown_image(tree: Tree, path: Place, image: str, known: list[str]) -> Mistake:
-    if any(mark in image for mark in "/:@"):
-        return tree.mistake(
+def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mistake]:
+    """The image at the path has a digest; one that looks like a name was meant to be one of the known."""
+    image = tree.at(*path)
+    if not isinstance(image, str) or PINNED.fullmatch(image):
+        return
+    if known and not any(mark in image for mark in "/:@"):
+        yield tree.mistake(path, f"unknown image {shown(image)}", one_of(image, known))
+    else:
+        yield tree.mistake(
             path, f"the image reference {shown(image)} has no digest", "write it as NAME@sha256:... (64 hex digits)"
         )
-    return tree.mistake(path, f"unknown image {shown(image)}", one_of(image, known) or "pkg/ has no images yet")
 
 
 RULES: tuple[Rule, ...] = (known_runtime, known_network, subnets, one_kind, sources, visible_files, named_once, images)

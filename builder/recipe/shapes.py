@@ -84,7 +84,7 @@ def check_public_key(line: str) -> None:
     try:
         blob = base64.b64decode(found["key"], validate=True)
     except binascii.Error as error:
-        raise Unfit(f"the key is not valid base64: {error}", "copy the whole line of the .pub file") from error
+        raise Unfit("the key is not valid base64", "copy the whole line of the .pub file") from error
     if key_type(blob) != kind:
         raise Unfit(f"the key is cut off or is no {kind} key", "copy the whole line of the .pub file")
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from builder.recipe.load import check_recipe
 from builder.recipe.mistake import Mistake
 
+PINNED = "docker.io/example/tool:1@sha256:" + "0" * 64
+
 
 def public_key(kind: str = "ssh-ed25519", body: bytes = bytes(32)) -> str:
     fields = [kind.encode(), body]

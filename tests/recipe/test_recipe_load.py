@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from recipe_samples import check, make_project, public_key, said
+from recipe_samples import PINNED, check, make_project, public_key, said
 
 from builder.errors import InputError
 from builder.recipe.load import LARGEST, check_recipe, load_recipe
 from builder.recipe.model import File, Network, Recipe, Role, Service, Ssh
 
-DEFAULT_RECIPE = Path(__file__).parents[2] / "recipes" / "cri-containerd.yml"
+ROOT = Path(__file__).parents[2]
+DEFAULT_RECIPE = ROOT / "recipes" / "cri-containerd.yml"
 START = "runtime: cri-containerd\n"
 
 
@@ -30,6 +31,11 @@ def test_default_recipe_says_what_the_defaults_are(project: Path) -> None:
     assert recipe == Recipe(runtime="cri-containerd")
     assert recipe.kubernetes.version == "1.36.3"
     assert recipe.roles == (Role.MASTER, Role.WORKER)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "recipes").glob("*.yml")), ids=lambda file: file.stem)
+def test_every_recipe_of_the_project_is_free_of_mistakes(file: Path) -> None:
+    assert check_recipe(file, ROOT) == []
 
 
 def test_default_recipe_shows_every_key() -> None:
@@ -65,15 +71,15 @@ files:
   - {{path: /opt/data, directory: true}}
 services:
   - name: exporter
-    image: docker.io/example/exporter:1@sha256:{"0" * 64}
+    image: {PINNED}
     linuxkit: {{net: host, binds: [/proc:/host/proc], oomScoreAdj: -800, readonly: true}}
-replace: {{getty: init}}
+replace: {{getty: {PINNED}}}
 """,
     )
     assert recipe.network.service_subnet == "172.17.0.0/20"
     assert [file.mode for file in recipe.files] == ["0644", "0600", "0644", "0755"]
     assert recipe.services[0].linuxkit["oomScoreAdj"] == -800
-    assert recipe.replace == {"getty": "init"}
+    assert recipe.replace == {"getty": PINNED}
 
 
 def test_a_recipe_never_changes() -> None:
@@ -95,8 +101,8 @@ MISTAKES = {
     START + "network:\n  podSubnet: 10.0.0.0/16": ["3:3: network.podSubnet: unknown key (did you mean 'pod_subnet'?)"],
     START + "network:": ["2:9: network: expected a group of keys, got nothing (leave the key out to take the default)"],
     START + "network: {domain: a b}": ["2:19: network.domain: expected a DNS domain such as cluster.local, got 'a b'"],
-    START + "network: {proxy_mode: nft}": [
-        "2:23: network.proxy_mode: expected one of nftables, iptables, got 'nft' (did you mean 'nftables'?)"
+    START + "network: {proxy_mode: nftable}": [
+        "2:23: network.proxy_mode: expected one of nftables, iptables, got 'nftable' (did you mean 'nftables'?)"
     ],
     START + "network:\n  pod_subnet: 10.244.0.1/16": [
         "3:15: network.pod_subnet: '10.244.0.1/16' is an address inside a subnet (did you mean '10.244.0.0/16'?)"
@@ -114,15 +120,12 @@ MISTAKES = {
     START + "network:\n  service_subnet: 10.0.0.0/11": [
         "3:19: network.service_subnet: kubeadm takes no /11 here (from /12 to /28)"
     ],
-    START + "network:\n  service_subnet: 10.244.128.0/24": [
-        "3:19: network.service_subnet: pod_subnet 10.244.0.0/16 and service_subnet 10.244.128.0/24 overlap"
-        " (take ranges that have no address in common)"
+    START + "network: {service_subnet: 10.244.1.0/24}": [
+        "2:27: network.service_subnet: pod_subnet 10.244.0.0/16 and service_subnet 10.244.1.0/24 overlap (choose separate ranges)"
     ],
     START + "roles: [master, wroker]": ["2:17: roles[1]: expected one of master, worker, got 'wroker' (did you mean 'worker'?)"],
     START + "roles: [master, master]": ["2:17: roles[1]: 'master' is here a second time (first: roles[0])"],
-    START + "roles: []": [
-        "2:8: roles: expected at least one entry, got an empty list (leave the key out to take the default)"
-    ],
+    START + "roles: []": ["2:8: roles: expected at least one entry, got an empty list (leave the key out to take the default)"],
     START + "roles: master": [
         "2:8: roles: expected a list of words of master, worker, got a text (write each entry on a line of its own after '- ')"
     ],
@@ -133,7 +136,9 @@ MISTAKES = {
         "2:22: kernel.arguments[0]: expected one kernel argument without spaces (one entry for each), got 'a b'"
     ],
     START + "kernel: {arguments: [on]}": ["2:22: kernel.arguments[0]: expected a text, got true (write it in quotes: 'on')"],
-    START + "kubernetes: {version: 1.36}": ["2:23: kubernetes.version: expected a text, got a number (write it in quotes: '1.36')"],
+    START + "kubernetes: {version: 1.36}": [
+        "2:23: kubernetes.version: expected a text, got a number (write it in quotes: '1.36')"
+    ],
     START + "kubernetes: {version: v1.36.3}": [
         "2:23: kubernetes.version: expected a full version without a leading v, such as 1.36.3, got 'v1.36.3'"
     ],
@@ -162,15 +167,12 @@ MISTAKES = {
         "3:12: files[0].path: expected an absolute path without . or .., got '/a/../b'"
     ],
     START + "files:\n  - {path: /run/x, directory: true}": [
-        "3:12: files[0].path: the node mounts a file system of its own on /run: the file would not be seen"
-        " (put it elsewhere, such as in /etc)"
+        "3:12: files[0].path: hidden on the node, which mounts a file system of its own on /run (put it elsewhere, say in /etc)"
     ],
     START + "files:\n  - {path: /a, directory: true}\n  - {path: a, contents: x}": [
         "4:12: files[1].path: 'a' is here a second time (first: files[0])"
     ],
-    START + "files:\n  - {path: /a, directory: yes please}": [
-        "3:5: files[0]: nothing says"  # replaced below: a text is no directory
-    ],
+    START + "files:\n  - {path: /a, directory: yes please}": ["3:27: files[0].directory: expected true or false, got a text"],
     START + "services:\n  - {name: a, image: getty}\n  - {name: a, image: init}": [
         "4:12: services[1].name: 'a' is here a second time (first: services[0].name)"
     ],
@@ -181,7 +183,10 @@ MISTAKES = {
     START + "services:\n  - {name: a, image: init, linuxkit: 5}": [
         "3:38: services[0].linuxkit: expected a group of keys, got a number"
     ],
-    START + "replace:\n  gety: init": ["3:3: replace.gety: there is no image 'gety' of ours (did you mean 'getty'?)"],
+    START + "replace:\n  getty: init": [
+        "3:10: replace.getty: the image reference 'init' has no digest (write it as NAME@sha256:... (64 hex digits))"
+    ],
+    START + f"replace:\n  gety: {PINNED}": ["3:3: replace.gety: there is no image 'gety' of ours (did you mean 'getty'?)"],
     START + "runtime: cri-containerd": ["2:1: runtime: the key is here a second time (first in line 1)"],
     START + "5: x": ["2:1: a key must be a text (write it in quotes)"],
     START + "<<: {}": ["2:1: merge keys (<<) are not used in recipes (write the keys out)"],
@@ -193,9 +198,6 @@ MISTAKES = {
         "2:18: replace.getty: 'x' is not what its form or its tag 'tag:yaml.org,2002:int' says (write it in quotes: 'x')"
     ],
 }
-MISTAKES[START + "files:\n  - {path: /a, directory: yes please}"] = [
-    "3:27: files[0].directory: expected true or false, got a text"
-]
 
 
 @pytest.mark.parametrize("text", MISTAKES)
@@ -222,6 +224,13 @@ services: 1
     ]  # fmt: skip
 
 
+def test_a_source_is_text(project: Path) -> None:
+    (project / "recipes" / "logo.png").write_bytes(b"\x89PNG\xff")
+    mistakes = said(project, START + "files:\n  - {path: /a, source: logo.png}\n  - {path: /b, source: " + "x" * 300 + "}\n")
+    assert mistakes[0].startswith("3:24: files[0].source: 'logo.png' is not UTF-8 text")
+    assert "can't be read: File name too long" in mistakes[1]
+
+
 def test_load_raises_one_error_with_every_mistake(project: Path) -> None:
     with pytest.raises(InputError) as caught:
         load(project, "runtime: cri-containrd\nnetwork:\n  pod_subnet: 1\n")
@@ -236,7 +245,7 @@ def test_load_raises_one_error_with_every_mistake(project: Path) -> None:
 
 KEYS = {
     "ssh-ed25519": "expected one line of a .pub file, got 'ssh-ed25519'",
-    "ssh-ed25519 AAAA=": "the key is not valid base64: Invalid base64-encoded string: number of data characters (5)",
+    "ssh-ed25519 AAAA!": "the key is not valid base64 (copy the whole line of the .pub file)",
     public_key("ssh-dss"): "'ssh-dss' is not a type of SSH key that sshd takes (did you mean 'ssh-rsa'?)",
     public_key("ssh-ed25519")[:40]: "the key is cut off or is no ssh-ed25519 key (copy the whole line of the .pub file)",
     public_key().replace("ssh-ed25519", "ssh-rsa", 1): "the key is cut off or is no ssh-rsa key (copy the whole line",
@@ -247,9 +256,7 @@ KEYS = {
 @pytest.mark.parametrize("line", KEYS)
 def test_bad_public_keys(project: Path, line: str) -> None:
     (mistake,) = said(project, START + f"ssh:\n  authorized_keys:\n    - {line}\n")
-    if "AAAA=" not in line:
-        assert mistake.startswith("4:7: ssh.authorized_keys[0]: " + KEYS[line])
-    assert "base64" in mistake or "AAAA=" not in line
+    assert mistake.startswith("4:7: ssh.authorized_keys[0]: " + KEYS[line])
 
 
 @pytest.mark.parametrize(
@@ -269,19 +276,19 @@ def test_files_that_are_no_recipe(project: Path, data: bytes, expected: str) -> 
 @pytest.mark.parametrize(
     ("data", "place", "words"),
     [
-        (b"runtime: x\nfiles: [a\nroles: b\n", "3:", "did not find expected ',' or ']'"),
-        (b"runtime: x\n\tcni: y\n", "2:1:", "tab"),
+        (b"runtime: x\nfiles: [a\nroles: b\n", "3:", "expected ',' or ']'"),
+        (b"runtime: x\n\tcni: y\n", "2:1:", "a tab where YAML indents with spaces"),
         (b"runtime: 'x\n", "2:1:", "quoted scalar"),
         (b"runtime: x\n--- \nruntime: y\n", "2:1:", "another document"),
         (b"a: *b\n", "1:4:", "undefined alias"),
         (b"runtime: x\nssh: \x00\n", "2:6:", "U+0000"),
-        (b"[" * 20_000, "", "too deeply"),
+        (b"[" * 1_500, "", "too deeply"),
     ],
 )
 def test_syntax_errors_stop_the_parser_and_it_says_so(project: Path, data: bytes, place: str, words: str) -> None:
     (mistake,) = check(project, data)
-    assert str(mistake).startswith(f"{place}")
-    assert words.split()[0] in mistake.message
+    assert str(mistake).startswith(place)
+    assert words in mistake.message
     assert "stops at the first" in mistake.hint
 
 
@@ -299,5 +306,7 @@ def test_aliases_are_followed_but_not_for_ever(project: Path) -> None:
     assert said(project, START + shared) == []
     looped = "services:\n  - name: a\n    image: init\n    linuxkit: &l {x: *l}\n"
     assert "nested more than" in said(project, START + looped)[0]
-    bomb = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 8)}]\n" for a, b in zip("abcde", "bcdef", strict=True))
+    bomb = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{b}: &{b} [{', '.join(['*' + a] * 8)}]\n" for a, b in zip("abcde", "bcdef", strict=True)
+    )
     assert said(project, START + bomb) == ["1:1: more than 20000 values (recipes are small; do aliases (*) repeat each other?)"]

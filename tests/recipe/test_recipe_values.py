@@ -50,7 +50,8 @@ def test_a_value_is_checked_like_any_other(project: Path) -> None:
 
 def test_a_value_can_not_change_the_structure(project: Path) -> None:
     assert contents(project, "'{{ values.a }}'", a="x\n  - path: /b") == "x\n  - path: /b"
-    assert said(project, "'{{ values.key }}': x", key="runtime")[0].startswith("1:1: {{ values.key }}: unknown key")
+    keys = said(project, START + "'{{ values.key }}': x", key="kernel")
+    assert [mistake.startswith("2:1: {{ values.key }}: unknown key") for mistake in keys] == [True]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,8 @@ def test_mistakes_in_expressions(project: Path, text: str, expected: str) -> Non
 
 
 def test_every_expression_of_a_block_is_told_with_its_line(project: Path) -> None:
-    text = START + "files:\n  - path: /a\n    contents: |\n      one\n      {{ values.a }}\n\n      {{ nme }} {{ recipe.name }} {{ env.KUBEISO_NO }}\n"
+    block = "      one\n      {{ values.a }}\n\n      {{ nme }} {{ recipe.name }} {{ env.KUBEISO_NO }}\n"
+    text = START + "files:\n  - path: /a\n    contents: |\n" + block
     assert [(mistake.line, mistake.message) for mistake in check(project, text)] == [
         (6, "values.a is not defined"), (8, "'nme' is not defined"), (8, "env.KUBEISO_NO is not defined"),
     ]  # fmt: skip

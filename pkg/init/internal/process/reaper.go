@@ -50,11 +50,17 @@ func NewReaper() *Reaper {
 	return reaper
 }
 
-// Start runs a program; argv[0] is its path. The lock is held over the fork, so its exit cannot come before it is known.
-func (r *Reaper) Start(argv []string, attributes *os.ProcAttr) (*Child, error) {
+// Start runs a program with this process's environment; argv[0] is its path. Its standard input is empty. The lock is held
+// over the fork, so its exit cannot come before it is known.
+func (r *Reaper) Start(argv []string, stdout, stderr *os.File) (*Child, error) {
+	stdin, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer stdin.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	started, err := os.StartProcess(argv[0], argv, attributes)
+	started, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{stdin, stdout, stderr}})
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +147,8 @@ func (c *Child) Kill(signal unix.Signal) error {
 }
 
 // Run runs a program to its end; an exit code other than 0 is an error.
-func (r *Reaper) Run(argv []string, attributes *os.ProcAttr) error {
-	child, err := r.Start(argv, attributes)
+func (r *Reaper) Run(argv []string, stdout, stderr *os.File) error {
+	child, err := r.Start(argv, stdout, stderr)
 	if err != nil {
 		return err
 	}

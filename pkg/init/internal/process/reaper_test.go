@@ -17,18 +17,30 @@ var reaper = sync.OnceValue(func() *Reaper {
 	return NewReaper()
 })
 
-func start(t *testing.T, script string, out *os.File) *Child {
+func start(t *testing.T, script string) *Child {
 	t.Helper()
-	child, err := reaper().Start([]string{"/bin/sh", "-c", script}, &os.ProcAttr{Files: []*os.File{nil, out, nil}})
+	child, err := reaper().Start([]string{"/bin/sh", "-c", script}, os.Stdout, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return child
 }
 
+// wait gives a child's exit code, but not later than in a minute.
+func wait(t *testing.T, child *Child) int {
+	t.Helper()
+	select {
+	case <-child.Done():
+	case <-time.After(time.Minute):
+		t.Errorf("the exit of process %d was lost", child.Pid)
+		return -1
+	}
+	return child.Wait()
+}
+
 func TestExitCodes(t *testing.T) {
 	for script, want := range map[string]int{"true": 0, "exit 7": 7, "kill -TERM $$": 143, "kill -KILL $$": 137} {
-		if got := start(t, script, nil).Wait(); got != want {
+		if got := wait(t, start(t, script)); got != want {
 			t.Errorf("%s: code %d, want %d", script, got, want)
 		}
 	}
@@ -39,7 +51,7 @@ func TestManyAtOnce(t *testing.T) {
 	for number := range 40 {
 		group.Go(func() {
 			want := number % 5
-			if got := start(t, "exit "+strconv.Itoa(want), nil).Wait(); got != want {
+			if got := start(t, "exit "+strconv.Itoa(want)).Wait(); got != want {
 				t.Errorf("code %d, want %d", got, want)
 			}
 		})
@@ -47,20 +59,14 @@ func TestManyAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-// TestAdopt lets a child leave an orphan behind, as "runc create" does.
+// TestAdopt lets a child leave an orphan behind, as "runc create" does. The orphan waits for its parent's end, as a shell may
+// reap a child that ends before it.
 func TestAdopt(t *testing.T) {
-	tests := []struct {
-		name, orphan string
-		pause        time.Duration
-		want         int
-	}{
-		{"still runs", "sleep 0.3; exit 5", 0, 5},
-		{"has ended", "exit 6", 300 * time.Millisecond, 6},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"may still run": 0, "has ended": 500 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
 			path := t.TempDir() + "/pid"
-			start(t, "("+test.orphan+") & echo $! > "+path, nil).Wait()
+			orphan := "while kill -0 $$ 2>/dev/null; do sleep 0.02; done; exit 6"
+			wait(t, start(t, "("+orphan+") & echo $! > "+path))
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -69,20 +75,20 @@ func TestAdopt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(test.pause)
-			if got := reaper().Adopt(pid).Wait(); got != test.want {
-				t.Errorf("code %d, want %d", got, test.want)
+			time.Sleep(pause)
+			if got := wait(t, reaper().Adopt(pid)); got != 6 {
+				t.Errorf("code %d", got)
 			}
 		})
 	}
 }
 
 func TestKill(t *testing.T) {
-	child := start(t, "exec sleep 60", nil)
+	child := start(t, "exec sleep 60")
 	if err := child.Kill(unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := child.Wait(); code != 143 {
+	if code := wait(t, child); code != 143 {
 		t.Errorf("code %d", code)
 	}
 	if err := child.Kill(unix.SIGTERM); err != os.ErrProcessDone {
@@ -91,10 +97,10 @@ func TestKill(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	if err := reaper().Run([]string{"/bin/sh", "-c", "exit 3"}, &os.ProcAttr{}); err == nil || !strings.Contains(err.Error(), "code 3") {
+	if err := reaper().Run([]string{"/bin/sh", "-c", "exit 3"}, os.Stdout, os.Stderr); err == nil || !strings.Contains(err.Error(), "code 3") {
 		t.Errorf("got %v", err)
 	}
-	if err := reaper().Run([]string{"/no/such/program"}, &os.ProcAttr{}); err == nil {
+	if err := reaper().Run([]string{"/no/such/program"}, os.Stdout, os.Stderr); err == nil {
 		t.Error("a missing program runs")
 	}
 }

@@ -1,0 +1,31 @@
+"""Which assembler makes the root tree."""
+
+from builder.assembly.linuxkit import LinuxkitAssembler, find_program
+from builder.assembly.model import Assembler
+from builder.assembly.native import NativeAssembler
+from builder.errors import InputError, ToolMissing
+from builder.progress import note
+
+KINDS = ("auto", "native", "linuxkit")
+
+
+def choose(kind: str) -> Assembler:
+    """The assembler for "auto", "native" or "linuxkit"; "auto" takes LinuxKit's CLI where there is one, and says so.
+
+    Raises ToolMissing where the CLI is asked for and not there, InputError for another word.
+    """
+    if kind not in KINDS:
+        raise InputError(f"there is no assembler {kind!r}", hint="it is one of " + ", ".join(KINDS))
+    if kind == "native":
+        return NativeAssembler()
+    program = find_program()
+    if program:
+        note(f"assembler: {program} (--assembler native does without it)")
+        return LinuxkitAssembler(program)
+    if kind == "auto":
+        return NativeAssembler()
+    raise ToolMissing(
+        "the program linuxkit is not installed",
+        hint="take linuxkit-linux-amd64 from https://github.com/linuxkit/linuxkit/releases and put it on PATH as linuxkit,"
+        " or use --assembler native, which gives the same tree",
+    )

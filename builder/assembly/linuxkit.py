@@ -1,0 +1,65 @@
+"""The root tree from LinuxKit's own CLI, without Docker and without network."""
+
+import os
+import shutil
+from pathlib import Path
+
+from builder.assembly.files import sources
+from builder.assembly.layout import platform_of, write_layout
+from builder.assembly.model import RootTar
+from builder.assembly.references import demand, digest_of
+from builder.linuxkit.model import Document
+from builder.progress import step
+from builder.run import failure, run
+from builder.store import Digest, Store, file_digest, key_of
+
+
+class LinuxkitAssembler:
+    """Runs `linuxkit build --format tar` on the YAML, with the store's images as its cache."""
+
+    name = "linuxkit"
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+
+    def assemble(self, document: Document, store: Store) -> RootTar:
+        """The root tree of a document whose images are in the store; remembered for this very program.
+
+        Raises BuildError with what the CLI wrote where it fails.
+        """
+        demand(store, document.references())
+        key = key_of("root tree", self.name, file_digest(self._program), document.to_yaml(), sources(document))
+        found = store.once(key, lambda: {"root": self._build(document, store)})
+        return RootTar(Digest(found["root"]), self.name)
+
+    def _build(self, document: Document, store: Store) -> Digest:
+        with step("assembling the root tree with linuxkit"), store.workdir("linuxkit") as work:
+            cache, root = work / "cache", work / "root.tar"
+            write_layout(store, cache, document.references())
+            options = ["--arch", _architecture(document, store), "--no-sbom", "--format", "tar"]
+            done = run(
+                [self._program, "build", "--cache", cache, *options, "--o", root, "-"],
+                env={"HOME": _home(work)},
+                input=document.to_yaml(),
+                check=False,
+            )
+            if done.code != 0:  # it says on stdout what is wrong with a YAML
+                raise failure(done.argv, done.code, done.stdout + done.stderr)
+            return store.adopt(root)
+
+
+def _architecture(document: Document, store: Store) -> str:
+    return platform_of(store, digest_of(document.kernel.image))["architecture"]
+
+
+def _home(work: Path) -> str:
+    """A home of its own: the CLI makes ~/.moby."""
+    home = work / "home"
+    home.mkdir()
+    return os.fspath(home)
+
+
+def find_program() -> Path | None:
+    """The CLI: what KUBEISO_LINUXKIT names, else `linuxkit` on PATH."""
+    found = os.environ.get("KUBEISO_LINUXKIT") or shutil.which("linuxkit")
+    return Path(found) if found else None

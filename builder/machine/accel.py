@@ -1,0 +1,120 @@
+"""Whether KVM is worth anything on this host: found out by booting a kernel, never from /dev/kvm alone.
+
+A host can have a /dev/kvm that opens and creates machines in which a guest then hangs or crawls (nested virtualization).
+"""
+
+import gzip
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import cpio
+from builder.deadline import Deadline
+from builder.errors import InputError
+from builder.machine.model import Acceleration
+from builder.machine.process import boot_id
+from builder.machine.qemu import PROGRAM
+from builder.machine.speed import Stage, parse_stage, scale_of
+from builder.progress import note, step, warn
+from builder.run import run, spawn
+from builder.store import Store, key_of
+
+OVERRIDE = "KUBEISO_ACCEL"
+KVM_SECONDS, TCG_SECONDS = 20.0, 120.0
+"""How long a probe may take. Where KVM works it takes two seconds, under emulation about ten on a quiet host."""
+
+NEAR_NATIVE = 4.0
+"""Up to this scale (speed.scale_of) KVM is taken without a comparison."""
+
+_DEVICE = Path("/dev/kvm")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How one probe went: why it failed (empty when it did not), its seconds from QEMU's start to userspace, its scale."""
+
+    failure: str
+    seconds: float
+    scale: float = 0.0
+
+
+def probe(store: Store, kernel: Path, initrd: Path) -> Acceleration:
+    """How machines run on this host: KVM where a guest was seen to run well with it, else TCG.
+
+    `initrd` is one made by `probe_initrd`. The result is kept for this boot of the host, this kernel and this QEMU.
+    The environment variable KUBEISO_ACCEL=kvm|tcg decides instead. Raises InputError for another value, ToolMissing without QEMU.
+    """
+    if forced := os.environ.get(OVERRIDE):
+        if forced not in ("kvm", "tcg"):
+            raise InputError(f"{OVERRIDE}={forced} is neither kvm nor tcg", hint=f"unset {OVERRIDE} to have it found out")
+        return _told(Acceleration(name=forced, reason=f"{OVERRIDE} says so"))
+    version = run([PROGRAM, "--version"]).stdout.partition("\n")[0]
+    key = key_of("acceleration", version, os.uname().release, boot_id())
+    return _told(Acceleration.model_validate(store.once(key, lambda: _decide(store, kernel, initrd).model_dump())))
+
+
+def probe_initrd(program: Path, target: Path) -> None:
+    """Writes an initramfs whose /init is `program`, a static binary that tells the stage "probe" and powers off."""
+    entries = [cpio.directory("dev"), cpio.device("dev/console", 5, 1), cpio.file("init", program.read_bytes(), 0o755)]
+    target.write_bytes(gzip.compress(cpio.newc(entries), compresslevel=6, mtime=0))
+
+
+def probe_command(acceleration: Acceleration, kernel: Path, initrd: Path, console: Path) -> list[str]:
+    """QEMU's arguments for a probe: a kernel, an initramfs, and a console that goes to a file."""
+    return [
+        PROGRAM, "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *acceleration.to_qemu(),
+        "-smp", "2", "-m", "512", "-display", "none", "-no-reboot", "-serial", f"file:{str(console).replace(',', ',,')}",
+        "-kernel", str(kernel), "-initrd", str(initrd), "-append", "console=ttyS0 panic=-1 kubeiso.probe",
+    ]  # fmt: skip
+
+
+def _decide(store: Store, kernel: Path, initrd: Path) -> Acceleration:
+    if not _DEVICE.exists():
+        return Acceleration(name="tcg", reason="this host has no /dev/kvm")
+    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+        return Acceleration(name="tcg", reason="/dev/kvm may not be used by this user (see group kvm)")
+    kvm = _boot(store, Acceleration(name="kvm", reason="probe"), kernel, initrd, KVM_SECONDS)
+    if kvm.failure:
+        return Acceleration(name="tcg", reason=f"/dev/kvm is there, but {kvm.failure}")
+    if kvm.scale <= NEAR_NATIVE:
+        return Acceleration(name="kvm", reason=f"a probe came to userspace with it after {kvm.seconds:.1f} s")
+    return _faster(kvm, _boot(store, Acceleration(name="tcg", reason="probe"), kernel, initrd, TCG_SECONDS))
+
+
+def _faster(kvm: Probe, tcg: Probe) -> Acceleration:
+    if tcg.failure or kvm.seconds <= tcg.seconds:
+        reason = f"a probe took {kvm.seconds:.1f} s with it; emulation {tcg.failure or f'took {tcg.seconds:.1f} s'}"
+        return Acceleration(name="kvm", reason=reason)
+    return Acceleration(name="tcg", reason=f"a probe took {kvm.seconds:.1f} s with KVM, {tcg.seconds:.1f} s without it")
+
+
+def _boot(store: Store, acceleration: Acceleration, kernel: Path, initrd: Path, seconds: float) -> Probe:
+    """Boots the probe and watches its console until it tells its stage, QEMU ends or the time is over."""
+    with step(f"Booting a probe with {acceleration.name}") as work, store.workdir("probe") as directory:
+        console, log = directory / "console", directory / "log"
+        deadline = Deadline.after(seconds)
+        with log.open("wb") as file, spawn(probe_command(acceleration, kernel, initrd, console), stderr=file) as process:
+            while not deadline.expired:
+                ended = process.poll() is not None
+                if stage := _seen(console):
+                    return Probe("", work.seconds, scale_of(stage.cpu_ms or 0.0))
+                if ended:
+                    said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+                    return Probe(f"QEMU ended before the guest came to userspace ({said[0]})", work.seconds)
+                time.sleep(0.1)
+        return Probe(f"a guest did not come to userspace within {seconds:.0f} s", work.seconds)
+
+
+def _seen(console: Path) -> Stage | None:
+    lines = console.read_text(errors="replace").splitlines() if console.exists() else []
+    stages = filter(None, map(parse_stage, lines))
+    return next((stage for stage in stages if stage.stage == "probe" and stage.state == "ok"), None)
+
+
+def _told(acceleration: Acceleration) -> Acceleration:
+    if acceleration.name == "kvm":
+        note(f"machines run with KVM: {acceleration.reason}")
+    else:
+        warn(f"machines run under emulation (TCG), many times slower: {acceleration.reason}; {OVERRIDE}=kvm overrides")
+    return acceleration

@@ -1,0 +1,217 @@
+// Package node takes a machine from its first process to its services, and back.
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"kubeiso.dev/pkg/init/internal/bundle"
+	"kubeiso.dev/pkg/init/internal/control"
+	"kubeiso.dev/pkg/init/internal/oneshot"
+	"kubeiso.dev/pkg/init/internal/power"
+	"kubeiso.dev/pkg/init/internal/process"
+	"kubeiso.dev/pkg/init/internal/services"
+	"kubeiso.dev/pkg/init/internal/system"
+	"kubeiso.dev/pkg/initrd/console"
+	"kubeiso.dev/pkg/initrd/cpu"
+	"kubeiso.dev/pkg/initrd/kmod"
+)
+
+// LinuxKit's places.
+const (
+	containersDir = "/containers"
+	onbootLogs    = "/run/log"
+	serviceLogs   = "/var/log"
+	moduleConfig  = "/etc/modules-load.d"
+	hostnameGiven = "/run/config/hostname"
+	hostnameImage = "/etc/hostname"
+	resolvConf    = "/etc/resolv.conf"
+
+	searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+// Node is the machine that this process is the first one of.
+type Node struct {
+	console *console.Console
+	reaper  *process.Reaper
+	runner  *oneshot.Runner
+	actions chan power.Action
+	// cpuMillis is the processor's measure, taken before anything else runs.
+	cpuMillis int64
+
+	mu      sync.Mutex
+	daemon  *services.Daemon
+	manager *services.Manager
+}
+
+// Run is the first process's whole life: it boots, waits for a reason to stop, and stops the machine. It never returns.
+func Run() {
+	mountErr := system.MountAll()
+	out := console.Open()
+	node := &Node{console: out, reaper: process.NewReaper(), actions: make(chan power.Action, 1)}
+	node.runner = &oneshot.Runner{
+		Console: out, Reaper: node.reaper, Preparer: bundle.NewPreparer(), LogDir: onbootLogs, StateDir: system.StateDir,
+	}
+	power.Notify(node.actions)
+	ctx, cancel := context.WithCancel(context.Background())
+	booted := make(chan struct{})
+	go func() {
+		defer close(booted)
+		if err := node.boot(ctx, mountErr); err != nil && ctx.Err() == nil {
+			node.explain(err)
+		}
+	}()
+	action := <-node.actions
+	cancel()
+	node.shutdown(action, booted)
+}
+
+// boot brings the machine up, step by step. After an error it stays where it is.
+func (n *Node) boot(ctx context.Context, mountErr error) error {
+	if err := n.console.Begin("mounts", "").End(mountErr, nil); err != nil {
+		return err
+	}
+	n.cpuMillis = cpu.Measure()
+	steps := []func(context.Context) error{
+		n.prepare, n.modules, n.hostname, n.volumes, n.onboot, n.renamed, n.containerd, n.services,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare does what needs no line of its own. Nothing here is worth stopping a boot for.
+func (n *Node) prepare(context.Context) error {
+	if err := os.Setenv("PATH", searchPath); err != nil {
+		return err
+	}
+	for name, do := range map[string]func() error{
+		"limits": system.SetLimits, "loopback": system.LoopbackUp,
+		"resolv.conf": func() error { return system.MakeResolvConf(resolvConf) },
+	} {
+		if err := do(); err != nil {
+			n.console.Printf("Setting up %s: %v", name, err)
+		}
+	}
+	return nil
+}
+
+// modules loads the modules and listens for new devices from then on. The clock comes after: its driver may be a module.
+func (n *Node) modules(context.Context) error {
+	stage := n.console.Begin("modules", "")
+	cmdline, _ := os.ReadFile("/proc/cmdline")
+	loader, err := kmod.NewLoader(string(cmdline))
+	if err != nil {
+		return stage.End(err, nil)
+	}
+	buttons := power.NewButtons(n.actions)
+	events, err := system.ListenUevents()
+	if err != nil {
+		return stage.End(err, nil)
+	}
+	result := system.LoadModules(loader, moduleConfig)
+	go events.Hotplug(loader, func(subsystem string) {
+		if subsystem == "input" {
+			buttons.Scan()
+		}
+	})
+	buttons.Scan()
+	if err := system.SetClock(); err != nil {
+		n.console.Printf("Setting up the clock: %v", err)
+	}
+	fields := console.Fields{"loaded": result.Loaded}
+	if result.Missing != nil {
+		fields["missing"] = result.Missing
+	}
+	return stage.End(nil, fields)
+}
+
+func (n *Node) hostname(context.Context) error {
+	stage := n.console.Begin("hostname", "")
+	name, err := system.SetHostname(hostnameGiven, hostnameImage)
+	return stage.End(err, console.Fields{"hostname": name})
+}
+
+// renamed takes the name that an onboot step (the metadata's) left; there is a line only if it is a new one.
+func (n *Node) renamed(ctx context.Context) error {
+	before, _ := os.Hostname()
+	given, _ := os.ReadFile(hostnameGiven)
+	if name := strings.TrimSpace(string(given)); name == "" || name == before {
+		return nil
+	}
+	return n.hostname(ctx)
+}
+
+func (n *Node) volumes(context.Context) error {
+	stage := n.console.Begin("volumes", "")
+	count, err := bundle.MountVolumes(filepath.Join(containersDir, "volumes"))
+	if err == nil && count == 0 {
+		return nil
+	}
+	return stage.End(err, console.Fields{"volumes": count})
+}
+
+func (n *Node) onboot(ctx context.Context) error {
+	if err := n.runner.RunAll(ctx, "onboot", filepath.Join(containersDir, "onboot")); err != nil {
+		return err
+	}
+	if err := system.FillVar("/var"); err != nil { // a step may have mounted a disk there
+		return fmt.Errorf("preparing /var: %w", err)
+	}
+	_ = os.Symlink(filepath.Join(onbootLogs, "onboot"), filepath.Join(serviceLogs, "onboot"))
+	return nil
+}
+
+func (n *Node) containerd(ctx context.Context) error {
+	daemon, err := services.StartDaemon(ctx, n.console, n.reaper)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.daemon = daemon
+	return nil
+}
+
+// services starts all services; one that fails is tried again and does not keep the node from being ready.
+func (n *Node) services(ctx context.Context) error {
+	dir := filepath.Join(containersDir, "services")
+	manager, err := services.NewManager(n.console, n.runner.Preparer, dir, serviceLogs)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.manager = manager
+	n.mu.Unlock()
+	if err := control.Serve(control.Socket, manager); err != nil {
+		return fmt.Errorf("listening on %s: %w", control.Socket, err)
+	}
+	failed := manager.StartAll(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	n.ready(failed)
+	return nil
+}
+
+func (n *Node) ready(failed []string) {
+	fields := console.Fields{"cpu_ms": n.cpuMillis, "mem_mib": system.MemoryMiB(), "cpus": runtime.NumCPU()}
+	if failed != nil {
+		fields["failed"] = failed
+	}
+	n.console.Report(console.Line{Stage: "ready", State: console.OK, Seconds: -1, Fields: fields})
+}
+
+// explain tells people why the boot stopped.
+func (n *Node) explain(err error) {
+	n.console.Printf("\nThe boot stopped: %v\nNo service was started. The logs of onboot steps are in %s/onboot.\n"+
+		"The machine stays on; its power button or Ctrl-Alt-Del ends it.", err, onbootLogs)
+}

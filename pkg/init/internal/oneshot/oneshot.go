@@ -1,0 +1,175 @@
+// Package oneshot runs the containers that come and go: those of onboot and of onshutdown.
+package oneshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kubeiso.dev/pkg/init/internal/bundle"
+	"kubeiso.dev/pkg/init/internal/process"
+	"kubeiso.dev/pkg/initrd/console"
+)
+
+const (
+	runc = "/usr/bin/runc"
+	// maxShown bounds what of a failed step's output goes to the console, in bytes of each stream.
+	maxShown = 32 << 10
+)
+
+// Runner runs steps one after another.
+type Runner struct {
+	Console  *console.Console
+	Reaper   *process.Reaper
+	Preparer *bundle.Preparer
+	// LogDir gets a folder for each kind, with two files for each step.
+	LogDir string
+	// StateDir is for files that live as long as a step.
+	StateDir string
+}
+
+// RunAll runs every bundle in dir in name order, and reports each as stage kind. It ends at the first step that fails and is
+// not optional; its error names that step. A missing dir has no steps.
+func (r *Runner) RunAll(ctx context.Context, kind, dir string) error {
+	dirs, err := bundle.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := r.runOne(ctx, kind, dir); err != nil {
+			return fmt.Errorf("%s step %s: %w", kind, filepath.Base(dir), err)
+		}
+	}
+	return nil
+}
+
+// runOne runs and reports one step. The failure of an optional one is reported and no error.
+func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
+	stage := r.Console.Begin(kind, filepath.Base(dir)).Announce()
+	step, err := bundle.Load(dir)
+	if err != nil {
+		return stage.End(err, nil)
+	}
+	output, err := openOutput(filepath.Join(r.LogDir, kind), kind+"."+step.Name)
+	if err != nil {
+		return stage.End(err, nil)
+	}
+	defer output.Close()
+	fields := console.Fields{}
+	code, err := r.run(ctx, step, output)
+	if code >= 0 {
+		fields["code"] = code
+	}
+	if err == nil {
+		return stage.End(nil, fields)
+	}
+	r.Console.Printf("%s", output.tail())
+	if step.Optional() {
+		fields["optional"] = true
+		_ = stage.End(err, fields)
+		return nil
+	}
+	return stage.End(err, fields)
+}
+
+// run takes a step from its bundle to its exit code; the code is -1 if it did not come to run.
+func (r *Runner) run(ctx context.Context, step *bundle.Bundle, output *output) (code int, err error) {
+	undo, err := r.Preparer.Prepare(step)
+	if err != nil {
+		return -1, err
+	}
+	defer func() { err = errors.Join(err, undo()) }()
+	pid, err := r.create(step, output)
+	if err != nil {
+		return -1, err
+	}
+	defer func() { _ = r.runc(output, "delete", "--force", step.Name) }()
+	child := r.Reaper.Adopt(pid)
+	if err := step.Attach(pid); err != nil {
+		return -1, err
+	}
+	if err := r.runc(output, "start", step.Name); err != nil {
+		return -1, err
+	}
+	return await(ctx, child)
+}
+
+// create makes the container and gives its process, which waits to be started.
+func (r *Runner) create(step *bundle.Bundle, output *output) (int, error) {
+	file := filepath.Join(r.StateDir, step.Name+".pid")
+	defer os.Remove(file)
+	if err := r.runc(output, "create", "--bundle", step.Dir, "--pid-file", file, step.Name); err != nil {
+		return 0, err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+func (r *Runner) runc(output *output, arguments ...string) error {
+	err := r.Reaper.Run(append([]string{runc}, arguments...), output.stdout, output.stderr)
+	if err != nil {
+		return fmt.Errorf("runc %s: %w", arguments[0], err)
+	}
+	return nil
+}
+
+// await waits for the end of a step; if ctx ends first, the step is killed.
+func await(ctx context.Context, child *process.Child) (int, error) {
+	select {
+	case <-child.Done():
+	case <-ctx.Done():
+		_ = child.Kill(unix.SIGKILL)
+	}
+	code := child.Wait()
+	if code != 0 {
+		return code, fmt.Errorf("it ended with code %d", code)
+	}
+	return 0, nil
+}
+
+// output is where a step's output goes.
+type output struct{ stdout, stderr *os.File }
+
+// openOutput makes NAME.out.log and NAME.log, as LinuxKit names them.
+func openOutput(dir, name string) (*output, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	stdout, err := os.Create(filepath.Join(dir, name+".out.log"))
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := os.Create(filepath.Join(dir, name+".log"))
+	if err != nil {
+		return nil, errors.Join(err, stdout.Close())
+	}
+	return &output{stdout, stderr}, nil
+}
+
+// Close closes both files.
+func (o *output) Close() { _ = errors.Join(o.stdout.Close(), o.stderr.Close()) }
+
+// tail gives the last part of both files.
+func (o *output) tail() string {
+	return strings.TrimRight(tailOf(o.stdout)+tailOf(o.stderr), "\n")
+}
+
+func tailOf(file *os.File) string {
+	info, err := file.Stat()
+	if err != nil {
+		return ""
+	}
+	begin := max(info.Size()-maxShown, 0)
+	text, _ := io.ReadAll(io.NewSectionReader(file, begin, maxShown))
+	return string(text)
+}

@@ -1,0 +1,124 @@
+// Package services keeps containerd and the node's services running.
+package services
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	containerd "github.com/containerd/containerd/v2/client"
+
+	"kubeiso.dev/pkg/init/internal/bundle"
+	"kubeiso.dev/pkg/initrd/console"
+)
+
+// firstStopped is the service that must not start anything any more once the node stops.
+const firstStopped = "kubelet"
+
+// Manager has all services of the node.
+type Manager struct {
+	client   *containerd.Client
+	services []*service
+}
+
+// NewManager gives a manager of the services in dir, none of them started. containerd must answer.
+func NewManager(out *console.Console, preparer *bundle.Preparer, dir, logDir string) (*Manager, error) {
+	client, err := containerd.New(Socket)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to containerd: %w", err)
+	}
+	dirs, err := bundle.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	manager := &Manager{client: client}
+	for _, dir := range dirs {
+		launcher := func() (run, error) {
+			started, err := launch(client, preparer, dir, logDir)
+			if err != nil {
+				return nil, err
+			}
+			return started, nil
+		}
+		manager.services = append(manager.services, newService(out, dir, launcher))
+	}
+	return manager, nil
+}
+
+// StartAll starts all services in name order and gives the names of those that failed; they are tried again on and on.
+func (m *Manager) StartAll(ctx context.Context) (failed []string) {
+	for _, each := range m.services {
+		if ctx.Err() != nil {
+			break
+		}
+		if each.start() != nil {
+			failed = append(failed, filepath.Base(each.dir))
+		}
+	}
+	return failed
+}
+
+// StopAll stops the kubelet, then all other services and the containers of every other namespace at once.
+func (m *Manager) StopAll() {
+	m.stopThose(func(name string) bool { return name == firstStopped })
+	var group sync.WaitGroup
+	group.Go(func() { stopForeign(m.client, m.namespaces()) })
+	group.Go(func() { m.stopThose(func(name string) bool { return name != firstStopped }) })
+	group.Wait()
+}
+
+func (m *Manager) stopThose(wanted func(name string) bool) {
+	var group sync.WaitGroup
+	for _, each := range m.services {
+		if wanted(filepath.Base(each.dir)) {
+			group.Go(func() { _ = each.stop() })
+		}
+	}
+	group.Wait()
+}
+
+// namespaces are those that the services live in.
+func (m *Manager) namespaces() map[string]bool {
+	own := map[string]bool{Namespace: true}
+	for _, each := range m.services {
+		if loaded, err := bundle.Load(each.dir); err == nil {
+			own[namespaceOf(loaded)] = true
+		}
+	}
+	return own
+}
+
+// List gives the status of every service, sorted by name.
+func (m *Manager) List() []Status {
+	var all []Status
+	for _, each := range m.services {
+		all = append(all, each.snapshot())
+	}
+	return all
+}
+
+// Start starts one service.
+func (m *Manager) Start(name string) error { return m.with(name, (*service).start) }
+
+// Stop stops one service; it stays stopped until it is started.
+func (m *Manager) Stop(name string) error { return m.with(name, (*service).stop) }
+
+// Restart stops one service, if it runs, and starts it.
+func (m *Manager) Restart(name string) error {
+	return m.with(name, func(found *service) error {
+		if err := found.stop(); err != nil && err != ErrNotRunning {
+			return err
+		}
+		return found.start()
+	})
+}
+
+func (m *Manager) with(name string, act func(*service) error) error {
+	for _, each := range m.services {
+		if filepath.Base(each.dir) == name {
+			return act(each)
+		}
+	}
+	return fmt.Errorf("there is no service %q", name)
+}

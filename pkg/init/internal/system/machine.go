@@ -1,0 +1,85 @@
+package system
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openFiles is the limit of open files that programs of the node start with.
+const openFiles = 1 << 20
+
+// SetLimits sets the limits that all programs inherit. The syscall package's call tells Go's runtime, too, which would
+// give children the old limit else.
+func SetLimits() error {
+	files := syscall.Rlimit{Cur: openFiles, Max: openFiles}
+	processes := syscall.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	return errors.Join(syscall.Setrlimit(unix.RLIMIT_NOFILE, &files), syscall.Setrlimit(unix.RLIMIT_NPROC, &processes))
+}
+
+// LoopbackUp switches the loopback interface on; the kernel then gives it its addresses.
+func LoopbackUp() error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(socket, unix.SIOCGIFFLAGS, request); err != nil {
+		return fmt.Errorf("asking for lo's flags: %w", err)
+	}
+	request.SetUint16(request.Uint16() | unix.IFF_UP)
+	if err := unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request); err != nil {
+		return fmt.Errorf("switching lo on: %w", err)
+	}
+	return nil
+}
+
+// SetClock sets the system's clock from the hardware's, taken as UTC, unless the kernel did. No hardware clock is no error.
+func SetClock() error {
+	if done, _ := os.ReadFile("/sys/class/rtc/rtc0/hctosys"); strings.TrimSpace(string(done)) == "1" {
+		return nil
+	}
+	clock, err := os.Open("/dev/rtc0")
+	if err != nil {
+		return nil
+	}
+	defer clock.Close()
+	now, err := unix.IoctlGetRTCTime(int(clock.Fd()))
+	if err != nil {
+		return fmt.Errorf("reading the hardware clock: %w", err)
+	}
+	value := unix.NsecToTimeval(rtcTime(now).UnixNano())
+	return unix.Settimeofday(&value)
+}
+
+// rtcTime reads the kernel's struct rtc_time: years since 1900, months from 0.
+func rtcTime(now *unix.RTCTime) time.Time {
+	return time.Date(int(now.Year)+1900, time.Month(now.Mon+1), int(now.Mday), int(now.Hour), int(now.Min), int(now.Sec), 0, time.UTC)
+}
+
+// MemoryMiB is the memory that the kernel has, in MiB; 0 if unknown.
+func MemoryMiB() int {
+	text, _ := os.ReadFile("/proc/meminfo")
+	return memoryMiB(string(text))
+}
+
+// memoryMiB reads "MemTotal:  1014068 kB" (proc_meminfo(5)).
+func memoryMiB(meminfo string) int {
+	for line := range strings.Lines(meminfo) {
+		if words := strings.Fields(line); len(words) == 3 && words[0] == "MemTotal:" {
+			kib, _ := strconv.Atoi(words[1])
+			return kib / 1024
+		}
+	}
+	return 0
+}

@@ -1,0 +1,59 @@
+"""Deadlines of kubeadm's configuration follow the guest's speed."""
+
+import yaml
+
+from builder.cluster.kubeadm import scaled
+
+BASE = """
+kind: InitConfiguration
+timeouts: {kubeletHealthCheck: 720s, discovery: 900s}
+---
+kind: ClusterConfiguration
+scheduler: {extraArgs: [{name: leader-elect-lease-duration, value: 7s}]}
+---
+kind: KubeletConfiguration
+"""
+
+
+def parsed(scale: float, name: str | None = None) -> dict[str, dict[str, object]]:
+    return {document["kind"]: document for document in yaml.safe_load_all(scaled(BASE, scale, node_name=name))}
+
+
+def values(document: dict[str, object], *path: str) -> dict[str, str]:
+    section: object = document
+    for name in path:
+        assert isinstance(section, dict)
+        section = section[name]
+    assert isinstance(section, list)
+    return {argument["name"]: argument["value"] for argument in section}
+
+
+def test_timeouts_are_multiplied() -> None:
+    assert parsed(4.0)["InitConfiguration"]["timeouts"] == {"kubeletHealthCheck": "2880s", "discovery": "3600s"}
+
+
+def test_a_fast_guest_keeps_the_defaults() -> None:
+    assert parsed(0.3)["InitConfiguration"]["timeouts"] == {"kubeletHealthCheck": "720s", "discovery": "900s"}
+    assert values(parsed(1.0)["ClusterConfiguration"], "controllerManager", "extraArgs")["leader-elect-lease-duration"] == "15s"
+
+
+def test_leader_election_and_etcd_are_slower_on_a_slow_guest() -> None:
+    cluster = parsed(5.0)["ClusterConfiguration"]
+    manager = values(cluster, "controllerManager", "extraArgs")
+    assert manager["leader-elect-lease-duration"] == "75s"
+    assert manager["leader-elect-renew-deadline"] == "50s"
+    assert manager["node-monitor-grace-period"] == "250s"
+    assert values(cluster, "etcd", "local", "extraArgs") == {"heartbeat-interval": "500", "election-timeout": "5000"}
+
+
+def test_what_the_author_set_stays() -> None:
+    assert values(parsed(5.0)["ClusterConfiguration"], "scheduler", "extraArgs")["leader-elect-lease-duration"] == "7s"
+
+
+def test_etcds_election_stays_below_its_limit() -> None:
+    etcd = values(parsed(30.0)["ClusterConfiguration"], "etcd", "local", "extraArgs")
+    assert int(etcd["election-timeout"]) < 50000
+
+
+def test_the_node_gets_its_name() -> None:
+    assert parsed(1.0, "one")["InitConfiguration"]["nodeRegistration"] == {"name": "one"}

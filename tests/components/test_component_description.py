@@ -1,0 +1,86 @@
+"""component.yml, and the project's own components."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from component_samples import project
+
+from builder.components.description import describe, names
+from builder.components.golang import Golang, Section
+from builder.components.registry import find
+from builder.errors import InputError
+from builder.project import Project
+from builder.store import Store
+
+REAL = Project.here()
+
+
+@pytest.mark.parametrize("name", names(REAL))
+def test_every_component_of_the_project_is_well_described(name: str) -> None:
+    description = describe(name, REAL)
+    section = description.section("golang", Section)
+    assert section and Golang().outputs(description) == tuple(sorted(section.packages))
+    modules = (description.folder / "go.mod").read_text()
+    assert modules.startswith("module ") and "toolchain" not in modules
+
+
+@pytest.mark.parametrize("name", ["cni-plugins", "containerd", "coredns", "etcd", "kubernetes", "runc"])
+def test_the_version_is_the_one_that_go_mod_requires(name: str) -> None:
+    """A new version is two edits; this sees that both were made."""
+    description = describe(name, REAL)
+    section = description.section("golang", Section)
+    assert section
+    lines = [line.split() for line in (description.folder / "go.mod").read_text().splitlines() if " v" in line]
+    versions = {words[0]: words[1] for words in lines if "=>" not in words}
+    for package in section.packages.values():
+        module = max((module for module in versions if f"{package}/".startswith(f"{module}/")), key=len)
+        assert versions[module] == f"v{description.version}"
+
+
+def test_unknown_components_and_sources(tmp_path: Path) -> None:
+    sample = project(
+        tmp_path / "p", one={"version": "1.0", "golang": {"packages": {"one": "."}}}, two={"version": "1", "apt": {}}
+    )
+    store = Store(tmp_path / "cache")
+    with pytest.raises(InputError, match="no component three") as raised:
+        find("three", store, sample)
+    assert "one, two" in raised.value.hint
+    with pytest.raises(InputError, match="unknown source apt"):
+        find("two", store, sample)
+    with pytest.raises(InputError, match="no source hearsay"):
+        find("one", store, sample, source="hearsay")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version: 1.36\ngolang: {}\n", "names no version"),
+        ('version: "1.0"\n', "names no source"),
+        ('version: "1.0"\ngolang: yes\n', "names no source"),
+        ("- version\n", "names no version"),
+        ("version: [", "is not YAML"),
+    ],
+)
+def test_descriptions_that_say_too_little(tmp_path: Path, text: str, said: str) -> None:
+    sample = project(tmp_path, one={})
+    (sample.pkg / "one" / "component.yml").write_text(text)
+    with pytest.raises(InputError, match=said) as raised:
+        describe("one", sample)
+    assert "component.yml" in raised.value.what
+
+
+def test_the_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (REAL.pkg / "kubernetes" / "component.yml").is_file()
+    monkeypatch.setenv("KUBEISO_PROJECT", str(tmp_path))
+    with pytest.raises(InputError, match="not a kubeiso project"):
+        Project.here()
+    (tmp_path / "pkg").mkdir()
+    assert Project.here() == Project(tmp_path)
+    assert Project.here().lock == tmp_path / "components.lock"
+
+
+def test_no_address_of_a_source_is_in_the_pins() -> None:
+    assert "://" not in REAL.lock.read_text()
+    for name in names(REAL):
+        assert "://" not in yaml.safe_dump(dict(describe(name, REAL).sections))

@@ -1,0 +1,191 @@
+"""The containerd store: what lies where, and the records that the tool is asked for."""
+
+import gzip
+import json
+import os
+import stat
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from image_samples import layer_of, make_image, read, tar_of
+
+from builder import oci
+from builder.errors import BuildError
+from builder.images.containerd import ROOT, SNAPSHOTS, containerd_store, repository
+from builder.run import run, tool
+from builder.store import Store
+
+SOURCE = Path(__file__).parents[2] / "pkg" / "image-store"
+SEED = Path(__file__).parents[2] / "pkg" / "image-seed" / "files" / "usr" / "bin" / "image-seed.sh"
+
+# Writes the plan where a database would be and numbers the snapshots, as the real program does.
+RECORDER = """#!{python}
+import json, pathlib, sys
+plan = json.load(sys.stdin)
+for name in ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db",
+             "io.containerd.content.v1.content/blobs/sha256/aa"):
+    file = pathlib.Path(plan["root"], name)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({{key: plan[key] for key in plan if key != "root"}}))
+print(json.dumps({{"snapshots": {{each["name"]: str(number) for number, each in enumerate(plan["snapshots"], 1)}}}}))
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Path:
+    program = tmp_path / "recorder"
+    program.write_text(RECORDER.format(python=sys.executable))
+    program.chmod(0o755)
+    return program
+
+
+def made_with(store: Store, recorder: Path, *images: oci.Image) -> tuple[oci.Image, dict[str, Any]]:
+    image = containerd_store("docker.io/kubeiso/images:1", images, recorder, store)
+    return image, json.loads(read(store, image, f"{ROOT}/io.containerd.metadata.v1.bolt/meta.db"))
+
+
+def test_a_layer_s_files_lie_in_a_snapshot_with_their_owners(store: Store, recorder: Path) -> None:
+    image, _ = made_with(store, recorder, make_image(store, "registry.k8s.io/a:v1", {"bin/": b"", "bin/a": b"a", "l": "bin/a"}))
+    layer = layer_of(store, image)
+    fs = f"{ROOT}/{SNAPSHOTS}/1/fs"
+    assert read(store, image, f"{fs}/bin/a") == b"a"
+    assert (layer[f"{fs}/bin"].mode, layer[f"{fs}/bin"].uid, layer[f"{fs}/bin"].gid) == (0o750, 7, 8)
+    assert layer[f"{fs}/l"].linkname == "bin/a"
+    assert stat.S_IMODE(layer[ROOT].mode) == 0o700
+    assert list(layer) == sorted(layer)
+
+
+def test_layers_become_a_chain_and_a_shared_one_is_there_once(store: Store, recorder: Path) -> None:
+    one = make_image(store, "registry.k8s.io/a:v1", {"base": b""}, {"a": b""})
+    two = make_image(store, "registry.k8s.io/b:v1", {"base": b""}, {"b": b""})
+    image, plan = made_with(store, recorder, one, two)
+    base, a, b = plan["snapshots"]
+    assert (base["parent"], a["parent"], b["parent"]) == ("", base["name"], base["name"])
+    assert [f"{ROOT}/{SNAPSHOTS}/{number}/fs/{name}" in layer_of(store, image) for number, name in
+            ((1, "base"), (2, "a"), (3, "b"))] == [True] * 3  # fmt: skip
+
+
+def test_an_image_is_known_by_tag_digest_and_id_and_garbage_collection_finds_its_parts(store: Store, recorder: Path) -> None:
+    toy = make_image(store, "localhost:5000/a/b:v1", {"a": b""})
+    config = oci.manifest_of(store, toy.digest).config.digest
+    _, plan = made_with(store, recorder, toy)
+    assert [image["name"] for image in plan["images"]] == ["localhost:5000/a/b:v1", f"localhost:5000/a/b@{toy.digest}", config]
+    assert {image["digest"] for image in plan["images"]} == {toy.digest}
+    assert plan["images"][0]["labels"] == {"io.cri-containerd.image": "managed", "io.cri-containerd.pinned": "pinned"}
+    labels = {blob["digest"]: blob["labels"] for blob in plan["blobs"]}
+    assert labels == {
+        toy.digest: {"containerd.io/gc.ref.content.config": config},
+        config: {"containerd.io/gc.ref.snapshot.overlayfs": plan["snapshots"][-1]["name"]},
+    }
+
+
+def test_whiteouts_become_those_of_overlayfs(store: Store, recorder: Path) -> None:
+    upper: dict[str, bytes | str] = {"d/": b"", "d/.wh.gone": b"", "o/.wh..wh..opq": b"", "o/new": b"n"}
+    image, _ = made_with(store, recorder, make_image(store, "registry.k8s.io/a:v1", {"d/gone": b"", "o/old": b""}, upper))
+    layer = layer_of(store, image)
+    fs = f"{ROOT}/{SNAPSHOTS}/2/fs"
+    gone = layer[f"{fs}/d/gone"]
+    assert (gone.type, gone.devmajor, gone.devminor) == (tarfile.CHRTYPE, 0, 0)
+    assert layer[f"{fs}/o"].pax_headers["SCHILY.xattr.trusted.overlay.opaque"] == "y"
+    assert read(store, image, f"{fs}/o/new") == b"n"
+    assert not any(".wh." in name for name in layer)
+
+
+def test_a_compressed_layer_is_read_and_an_unknown_one_refused(store: Store, recorder: Path) -> None:
+    plain = make_image(store, "registry.k8s.io/a:v1", {"a": b"a"})
+    packed = store.put(gzip.compress(tar_of({"a": b"a"}), mtime=0))
+    manifest = json.loads(store.read(plain.digest))
+    for suffix in ("+gzip", "+zstd"):
+        manifest["layers"] = [{"mediaType": oci.LAYER + suffix, "digest": packed, "size": 1}]
+        other = oci.Image(name="registry.k8s.io/a:v1", digest=store.put(oci.canonical(manifest)))
+        if suffix == "+gzip":
+            image, _ = made_with(store, recorder, other)
+            assert read(store, image, f"{ROOT}/{SNAPSHOTS}/1/fs/a") == b"a"
+        else:
+            with pytest.raises(BuildError, match="can't be unpacked"):
+                made_with(store, recorder, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("registry.k8s.io/a:v1", "registry.k8s.io/a"), ("localhost:5000/a", "localhost:5000/a")]
+)
+def test_the_repository_is_the_name_without_its_tag(name: str, expected: str) -> None:
+    assert repository(name) == expected
+
+
+def test_a_tool_that_fails_leaves_nothing_behind(store: Store, recorder: Path) -> None:
+    toy = make_image(store, "registry.k8s.io/a:v1", {"a": b""})
+    before = set((store.root / "blobs/sha256").iterdir())
+    recorder.write_text("#!/bin/sh\necho no room >&2\nexit 1\n")
+    with pytest.raises(BuildError, match="exit code 1") as caught:
+        made_with(store, recorder, toy)
+    assert caught.value.details == ("no room",)
+    assert set((store.root / "blobs/sha256").iterdir()) == before
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def seeded(store: Store, recorder: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """The store's files as on a node's root, and containerd's root filled from them."""
+    image, _ = made_with(store, recorder, make_image(store, "registry.k8s.io/a:v1", {"a": b"a"}, {"b": b""}))
+    (tmp_path / "root").mkdir()
+    run(["tar", "-x", "-f", oci.layer_paths(store, image.digest)[0], "-C", tmp_path / "root", "--no-same-owner"])
+    source, root = tmp_path / "root" / ROOT, tmp_path / "containerd"
+    assert "put in place" in run(["sh", SEED, source, root]).stdout
+    return source, root
+
+
+def test_a_node_copies_the_databases_and_links_to_the_snapshots(seeded: tuple[Path, Path]) -> None:
+    source, root = seeded
+    for name in ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db"):
+        assert (root / name).read_bytes() == (source / name).read_bytes()
+        assert os.access(root / name, os.W_OK)
+        assert not (root / name).is_symlink()
+    assert (root / SNAPSHOTS / "1").readlink() == source / SNAPSHOTS / "1"
+    assert (root / SNAPSHOTS / "1" / "fs" / "a").read_bytes() == b"a"
+
+
+def test_a_root_that_has_this_store_is_left_alone(seeded: tuple[Path, Path]) -> None:
+    source, root = seeded
+    database = root / "io.containerd.metadata.v1.bolt/meta.db"
+    database.write_text("containers of now")
+    assert "in place" in run(["sh", SEED, source, root]).stdout
+    assert database.read_text() == "containers of now"
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["another image", "a power cut"])
+def test_a_root_with_another_store_or_half_of_one_is_filled_anew(seeded: tuple[Path, Path], interrupted: bool) -> None:
+    source, root = seeded
+    if interrupted:
+        (root / "kubeiso-images").unlink()
+        (root / "io.containerd.metadata.v1.bolt/meta.db").unlink()
+    else:
+        (root / "kubeiso-images").write_text("another\n")
+    (root / SNAPSHOTS / "99").symlink_to("/nowhere")
+    run(["sh", SEED, source, root])
+    assert sorted(path.name for path in (root / SNAPSHOTS).iterdir()) == ["1", "2"]
+    assert (root / "kubeiso-images").read_text() == (source / "id").read_text()
+    assert (root / "io.containerd.metadata.v1.bolt/meta.db").exists()
+
+
+@pytest.mark.network
+def test_the_program_s_own_tests_pass_and_its_store_is_the_same_twice(tmp_path: Path) -> None:
+    go = tool("go")
+    env = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+    run([go, "test", "./..."], cwd=SOURCE, env=env)
+    program = tmp_path / "image-store"
+    run([go, "build", "-trimpath", "-buildvcs=false", "-o", program, "."], cwd=SOURCE, env=env)
+    digests = set()
+    for name in ("one", "two"):
+        store = Store(tmp_path / name)
+        images = [make_image(store, f"registry.k8s.io/{each}:v1", {"base": b""}, {each: b""}) for each in "abcdef"]
+        digests.add(containerd_store("docker.io/kubeiso/images:1", images, program, store).digest)
+    assert len(digests) == 1

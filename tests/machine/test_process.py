@@ -1,0 +1,49 @@
+"""Processes that are not ours: identity, proof, and the wait for their end."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from builder.machine.process import Process, identify
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "/state/mark-of-one"]) as process:
+        yield process
+        process.kill()
+
+
+def test_it_is_found_by_identity_and_mark(sleeper: "subprocess.Popen[bytes]") -> None:
+    identity = identify(sleeper.pid)
+    assert identity is not None
+    found = Process.find(identity, "/state/mark-of-one")
+    assert found is not None
+    assert not found.ended()
+    found.send(signal.SIGTERM)
+    assert found.ended(10.0)
+    sleeper.wait()
+    found.send(signal.SIGKILL)  # to nobody, and without an error
+    found.close()
+    assert identify(sleeper.pid) is None
+
+
+def test_another_process_with_the_same_id_is_not_taken_for_it(sleeper: "subprocess.Popen[bytes]") -> None:
+    identity = identify(sleeper.pid)
+    assert identity is not None
+    assert Process.find(identity.model_copy(update={"started": identity.started - 1}), "/state/mark-of-one") is None
+    assert Process.find(identity.model_copy(update={"boot": "another boot"}), "/state/mark-of-one") is None
+    assert Process.find(identity, "/state/mark-of-two") is None
+
+
+def test_a_zombie_has_ended() -> None:
+    with subprocess.Popen(["true"]) as process:
+        until = time.monotonic() + 10
+        while identify(process.pid) is not None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert identify(process.pid) is None
+        assert process.returncode is None, "nobody waited for it yet"

@@ -1,0 +1,93 @@
+"""Which modules an initrd needs."""
+
+from pathlib import Path
+
+import pytest
+from media_samples import MODULES, VERSION, item, kernel, link, node_items, tree_of
+
+from builder.errors import BuildError
+from builder.media.modules import closure, kernel_version, module_name, parse, reduced, select
+
+DEP = """\
+kernel/fs/isofs/isofs.ko: kernel/drivers/cdrom/cdrom.ko
+kernel/drivers/cdrom/cdrom.ko:
+kernel/drivers/usb/host/xhci-pci.ko: kernel/drivers/usb/host/xhci-hcd.ko kernel/drivers/usb/usbcore.ko
+kernel/drivers/usb/host/xhci-hcd.ko: kernel/drivers/usb/usbcore.ko
+kernel/drivers/usb/usbcore.ko:
+kernel/lib/crc-t10dif.ko:
+kernel/arch/crct10dif-pclmul.ko:
+kernel/crypto/crct10dif_generic.ko:
+kernel/sound/snd.ko:
+"""
+ALIAS = """\
+# Aliases extracted from modules themselves.
+alias pci:v*d*sv*sd*bc0Csc03i30* xhci_pci
+alias crct10dif crct10dif_pclmul
+alias crct10dif crct10dif_generic
+alias dmi*:svn*Some Maker*: snd
+"""
+SOFTDEP = """\
+# Soft dependencies extracted from modules themselves.
+softdep crc_t10dif pre: crct10dif
+softdep crc_t10dif post: lost circle
+softdep snd pre: snd-seq
+"""
+TABLES = parse(DEP, ALIAS, SOFTDEP)
+
+
+def test_a_closure_has_what_the_modules_need_and_nothing_else() -> None:
+    assert [module_name(path) for path in closure(TABLES, ["isofs", "xhci_pci", "built_in"])] == [
+        "cdrom", "xhci_hcd", "xhci_pci", "usbcore", "isofs",
+    ]  # fmt: skip
+
+
+def test_a_closure_follows_soft_dependencies_through_aliases() -> None:
+    assert {module_name(path) for path in closure(TABLES, ["crc-t10dif"])} == {
+        "crc_t10dif", "crct10dif_pclmul", "crct10dif_generic",
+    }  # fmt: skip
+
+
+def test_an_alias_for_itself_ends() -> None:
+    assert closure(parse("", "alias x x\nalias x y\nalias y x\n", ""), ["x"]) == []
+
+
+def test_the_reduced_tables_know_only_the_chosen_modules() -> None:
+    tables = reduced(TABLES, ["kernel/drivers/usb/host/xhci-pci.ko", "kernel/lib/crc-t10dif.ko"])
+    assert tables == {
+        "modules.dep": b"kernel/drivers/usb/host/xhci-pci.ko: kernel/drivers/usb/host/xhci-hcd.ko kernel/drivers/usb/usbcore.ko\n"
+        b"kernel/lib/crc-t10dif.ko:\n",
+        "modules.alias": b"alias pci:v*d*sv*sd*bc0Csc03i30* xhci_pci\n",
+        "modules.softdep": b"softdep crc_t10dif pre: crct10dif\nsoftdep crc_t10dif post: lost circle\n",
+    }
+
+
+@pytest.mark.parametrize("modules", [MODULES, "usr/" + MODULES])
+def test_modules_are_found_in_lib_and_in_a_merged_usr(tmp_path: Path, modules: str) -> None:
+    merged = [link("lib", "usr/lib")] if modules.startswith("usr") else []
+    selection = select(tree_of(tmp_path, *node_items(modules=modules), *merged), VERSION)
+    assert (selection.version, selection.always) == (VERSION, ("loop",))
+    assert selection.files == {
+        "kernel/loop.ko": b"loop module",
+        "modules.dep": b"kernel/loop.ko:\n",
+        "modules.alias": b"alias devname:loop-control loop\n",
+        "modules.softdep": b"",
+    }
+
+
+def test_a_kernel_without_modules_needs_none(tmp_path: Path) -> None:
+    assert select(tree_of(tmp_path, item("boot/kernel", kernel())), VERSION).files == {}
+
+
+def test_modules_without_tables_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=f"no /{MODULES}/modules.dep"):
+        select(tree_of(tmp_path, item(f"{MODULES}/kernel/loop.ko")), VERSION)
+
+
+def test_the_release_is_read_from_the_kernel() -> None:
+    assert kernel_version(kernel("6.12.48-amd64")) == "6.12.48-amd64"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fELF" + bytes(4096)])
+def test_what_is_no_kernel_is_an_error(data: bytes) -> None:
+    with pytest.raises(BuildError, match="no Linux kernel"):
+        kernel_version(data)

@@ -1,0 +1,145 @@
+"""Recipe + descriptions + images -> ImageSpec -> LinuxKit YAML, for the project's own recipe and for small ones."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from builder.errors import InputError
+from builder.linuxkit.emit import document
+from builder.linuxkit.model import Document
+from builder.oci import Image
+from builder.recipe.model import File, Kernel, Recipe, Role, Service, Ssh
+from builder.spec.decide import decide
+from builder.spec.descriptions import pod_network, runtime
+from builder.spec.model import ImageSpec
+from builder.spec.needs import needs
+from builder.store import sha256
+
+ROOT = Path(__file__).parents[2]
+
+
+def spec_of(recipe: Recipe, role: Role = Role.MASTER, *, console_login: bool = False, folder: Path = ROOT) -> ImageSpec:
+    chosen, network = runtime(ROOT, recipe.runtime), pod_network(ROOT, recipe.network.cni)
+    need = needs(recipe, role, chosen, network, console_login=console_login)
+    images = {
+        name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
+    }
+    store_image = Image(name="docker.io/kubeiso/images:1", digest=sha256(b"store"))
+    return decide(recipe, role, chosen, network, need, images, store_image, folder=folder, console_login=console_login)
+
+
+def file_of(spec: ImageSpec, path: str) -> str:
+    """What the spec has at that path; later files win."""
+    return next(file.contents or "" for file in reversed(spec.files) if file.path == path)
+
+
+def test_every_reference_is_pinned_by_digest() -> None:
+    made = document(spec_of(Recipe(runtime="cri-containerd")))
+    assert len(made.references()) >= 8
+    assert all("@sha256:" in reference for reference in made.references())
+
+
+def test_yaml_reads_back_as_the_same_document() -> None:
+    made = document(spec_of(Recipe(runtime="cri-containerd"), console_login=True))
+    assert Document.from_yaml(made.to_yaml()) == made
+
+
+def test_id_follows_the_content() -> None:
+    plain = spec_of(Recipe(runtime="cri-containerd"))
+    again = spec_of(Recipe(runtime="cri-containerd"))
+    other = spec_of(Recipe(runtime="cri-containerd", kernel=Kernel(arguments=("quiet",))))
+    assert plain.id == again.id != other.id
+    assert plain.label != other.label
+    assert len(plain.label) <= 32
+    assert set(plain.label) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+
+def test_console_login_is_in_test_builds_alone() -> None:
+    recipe = Recipe(runtime="cri-containerd")
+    closed = [entry.name for entry in spec_of(recipe).services]
+    opened = [entry.name for entry in spec_of(recipe, console_login=True).services]
+    assert "getty" not in closed
+    assert "getty" in opened
+
+
+def test_kernel_arguments_come_last() -> None:
+    recipe = Recipe(runtime="cri-containerd", kernel=Kernel(arguments=("audit=0", "quiet"), console=("ttyS1,9600",)))
+    assert spec_of(recipe).cmdline.startswith("console=ttyS1,9600 ")
+    assert spec_of(recipe).cmdline.endswith(" audit=0 quiet")
+
+
+def test_master_carries_the_control_plane_and_a_worker_does_not() -> None:
+    recipe = Recipe(runtime="cri-containerd")
+    master, worker = spec_of(recipe), spec_of(recipe, Role.WORKER)
+    assert any("kube-apiserver" in image for image in master.container_images)
+    assert not any("kube-apiserver" in image or "etcd" in image for image in worker.container_images)
+    assert any("kube-proxy" in image for image in worker.container_images)
+
+
+def test_kubeadm_configuration_names_socket_driver_and_subnets() -> None:
+    documents = {
+        d["kind"]: d for d in yaml.safe_load_all(file_of(spec_of(Recipe(runtime="cri-containerd")), "etc/kubeadm/kubeadm.yaml"))
+    }
+    assert documents["InitConfiguration"]["nodeRegistration"]["criSocket"] == "unix:///run/containerd/containerd.sock"
+    assert documents["ClusterConfiguration"]["networking"]["podSubnet"] == "10.244.0.0/16"
+    assert documents["KubeletConfiguration"]["cgroupDriver"] == "cgroupfs"
+    assert documents["KubeProxyConfiguration"]["mode"] == "nftables"
+
+
+def test_the_bridge_takes_the_first_nodes_range() -> None:
+    conflist = file_of(spec_of(Recipe(runtime="cri-containerd")), "etc/cni/net.d/10-bridge.conflist")
+    assert '"subnet": "10.244.0.0/24"' in conflist
+    assert "{node_pod_subnet}" not in conflist
+
+
+def test_files_of_the_recipe_come_after_ours(tmp_path: Path) -> None:
+    (tmp_path / "motd").write_text("hello\n")
+    files = (
+        File(path="/etc/motd", source="motd"),
+        File(path="/etc/os-release", contents="mine\n"),
+        File(path="/srv/x", directory=True),
+    )
+    spec = spec_of(Recipe(runtime="cri-containerd", files=files), folder=tmp_path)
+    assert file_of(spec, "etc/motd") == "hello\n"
+    assert file_of(spec, "etc/os-release") == "mine\n"
+    directory = next(file for file in document(spec).files or [] if file.path == "srv/x")
+    assert (directory.directory, directory.mode) == (True, "0755")
+
+
+def test_ssh_keys_bring_the_server_and_their_absence_leaves_it_out() -> None:
+    with_keys = spec_of(
+        Recipe(
+            runtime="cri-containerd",
+            ssh=Ssh(
+                authorized_keys=("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f someone",)
+            ),
+        )
+    )
+    assert "sshd" in [entry.name for entry in with_keys.services]
+    assert (
+        file_of(with_keys, "root/.ssh/authorized_keys")
+        == "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f someone\n"
+    )
+    assert "sshd" not in [entry.name for entry in spec_of(Recipe(runtime="cri-containerd")).services]
+
+
+def test_a_service_of_the_recipe_keeps_its_linuxkit_keys() -> None:
+    digest = "sha256:" + "a" * 64
+    service = Service(name="agent", image=f"example.com/agent@{digest}", linuxkit={"net": "host", "binds": ["/run:/run"]})
+    made = document(spec_of(Recipe(runtime="cri-containerd", services=(service,))))
+    agent = next(entry for entry in made.services or [] if entry.name == "agent")
+    assert (agent.net, agent.binds, agent.image) == ("host", ["/run:/run"], f"example.com/agent@{digest}")
+
+
+def test_a_key_that_linuxkit_does_not_know_is_the_users_mistake() -> None:
+    service = Service(name="agent", image="example.com/agent@sha256:" + "a" * 64, linuxkit={"networking": "host"})
+    with pytest.raises(InputError, match="agent") as caught:
+        document(spec_of(Recipe(runtime="cri-containerd", services=(service,))))
+    assert "networking" in caught.value.details[0]
+
+
+def test_an_unknown_runtime_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match="runtimes/podman") as caught:
+        runtime(ROOT, "podman")
+    assert "cri-containerd" in caught.value.hint
