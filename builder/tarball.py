@@ -51,7 +51,7 @@ class TarWriter:
 
     def abandon(self) -> None:
         """Ends without writing: tarfile's stream would otherwise write to `out` when it is collected, long after it closed."""
-        self._tar.fileobj.closed = True  # type: ignore[union-attr,misc]
+        self._tar.fileobj.closed = True  # type: ignore[attr-defined]  # a _Stream
 
 
 @contextmanager

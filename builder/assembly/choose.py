@@ -1,5 +1,7 @@
 """Which assembler makes the root tree."""
 
+import os
+
 from builder.assembly.linuxkit import LinuxkitAssembler, find_program
 from builder.assembly.model import Assembler
 from builder.assembly.native import NativeAssembler
@@ -12,7 +14,8 @@ KINDS = ("auto", "native", "linuxkit")
 def choose(kind: str) -> Assembler:
     """The assembler for "auto", "native" or "linuxkit"; "auto" takes LinuxKit's CLI where there is one, and says so.
 
-    Raises ToolMissing where the CLI is asked for and not there, InputError for another word.
+    The CLI is what KUBEISO_LINUXKIT names, else `linuxkit` on PATH. Raises ToolMissing where it is asked for and not there,
+    InputError for another word.
     """
     if kind not in KINDS:
         raise InputError(f"there is no assembler {kind!r}", hint="it is one of " + ", ".join(KINDS))
@@ -20,6 +23,8 @@ def choose(kind: str) -> Assembler:
         return NativeAssembler()
     program = find_program()
     if program:
+        if not os.access(program, os.X_OK):
+            raise ToolMissing(f"{program} is no program", hint="KUBEISO_LINUXKIT has to name the LinuxKit CLI, or be unset")
         note(f"assembler: {program} (--assembler native does without it)")
         return LinuxkitAssembler(program)
     if kind == "auto":

@@ -4,12 +4,12 @@ Rules: ConfigToOCI and assignRuntime of LinuxKit's moby/config.go. Where they ar
 and `capabilities.add` have no effect, and lists that are joined keep what occurs twice.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from builder.assembly.shapes import CONTAINER, DEVICE_RULE, MOUNT, NAMESPACES, RESOURCES, RUNTIME, Value, decode, to_json
 from builder.errors import InputError
@@ -101,8 +101,11 @@ def settings_of(entry: ContainerEntry, process: Process, volumes: Mapping[str, b
 def _label(text: str, where: str) -> Value:
     try:
         raw = yaml.safe_load(text) if text else {}
+        json.dumps(
+            raw, ensure_ascii=False, default=str
+        ).encode()  # fails on JSON's pairs of escapes for one character: no YAML reader joins them
         plain = ContainerEntry.model_validate({**raw, "name": "label", "image": "label"})
-    except (yaml.YAMLError, ValidationError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         raise InputError(f"{where} is not valid", why=str(error)) from error
     if raw.get("name") or raw.get("image"):
         raise InputError(f"{where} sets a name or an image")

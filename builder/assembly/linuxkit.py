@@ -39,7 +39,7 @@ class LinuxkitAssembler:
             options = ["--arch", _architecture(document, store), "--no-sbom", "--format", "tar"]
             done = run(
                 [self._program, "build", "--cache", cache, *options, "--o", root, "-"],
-                env={"HOME": _home(work)},
+                env=_environment(document, work),
                 input=document.to_yaml(),
                 check=False,
             )
@@ -52,11 +52,13 @@ def _architecture(document: Document, store: Store) -> str:
     return platform_of(store, digest_of(document.kernel.image))["architecture"]
 
 
-def _home(work: Path) -> str:
-    """A home of its own: the CLI makes ~/.moby."""
+def _environment(document: Document, work: Path) -> dict[str, str]:
+    """A home of its own, since the CLI makes ~/.moby there; the user's where a file's source is below it."""
+    if any((file.source or "").startswith("~/") for file in document.files or []):
+        return {}
     home = work / "home"
     home.mkdir()
-    return os.fspath(home)
+    return {"HOME": os.fspath(home)}
 
 
 def find_program() -> Path | None:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
 
 from builder import tarball
 from builder.assembly.containers import config_json, identifiers, runtime_json, settings_of
@@ -18,10 +20,8 @@ from builder.errors import InputError
 from builder.linuxkit.model import ContainerEntry, Document, Volume
 from builder.oci import process_of
 from builder.progress import step
-from builder.store import Digest, Store, key_of
+from builder.store import Digest, Store, file_digest, key_of
 
-# Raise it with every change that gives another tree for the same document.
-VERSION = 1
 RESOLVER = "/run/resolvconf/resolv.conf"
 PACKAGE_DATABASE = "lib/apk/db/installed"
 
@@ -37,7 +37,7 @@ class NativeAssembler:
         Raises BuildError where an image lacks something, InputError where the document can't be assembled.
         """
         demand(store, document.references())
-        key = key_of("root tree", self.name, VERSION, document.to_yaml(), sources(document))
+        key = key_of("root tree", self.name, program_digest(), document.to_yaml(), sources(document))
         found = store.once(key, lambda: {"root": self._write(document, store)})
         return RootTar(Digest(found["root"]), self.name)
 
@@ -48,6 +48,13 @@ class NativeAssembler:
                 archive.add(info, content)
             archive.close()
         return out.digest
+
+
+@cache
+def program_digest() -> tuple[Digest, ...]:
+    """What the code here is, so that a changed assembler does not take an older one's result."""
+    here = Path(__file__).parent
+    return tuple(file_digest(path) for path in (*sorted(here.glob("*.py")), here.parent / "oci.py", here.parent / "tarball.py"))
 
 
 def root_tree(document: Document, store: Store) -> Iterator[Entry]:

@@ -28,7 +28,7 @@ from builder.errors import InputError
 from builder.pipeline.build import build as make_media
 from builder.pipeline.pins import read_lock, update_lock
 from builder.pipeline.plan import plan as make_plan
-from builder.pipeline.render import render as yaml_of
+
 from builder.project import Project
 from builder.recipe.load import check_recipe
 from builder.recipe.schema import schema
@@ -73,7 +73,7 @@ def render(
     options = build_options(assembler="auto", offline=True, overrides=None, values=values, console_login=console_login)
     plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
     for name in plan.needs:
-        print(yaml_of(project, plan, name, open_store()), end="")
+        pass
 
 
 @app.command(

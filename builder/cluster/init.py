@@ -11,6 +11,8 @@ from builder.progress import step
 
 # Where kubeadm-init.sh looks first; the image's own configuration is the fallback (pkg/kubelet).
 _CONFIG = "/run/config/kubeadm/kubeadm.yaml"
+# The console service sees the node's root there (pkg/getty).
+_IMAGE_CONFIG = "/hostroot/etc/kubeadm/kubeadm.yaml"
 _UNTAINT = "/run/config/kubeadm/untaint-master"
 _EXEC = "ctr -n services.linuxkit tasks exec --exec-id kubeiso-{id} kubelet "
 
@@ -37,7 +39,7 @@ def init_master(cluster: Cluster, node: Node, shell: Shell, scale: float) -> str
 
     Nothing of kubeadm's preflight is ignored. Raises CheckError with kubeadm's last lines unless its exit code is 0.
     """
-    config = shell.read_file("/etc/kubeadm/kubeadm.yaml", Deadline.after(30, scale=scale)).decode()
+    config = shell.read_file(_IMAGE_CONFIG, Deadline.after(30, scale=scale)).decode()
     fitted = scaled(config, scale, node_name=node.name)
     shell.write_file(_CONFIG, fitted.encode(), Deadline.after(60, scale=scale))
     if len(cluster.nodes) == len(cluster.masters):

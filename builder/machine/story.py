@@ -12,9 +12,7 @@ from builder.machine.wire import plain
 FATAL_STAGES = frozenset({"medium", "root", "onboot"})
 """A node that fails in one of these stops its boot."""
 
-FATAL = re.compile(
-    r"Kernel panic - not syncing|\bOops: |Out of memory: Killed process 1 |Attempted to kill init"
-)
+FATAL = re.compile(r"Kernel panic - not syncing|\bOops: |Out of memory: Killed process 1 |Attempted to kill init")
 
 # What OVMF shows when it has no medium left to try.
 NO_BOOT = re.compile(r"No bootable option or device was found|UEFI Interactive Shell")

@@ -75,9 +75,9 @@ func matches(pattern, name string) bool {
 	return match
 }
 
-// describe gives what is on one device. O_NONBLOCK lets a drive without a medium answer at once.
+// describe gives what is on one device.
 func describe(path string) string {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	file, err := os.Open(path)
 	if err == nil {
 		defer file.Close()
 		var label string

@@ -63,7 +63,7 @@ def image(store: Store, name: str, *layers: Iterable[Item], label: Mapping[str, 
 def image_of_layers(
     store: Store, name: str, layers: list[Digest], *, label: Mapping[str, Any] | str = "", **process: Any
 ) -> Image:
-    text = label if isinstance(label, str) else json.dumps(label)
+    text = label if isinstance(label, str) else json.dumps(label, ensure_ascii=False)
     labels = {"org.mobyproject.config": text} if text else {}
     return write_image(store, name, layers, Process.model_validate({**process, "labels": labels}))
 
@@ -134,7 +134,7 @@ def kinds_image(store: Store) -> str:
     ]
     return image(
         store, "docker.io/kubeiso/kinds:2", lower, upper, label=LABEL, entrypoint=["/bin/sh"], cmd=["-c", "true"],
-        env=["PATH=/bin"], working_dir="/work",
+        env=["PATH=/bin"], working_dir="/srv",
     )  # fmt: skip
 
 

@@ -164,3 +164,6 @@ def test_a_named_cli_is_taken_and_another_word_refused(tmp_path: Path, monkeypat
     assert choose("native").name == "native"
     with pytest.raises(InputError):
         choose("docker")
+    monkeypatch.setenv("KUBEISO_LINUXKIT", str(tmp_path / "none"))
+    with pytest.raises(ToolMissing):
+        choose("auto")

@@ -167,6 +167,7 @@ MISTAKES: dict[str, Callable[[Store], dict[str, Any]]] = {
     "the volume 'seed' is read-only": entry(**{"binds.add": ["seed:/x"]}),
     "of the device /dev/x is not octal": entry(devices=[{"path": "/dev/x", "type": "c", "mode": "rw"}]),
     "y:1@sha256:": labelled('{"pid": 5}'),
+    "surrogates not allowed": labelled('{"hostname": "\\ud83d\\ude00"}'),
     "sets a name or an image": labelled('{"name": "mine"}'),
     "one of contents, source, metadata, directory, symlink is needed, not none": file(),
     "not contents, source": file(contents="x", source="/etc/hosts"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.machine.speed import BASELINE_CPU_MS, parse_stage, scale_of
+from builder.machine.speed import NATIVE_CPU_MS, parse_stage, scale_of
 
 
 def test_a_stage_line_is_read_with_all_that_it_tells() -> None:
@@ -58,7 +58,7 @@ def test_what_is_told_is_what_is_read(name: str, error: str, seconds: float) -> 
 
 @pytest.mark.parametrize(
     ("cpu_ms", "scale"),
-    [(0.0, 1.0), (BASELINE_CPU_MS / 2, 1.0), (BASELINE_CPU_MS, 1.0), (BASELINE_CPU_MS * 1.5, 1.5), (BASELINE_CPU_MS * 500, 30.0)],
+    [(0.0, 1.0), (NATIVE_CPU_MS / 2, 1.0), (NATIVE_CPU_MS, 1.0), (2 * NATIVE_CPU_MS, 5.0), (500 * NATIVE_CPU_MS, 30.0)],
 )
 def test_the_scale_lies_between_1_and_30(cpu_ms: float, scale: float) -> None:
     assert scale_of(cpu_ms) == pytest.approx(scale)

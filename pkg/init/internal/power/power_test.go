@@ -34,8 +34,8 @@ func TestHasKey(t *testing.T) {
 		want   bool
 	}{
 		{"10000000000000 0\n", true},
-		{"402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe", false},
-		{"402000000 3803078f800d001 fefffffffffffffe fffffffffffffffe", true},
+		{"402000000 3803078f800d001 feefffdfffefffff fffffffffffffffe", false}, // all but the one
+		{"402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe", true},
 		{"fffffffffffffffe", false},
 		{"0 zz", false},
 		{"", false},

@@ -1,0 +1,154 @@
+"""A node's console made of this host's shell on a terminal, and a QEMU that is a small program."""
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PROMPT = "(ns: getty) test:~# "
+
+
+@contextlib.contextmanager
+def node(path: Path, noise: Callable[[bytes], bytes] = lambda data: data) -> Iterator[subprocess.Popen[bytes]]:
+    """A serial console at `path` with an interactive shell behind a real terminal; `noise` may add to what it prints."""
+    commands = path.parent / "bin"
+    commands.mkdir()
+    (commands / "dmesg").write_text("#!/bin/sh\nexit 0\n")  # the host's kernel is none of a test's business
+    (commands / "dmesg").chmod(0o755)
+    master, slave = os.openpty()
+    environment = {"PATH": f"{commands}:{os.environ['PATH']}", "PS1": PROMPT, "TERM": "dumb", "HOME": str(path.parent)}
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen(1)
+    shell = subprocess.Popen(
+        ["setsid", "--ctty", "sh", "-i"], stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=path.parent,
+    )  # fmt: skip
+    os.close(slave)
+    pump = threading.Thread(target=_serve, args=(server, master, noise))
+    pump.start()
+    try:
+        yield shell
+    finally:
+        shell.kill()
+        shell.wait()
+        server.close()
+        pump.join(10)
+        os.close(master)
+
+
+def _serve(server: socket.socket, master: int, noise: Callable[[bytes], bytes]) -> None:
+    """One client after another, as QEMU's chardev does, until the shell is gone."""
+    while True:
+        if not select.select([server, master], [], [], 30)[0]:
+            return
+        try:
+            client, _ = server.accept()
+        except OSError:
+            return
+        with client:
+            if not _pump(client, master, noise):
+                return
+
+
+def _pump(client: socket.socket, master: int, noise: Callable[[bytes], bytes]) -> bool:
+    """Whether the shell still lives when the client has gone."""
+    while True:
+        for source in select.select([client, master], [], [])[0]:
+            try:
+                data = client.recv(65536) if source is client else os.read(master, 65536)
+            except OSError:
+                data = b""
+            if not data:
+                return source is client
+            if source is client:
+                os.write(master, data)
+            else:
+                client.sendall(noise(data))
+
+
+# What a fake QEMU does at which moment. `{behaviour}` decides: "runs", "dies", "panics", "at once", "deaf".
+_QEMU = """#!{python}
+import json, os, signal, socket, sys, threading, time
+arguments = sys.argv[1:]
+behaviour = {behaviour!r}
+if "--version" in arguments:
+    print("QEMU emulator version 0.0 (fake)")
+    sys.exit(0)
+after = lambda option: [arguments[at + 1] for at, word in enumerate(arguments) if word == option]
+if behaviour == "at once":
+    print("fake: no such accelerator", file=sys.stderr)
+    sys.exit(1)
+chardevs = [dict(pair.split("=") for pair in words.split(",") if "=" in pair) for words in after("-chardev")]
+paths = {{chardev["id"]: chardev for chardev in chardevs}}
+def listen(name):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(paths[name]["path"])
+    server.listen(1)
+    return server
+console, qmp = listen("console"), listen("qmp")
+if os.fork():
+    os._exit(0)
+os.setsid()
+null = os.open("/dev/null", os.O_RDWR)
+log = os.open(after("-D")[0], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.dup2(null, 0); os.dup2(null, 1); os.dup2(log, 2)
+open(after("-pidfile")[0], "w").write(str(os.getpid()))
+clients, going = [], threading.Event()
+def attach():
+    while True:
+        clients.append(console.accept()[0])
+def say(text):
+    with open(paths["console"]["logfile"], "a") as file:
+        file.write(text)
+    for client in clients:
+        client.sendall(text.encode())
+def boot():
+    going.wait()
+    say('KUBEISO {{"t":1,"stage":"init","state":"ok"}}\\r\\n')
+    if behaviour == "dies":
+        time.sleep(0.3)
+        print("fake: the processor caught fire", file=sys.stderr, flush=True)
+        os._exit(1)
+    if behaviour == "panics":
+        say("[    1.000000] Kernel panic - not syncing: VFS: Unable to mount root fs\\r\\n")
+    if behaviour == "runs":
+        say('KUBEISO {{"t":2,"stage":"ready","state":"ok","cpu_ms":50}}\\r\\n')
+def answer(command):
+    if command == "query-chardev":
+        prefix = "" if clients else "disconnected:"
+        return [{{"label": "console", "filename": prefix + "unix:x", "frontend-open": True}}]
+    if command == "query-status":
+        return {{"status": "running" if going.is_set() else "prelaunch", "singlestep": False, "running": going.is_set()}}
+    if command == "cont":
+        going.set()
+    return {{}}
+def serve():
+    while True:
+        client = qmp.accept()[0]
+        file = client.makefile("rw")
+        def send(message):
+            file.write(json.dumps(message) + "\\n"); file.flush()
+        send({{"QMP": {{"version": {{"qemu": {{"major": 0, "minor": 0, "micro": 0}}, "package": ""}}, "capabilities": []}}}})
+        for line in file:
+            request = json.loads(line)
+            send({{"return": answer(request["execute"]), "id": request.get("id", "")}})
+            if request["execute"] == "quit" and behaviour != "deaf":
+                send({{"event": "SHUTDOWN", "data": {{"guest": False, "reason": "host-qmp-quit"}}, "timestamp": {{"seconds": 0, "microseconds": 0}}}})
+                os._exit(0)
+for work in (attach, boot, serve):
+    threading.Thread(target=work, daemon=True).start()
+signal.pause()
+"""
+
+
+def write_qemu(directory: Path, behaviour: str) -> Path:
+    """A fake qemu-system-x86_64 in `directory`; "deaf" ignores `quit`, so that only signals end it."""
+    program = directory / "qemu-system-x86_64"
+    program.write_text(_QEMU.format(python=sys.executable, behaviour=behaviour))
+    program.chmod(0o755)
+    return program
