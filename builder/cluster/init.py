@@ -1,5 +1,6 @@
 """kubeadm init over the serial console of a master."""
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -40,7 +41,7 @@ def init_master(cluster: Cluster, node: Node, shell: Shell, scale: float) -> str
     Nothing of kubeadm's preflight is ignored. Raises CheckError with kubeadm's last lines unless its exit code is 0.
     """
     config = shell.read_file(_IMAGE_CONFIG, Deadline.after(30, scale=scale)).decode()
-    fitted = scaled(config, scale, node_name=node.name)
+    fitted = scaled(config, scale, node_name=node.name, address=address_of(node, shell, scale))
     shell.write_file(_CONFIG, fitted.encode(), Deadline.after(60, scale=scale))
     if len(cluster.nodes) == len(cluster.masters):
         shell.write_file(_UNTAINT, b"\n", Deadline.after(30, scale=scale))
@@ -54,6 +55,15 @@ def init_master(cluster: Cluster, node: Node, shell: Shell, scale: float) -> str
         )  # fmt: skip
     write_kubeconfig(cluster, node, shell, scale)
     return ended.output
+
+
+def address_of(node: Node, shell: Shell, scale: float) -> str:
+    """The node's first global IPv4 address."""
+    listed = shell.run("ip -4 -o address show scope global", Deadline.after(20, scale=scale)).output
+    found = re.search(r"inet (\d+\.\d+\.\d+\.\d+)/", listed)
+    if not found:
+        raise CheckError(f"{node.name} has no IPv4 address", why=listed.strip() or "no interface has one", hint="is there DHCP?")
+    return found[1]
 
 
 def _told(advance: Callable[[float, str], None]) -> Callable[[str], None]:

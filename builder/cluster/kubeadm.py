@@ -12,8 +12,8 @@ import yaml
 Document = dict[str, Any]
 
 
-def scaled(text: str, scale: float, *, node_name: str | None = None) -> str:
-    """The same YAML documents with every deadline multiplied by `scale` (never below 1)."""
+def scaled(text: str, scale: float, *, node_name: str | None = None, address: str | None = None) -> str:
+    """The same YAML documents with every deadline multiplied by `scale` (never below 1), for a node of that name and address."""
     factor = max(1.0, scale)
     documents = [document for document in yaml.safe_load_all(text) if document]
     change = {
@@ -25,9 +25,20 @@ def scaled(text: str, scale: float, *, node_name: str | None = None) -> str:
     for document in documents:
         if document.get("kind") in change:
             change[document["kind"]](document, factor)
-        if node_name and document.get("kind") in ("InitConfiguration", "JoinConfiguration"):
-            document.setdefault("nodeRegistration", {})["name"] = node_name
+        if document.get("kind") in ("InitConfiguration", "JoinConfiguration"):
+            _identify(document, node_name, address)
     return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def _identify(document: Document, node_name: str | None, address: str | None) -> None:
+    """Pins the node's name and address, which kubeadm and the kubelet would otherwise guess from DNS and routes."""
+    registration = document.setdefault("nodeRegistration", {})
+    if node_name:
+        registration["name"] = node_name
+    if address:
+        registration.setdefault("kubeletExtraArgs", []).append({"name": "node-ip", "value": address})
+        if document["kind"] == "InitConfiguration":
+            document["localAPIEndpoint"] = {"advertiseAddress": address, "bindPort": 6443}
 
 
 def _init(document: Document, factor: float) -> None:

@@ -8,6 +8,7 @@ where they are whole, and files carry checksums.
 import base64
 import gzip
 import hashlib
+import posixpath
 import re
 import secrets
 import shlex
@@ -144,10 +145,10 @@ class Console:
 
     def write_file(self, path: str, data: bytes, deadline: Deadline, mode: int = 0o600) -> None:
         """Writes a file of the node beside its place, compares its checksum, and renames it. Meant for kilobytes."""
-        target, aside = shlex.quote(path), shlex.quote(path + ".part")
+        folder, target, aside = (shlex.quote(name) for name in (posixpath.dirname(path) or ".", path, path + ".part"))
         expected = hashlib.sha256(data).hexdigest()
         for _ in range(_RETRIES):
-            self._succeed(f"mkdir -p $(dirname {target}) && (umask 077; : >{aside})", deadline)
+            self._succeed(f"mkdir -p {folder} && (umask 077; : >{aside})", deadline)
             for at in range(0, len(data), 1800):
                 encoded = base64.b64encode(data[at : at + 1800]).decode()
                 self._succeed(f"echo {encoded}|base64 -d >>{aside}", deadline)
@@ -169,24 +170,24 @@ class Console:
     def _ready(self, deadline: Deadline) -> bool:
         """One try: whether a prompt came up and the loop answers."""
         self._wire.skip()
-        self._wire.send("\r")
+        self._send("\r")
         seen = self._expect(
             [_PROMPT, _LEFTOVER, r"login: \Z", r"[Pp]assword: \Z", TIMEOUT], Deadline.after(min(5.0, deadline.remaining))
         )
         if seen == 1:
-            self._wire.send("q\r")
+            self._send("q\r")
         elif seen == 2:
-            self._wire.send("root\r")
+            self._send("root\r")
         elif seen == 3:
             raise self._error("the console asks for a password", hint="only images built for tests log in by themselves")
-        elif self._story.busy:
-            self._wire.send(_INTERRUPT)
+        elif seen == 4 and self._story.busy:
+            self._send(_INTERRUPT)
         return seen == 0 and self._begin(deadline)
 
     def _begin(self, deadline: Deadline) -> bool:
         token = secrets.token_hex(8)
         self._wire.skip()
-        self._wire.send(_LOOP.format(head=token[:8], tail=token[8:]) + "\r")
+        self._send(_LOOP.format(head=token[:8], tail=token[8:]) + "\r")
         self._token = token
         try:
             self._exchange("dmesg -n 1", Deadline.after(min(15.0, deadline.remaining)), None)
@@ -203,26 +204,19 @@ class Console:
             raise InputError("the command is too long for a console", hint="write it to a file and run that")
         *parts, last = [encoded[at : at + LINE] for at in range(0, len(encoded), LINE)] or [""]
         self._wire.skip()
-        self._wire.send("".join(f"+{part}\r" for part in parts) + last + "\r")
-        if self._expect([f"{self._token} begin\r?\n", TIMEOUT], deadline):
-            raise self._late("the shell does not answer", deadline)
+        self._send("".join(f"+{part}\r" for part in parts) + last + "\r")
         return self._output(command, deadline, on_output or (lambda _: None))
 
     def _output(self, command: str, deadline: Deadline, on_output: Callable[[str], None]) -> Result:
-        end = re.compile(rf"{self._token} end (\d+)$")
-        text, partial, blank = "", "", 0
+        begin, end = f"{self._token} begin", re.compile(rf"{self._token} end (\d+)$")
+        while not self._line(deadline, "the shell does not answer").endswith(begin):
+            pass
+        text, blank = "", 0
         while True:
-            if self._expect(["\n", TIMEOUT], deadline):
-                self._wire.send(_INTERRUPT)
-                raise self._late(f"the command did not end: {_short(command)}", deadline)
-            line = plain(self._wire.before or "")
+            line = self._line(deadline, f"the command did not end: {_short(command)}")
             if found := end.search(line):
                 # The loop prints a newline of its own before its marker.
                 return Result(int(found[1]), text + "\n" * (blank - 1) if blank else text.removesuffix("\n"))
-            if parse_stage(line):
-                partial += line[: line.index(PREFIX)]
-                continue
-            line, partial = partial + line, ""
             if not line:
                 blank += 1
                 continue
@@ -230,6 +224,18 @@ class Console:
                 text += whole + "\n"
                 on_output(whole)
             blank = 0
+
+    def _line(self, deadline: Deadline, what: str) -> str:
+        """The next line of the shell, joined again where a stage line of the node's init came in between."""
+        line = ""
+        while True:
+            if self._expect(["\n", TIMEOUT], deadline):
+                self._send(_INTERRUPT)
+                raise self._late(what, deadline)
+            line += plain(self._wire.before or "")
+            if not parse_stage(line):
+                return line
+            line = line[: line.index(PREFIX)]
 
     def _part(self, path: str, index: int, size: int, deadline: Deadline) -> bytes:
         read = f"dd if={shlex.quote(path)} bs={size} skip={index} count=1 2>/dev/null"
@@ -256,6 +262,12 @@ class Console:
             return self._wire.expect([*patterns], timeout=max(0.05, deadline.remaining))
         except EOF:
             raise self._error("the console has ended") from None
+
+    def _send(self, text: str) -> None:
+        try:
+            self._wire.send(text)
+        except CheckError as error:
+            raise CheckError(self._last_words() or error.what, why=error.why, details=self.tail()) from error
 
     def _take(self, line: str) -> None:
         """A line of the console, in the reader's thread."""

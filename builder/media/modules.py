@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from builder.errors import BuildError
 from builder.media.tree import Tree
+from builder.progress import warn
 
 # Loaded whatever the hardware is: no device announces them. sd and sr announce themselves only once a SCSI host has looked.
 ALWAYS = ("loop", "squashfs", "overlay", "isofs", "nls_ascii", "nls_iso8859_1", "nls_utf8", "sd_mod", "sr_mod")
@@ -104,9 +105,11 @@ def reduced(tables: Tables, paths: list[str]) -> dict[str, bytes]:
 
 
 def select(tree: Tree, version: str) -> Selection:
-    """The modules of this kernel that a medium may need; none at all where the kernel has everything built in."""
-    base = f"lib/modules/{version}"
-    if tree.find(base) is None:
+    """The modules of this kernel that a medium may need; none, with a warning, where the tree has none for it."""
+    places = (f"{parent}/{version}" for parent in ("lib/modules", "usr/lib/modules"))
+    base = next((place for place in places if tree.find(place)), None)
+    if base is None:
+        warn(f"the root tree has no modules for its kernel {version}: all that reaches the medium must be built in")
         return Selection(version, {}, ())
     tables = parse(*(table(tree, f"{base}/{name}") for name in ("modules.dep", "modules.alias", "modules.softdep")))
     paths = closure(tables, (*ALWAYS, *DRIVERS))

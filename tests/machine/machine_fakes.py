@@ -29,46 +29,41 @@ def node(path: Path, noise: Callable[[bytes], bytes] = lambda data: data) -> Ite
         ["setsid", "--ctty", "sh", "-i"], stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=path.parent,
     )  # fmt: skip
     os.close(slave)
-    pump = threading.Thread(target=_serve, args=(server, master, noise))
+    over = threading.Event()
+    pump = threading.Thread(target=_serve, args=(server, master, noise, over))
     pump.start()
     try:
         yield shell
     finally:
+        over.set()
+        pump.join(10)
         shell.kill()
         shell.wait()
         server.close()
-        pump.join(10)
         os.close(master)
 
 
-def _serve(server: socket.socket, master: int, noise: Callable[[bytes], bytes]) -> None:
-    """One client after another, as QEMU's chardev does, until the shell is gone."""
-    while True:
-        if not select.select([server, master], [], [], 30)[0]:
-            return
-        try:
+def _serve(server: socket.socket, master: int, noise: Callable[[bytes], bytes], over: threading.Event) -> None:
+    """One client after another, as QEMU's chardev does, until it is over."""
+    server.settimeout(0.1)
+    while not over.is_set():
+        with contextlib.suppress(TimeoutError):
             client, _ = server.accept()
-        except OSError:
-            return
-        with client:
-            if not _pump(client, master, noise):
-                return
+            with client:
+                _pump(client, master, noise, over)
 
 
-def _pump(client: socket.socket, master: int, noise: Callable[[bytes], bytes]) -> bool:
-    """Whether the shell still lives when the client has gone."""
-    while True:
-        for source in select.select([client, master], [], [])[0]:
-            try:
-                data = client.recv(65536) if source is client else os.read(master, 65536)
-            except OSError:
-                data = b""
+def _pump(client: socket.socket, master: int, noise: Callable[[bytes], bytes], over: threading.Event) -> None:
+    while not over.is_set():
+        ready, _, _ = select.select([client.fileno(), master], [], [], 0.1)
+        if client.fileno() in ready:
+            data = client.recv(65536)
             if not data:
-                return source is client
-            if source is client:
-                os.write(master, data)
-            else:
-                client.sendall(noise(data))
+                return
+            os.write(master, data)
+        if master in ready:
+            with contextlib.suppress(BrokenPipeError):
+                client.sendall(noise(os.read(master, 65536)))
 
 
 # What a fake QEMU does at which moment. `{behaviour}` decides: "runs", "dies", "panics", "at once", "deaf".
@@ -138,7 +133,8 @@ def serve():
             request = json.loads(line)
             send({{"return": answer(request["execute"]), "id": request.get("id", "")}})
             if request["execute"] == "quit" and behaviour != "deaf":
-                send({{"event": "SHUTDOWN", "data": {{"guest": False, "reason": "host-qmp-quit"}}, "timestamp": {{"seconds": 0, "microseconds": 0}}}})
+                now = {{"seconds": 0, "microseconds": 0}}
+                send({{"event": "SHUTDOWN", "data": {{"guest": False, "reason": "host-qmp-quit"}}, "timestamp": now}})
                 os._exit(0)
 for work in (attach, boot, serve):
     threading.Thread(target=work, daemon=True).start()

@@ -1,12 +1,14 @@
 """Which modules an initrd needs."""
 
+import io
 from pathlib import Path
 
 import pytest
-from media_samples import MODULES, VERSION, item, kernel, link, node_items, tree_of
+from media_samples import MODULES, VERSION, Item, item, kernel, link, node_items, tree_of
 
 from builder.errors import BuildError
 from builder.media.modules import closure, kernel_version, module_name, parse, reduced, select
+from builder.progress import Lines, use
 
 DEP = """\
 kernel/fs/isofs/isofs.ko: kernel/drivers/cdrom/cdrom.ko
@@ -61,10 +63,11 @@ def test_the_reduced_tables_know_only_the_chosen_modules() -> None:
     }
 
 
-@pytest.mark.parametrize("modules", [MODULES, "usr/" + MODULES])
-def test_modules_are_found_in_lib_and_in_a_merged_usr(tmp_path: Path, modules: str) -> None:
-    merged = [link("lib", "usr/lib")] if modules.startswith("usr") else []
-    selection = select(tree_of(tmp_path, *node_items(modules=modules), *merged), VERSION)
+@pytest.mark.parametrize(
+    ("modules", "further"), [(MODULES, []), ("usr/" + MODULES, []), ("usr/" + MODULES, [link("lib", "usr/lib")])]
+)
+def test_modules_are_found_in_lib_and_in_a_merged_usr(tmp_path: Path, modules: str, further: list[Item]) -> None:
+    selection = select(tree_of(tmp_path, *node_items(modules=modules), *further), VERSION)
     assert (selection.version, selection.always) == (VERSION, ("loop",))
     assert selection.files == {
         "kernel/loop.ko": b"loop module",
@@ -74,8 +77,14 @@ def test_modules_are_found_in_lib_and_in_a_merged_usr(tmp_path: Path, modules: s
     }
 
 
-def test_a_kernel_without_modules_needs_none(tmp_path: Path) -> None:
-    assert select(tree_of(tmp_path, item("boot/kernel", kernel())), VERSION).files == {}
+def test_a_tree_without_modules_gives_none_and_says_so(tmp_path: Path) -> None:
+    said = io.StringIO()
+    before = use(Lines(said))
+    try:
+        assert select(tree_of(tmp_path, item("boot/kernel", kernel())), VERSION).files == {}
+    finally:
+        use(before)
+    assert f"no modules for its kernel {VERSION}" in said.getvalue()
 
 
 def test_modules_without_tables_are_an_error(tmp_path: Path) -> None:
