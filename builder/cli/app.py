@@ -1,14 +1,23 @@
 """The command `kubeiso`: verbs from the neighbouring files, errors turned into exit codes."""
 
+import errno
+import importlib.metadata
+import os
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
-from builder.cli import build, clusters, host
+from builder.cli import acceptance, build, clusters, host, nodes
 from builder.cli.common import say
-from builder.errors import KubeisoError
+from builder.errors import BuildError, KubeisoError
+
+INTERRUPTED = 128 + signal.SIGINT
+CUT_OFF = 128 + signal.SIGPIPE
+# What the system refuses for a reason that the user can put right; any other OSError is a fault of this program.
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM}
 
 app = typer.Typer(
     name="kubeiso",
@@ -17,26 +26,62 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (host.app, build.app, clusters.app):
+for verbs in (host.app, build.app, clusters.app, nodes.app, acceptance.app):
     app.registered_commands.extend(verbs.registered_commands)
 
 
-def _interrupted(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a run the way Ctrl-C does: children and unfinished files are cleaned up."""
-    raise KeyboardInterrupt
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"kubeiso {importlib.metadata.version('kubeiso')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Shows the version and exits.")
+    ] = False,
+) -> None:
+    """Options of the command itself come before the verb."""
+
+
+class _Interrupt:
+    """Ctrl-C, SIGTERM and a closed terminal all end a run in the same way: children and unfinished files are cleaned up."""
+
+    def __init__(self) -> None:
+        self.came = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and a shell's `&` leave it
+                signal.signal(number, self)
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
 
 
 def main() -> None:
     """Runs one verb. Exit codes: 2 the user's mistake, 3 a missing tool, 4 a failed build, 5 a failed check, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    interrupt = _Interrupt()
     try:
-        app()
+        app(prog_name="kubeiso")
     except KubeisoError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        say("interrupted; what was finished is kept, the next run goes on from there")
-        sys.exit(130)
+        _fail(error)
     except BrokenPipeError:
-        sys.exit(141)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it once more at its end
+        sys.exit(CUT_OFF)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        _fail(BuildError("this machine refuses", why=str(error), hint="make room or give the rights, and run it again"))
+    except (KeyboardInterrupt, SystemExit):  # typer turns the first into the second
+        if not interrupt.came:
+            raise
+        say("interrupted; what was finished is kept, the next run goes on from there")
+        sys.exit(INTERRUPTED)
+
+
+def _fail(error: KubeisoError) -> None:
+    say(f"error: {error}")
+    sys.exit(error.exit_code)

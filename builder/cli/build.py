@@ -1,6 +1,7 @@
 """The verbs that make things: check, render, build, lock, clean."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from builder.cli.common import (
     build_options,
     choose_sink,
     open_store,
+    out_folder,
     pairs,
     recipe_path,
     roles,
@@ -26,9 +28,10 @@ from builder.cli.common import (
 )
 from builder.errors import InputError
 from builder.pipeline.build import build as make_media
+from builder.pipeline.doctor import MEDIA_TOOLS, demand
 from builder.pipeline.pins import read_lock, update_lock
 from builder.pipeline.plan import plan as make_plan
-
+from builder.pipeline.render import render as render_yaml
 from builder.project import Project
 from builder.recipe.load import check_recipe
 from builder.recipe.schema import schema
@@ -51,13 +54,13 @@ def check(
     if recipe is None:
         raise InputError("no recipe is given", hint="kubeiso check recipes/cri-containerd.yml")
     mistakes = check_recipe(recipe, Project.here().root, pairs("--set", values))
-    if as_json:
-        print(json.dumps({"recipe": str(recipe), "mistakes": [mistake.__dict__ for mistake in mistakes]}, default=str))
+    if as_json or not mistakes:
+        result = {"recipe": str(recipe), "mistakes": [asdict(mistake) for mistake in mistakes]}
+        show(result, f"{recipe}: no mistakes", as_json)
     if mistakes:
-        found = tuple(f"{recipe}:{mistake}" for mistake in mistakes)
-        raise InputError(f"{recipe} has {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}", details=found)
-    if not as_json:
-        print(f"{recipe}: no mistakes")
+        found = tuple(mistake.located(str(recipe)) for mistake in mistakes)
+        count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise InputError(f"{recipe} has {count}", details=found, hint=f"correct it, then: kubeiso check {recipe}")
 
 
 @app.command(epilog="Example:  kubeiso render --runtime cri-containerd --role master > node.yml")
@@ -65,15 +68,16 @@ def render(
     runtime: Runtime = None,
     recipe: Recipe = None,
     role: RoleOption = "master",
+    component: Overrides = None,
     values: Values = None,
     console_login: Annotated[bool, typer.Option("--console-login", help="As for test builds.")] = False,
 ) -> None:
-    """Prints the LinuxKit YAML; builds nothing."""
+    """Prints the LinuxKit YAML; builds nothing. What was built before is pinned by digest, the rest goes by tag."""
+    choose_sink(False)
     project = Project.here()
-    options = build_options(assembler="auto", offline=True, overrides=None, values=values, console_login=console_login)
+    options = build_options(assembler="auto", offline=True, overrides=component, values=values, console_login=console_login)
     plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
-    for name in plan.needs:
-        pass
+    print(render_yaml(project, plan, None, open_store(), options.overrides), end="")
 
 
 @app.command(
@@ -94,12 +98,13 @@ def build(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Makes the media of a recipe under out/, each with its YAML, checksum and build record."""
+    """Makes the media of a recipe under out/, each with its YAML, checksum, SBOM and build record."""
     choose_sink(as_json, verbose)
     project = Project.here()
     options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=console_login)
     plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
-    built = make_media(project, plan, open_store(), out, options)
+    demand(MEDIA_TOOLS)
+    built = make_media(project, plan, open_store(), out_folder(out), options)
     result = {
         "media": [
             {"role": one.role, "file": str(one.media.path), "size": one.media.size, "sha256": one.media.sha256, "id": one.spec.id}

@@ -9,11 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from builder import progress
+from builder.assembly.choose import KINDS
 from builder.cli.terminal import Terminal
 from builder.errors import InputError
+from builder.machine.model import Attachment, Firmware
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 from builder.recipe.model import Role
+from builder.recipe.words import did_you_mean, one_of
 from builder.store import Store
 
 Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help="Takes recipes/NAME.yml (default cri-containerd).")]
@@ -30,6 +33,11 @@ Values = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the recipe: {{ values.NAME }}.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where results go.")]
+Name = Annotated[str, typer.Option("--name", help="The cluster's name.")]
+Nodes = Annotated[int, typer.Option("--nodes", min=1, help="How many nodes.")]
+Memory = Annotated[int, typer.Option("--memory", min=1800, help="Memory of a master, MiB.")]
+FirmwareOption = Annotated[Firmware, typer.Option("--firmware", help="What the machines boot with.")]
+AttachmentOption = Annotated[Attachment, typer.Option("--attach", help="How the ISO is attached.")]
 
 
 def say(text: str) -> None:
@@ -60,21 +68,21 @@ def recipe_path(project: Project, runtime: str | None, recipe: Path | None) -> P
         if runtime is not None:
             raise InputError("--runtime and --recipe are given together", hint="give one of them")
         return recipe
-    path = project.recipes / f"{runtime or 'cri-containerd'}.yml"
-    if not path.is_file():
-        known = sorted(other.stem for other in project.recipes.glob("*.yml"))
-        raise InputError(f"there is no recipe for the runtime {runtime}", hint=f"known are: {', '.join(known)}")
-    return path
+    name = runtime or "cri-containerd"
+    known = sorted(other.stem for other in project.recipes.glob("*.yml"))
+    if name not in known:
+        near, every = did_you_mean(name, known), f"known are: {', '.join(known) or 'none'}"
+        raise InputError(f"there is no recipe for the runtime {name}", hint="  ".join(filter(None, (near, every))))
+    return project.recipes / f"{name}.yml"
 
 
 def roles(role: str) -> tuple[Role, ...] | None:
     """`all` is every role of the recipe."""
     if role == "all":
         return None
-    try:
-        return (Role(role),)
-    except ValueError as error:
-        raise InputError(f"there is no role {role}", hint=f"known are: all, {', '.join(Role)}") from error
+    if role not in set(Role):
+        raise InputError(f"there is no role {role}", hint=f"known are: all, {', '.join(Role)}")
+    return (Role(role),)
 
 
 def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
@@ -83,7 +91,7 @@ def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
     for word in given or ():
         name, equals, value = word.partition("=")
         if not (name and equals and value):
-            raise InputError(f"{option} {word!r} is not NAME=VALUE")
+            raise InputError(f"{option} {word!r} is not NAME=VALUE", hint=f"such as {option} name=value")
         found[name] = value
     return found
 
@@ -91,12 +99,19 @@ def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
 def build_options(
     *, assembler: str, offline: bool, overrides: Sequence[str] | None, values: Sequence[str] | None, console_login: bool
 ) -> BuildOptions:
-    if assembler not in ("auto", "linuxkit", "native"):
-        raise InputError(f"there is no assembler {assembler}", hint="known are: auto, linuxkit, native")
+    if assembler not in KINDS:
+        raise InputError(f"there is no assembler {assembler}", hint=one_of(assembler, KINDS))
     paths = {name: Path(value) for name, value in pairs("--component", overrides).items()}
-    if missing := [f"{name}: {path}" for name, path in paths.items() if not path.exists()]:
-        raise InputError("a file given with --component is not there", details=tuple(missing))
     return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values))
+
+
+def out_folder(out: Path) -> Path:
+    """The folder for results, made where it is not there. Raises InputError where it can't be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"results can't go to {out}", why=str(error), hint="choose another folder with --out") from error
+    return out
 
 
 def open_store() -> Store:

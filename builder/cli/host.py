@@ -13,7 +13,7 @@ from builder.errors import ToolMissing
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware, MachineSpec
 from builder.media.inspection import inspect_iso
-from builder.pipeline.doctor import examine, probed
+from builder.pipeline.doctor import RUN_TOOLS, Finding, State, demand, examine, probed
 from builder.project import Project
 
 app = typer.Typer()
@@ -27,14 +27,16 @@ def doctor(
     """Tells what this host can do, what is missing and how to get it; exit code 3 when something is missing."""
     choose_sink(as_json)
     findings = examine(Project.here(), open_store(), probe=probe)
-    lines = []
-    for finding in findings:
-        lines.append(f"{'ok     ' if finding.good else 'missing'}  {finding.name:20} {finding.what}")
-        if not finding.good:
-            lines.append(f"         needed for: {finding.needed_for}; {finding.hint}")
-    show({"findings": [asdict(finding) for finding in findings]}, "\n".join(lines), as_json)
-    if not all(finding.good for finding in findings):
-        raise typer.Exit(ToolMissing.exit_code)
+    show({"findings": [asdict(finding) for finding in findings]}, "\n".join(map(_told, findings)), as_json)
+    missing = [finding for finding in findings if finding.state is State.MISSING]
+    if missing:
+        hints = tuple(f"{finding.name}: {finding.hint}" for finding in missing)
+        raise ToolMissing(f"{len(missing)} things that kubeiso needs are missing here", details=hints, hint="make setup")
+
+
+def _told(finding: Finding) -> str:
+    line = f"{finding.state.value:8} {finding.name:20} {finding.what}"
+    return line if finding.state is State.OK else f"{line}\n{'':8} needed for: {finding.needed_for}; {finding.hint}"
 
 
 @app.command(epilog="Example:  kubeiso boot out/kubeiso-cri-containerd-master.iso --firmware uefi")
@@ -50,6 +52,7 @@ def boot(
     choose_sink(False, verbose)
     store = open_store()
     inspect_iso(file, store)
+    demand(RUN_TOOLS)
     with TemporaryDirectory(prefix="kubeiso-") as directory:
         spec = MachineSpec(
             name=file.stem[:40], directory=Path(directory), medium=file, firmware=firmware, attachment=attach,
@@ -58,6 +61,6 @@ def boot(
         machine = Machine.start(spec, leashed=True)
         try:
             machine.close()
-            session(spec.console_socket)
+            session(spec.console_socket, spec.console_lock)
         finally:
             say(f"the machine ended: {machine.stop(grace=0).how}")

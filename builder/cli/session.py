@@ -10,13 +10,25 @@ from pathlib import Path
 
 from builder.cli.common import say
 from builder.errors import InputError
+from builder.machine.wire import Claim
 
 LEAVE = b"\x1d"
 """Ctrl-], as telnet and virsh have it."""
 
 
-def session(path: Path) -> None:
-    """Connects standard input and output to the console socket until Ctrl-] or the machine's end."""
+def session(path: Path, lock: Path) -> None:
+    """Connects standard input and output to the console socket until Ctrl-] or the machine's end.
+
+    Raises CheckError where another program holds the console (its lock is `lock`).
+    """
+    claim = Claim(lock)
+    try:
+        _connected(path)
+    finally:
+        claim.release()
+
+
+def _connected(path: Path) -> None:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(str(path))

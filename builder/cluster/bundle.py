@@ -55,6 +55,7 @@ def _node(archive: tarfile.TarFile, cluster: Cluster, node: Node, machine: Machi
         _add(archive, f"{node.name}/{log.name}", log.read_bytes)
     if not machine.alive():
         return
+    machine.console().forget()  # a fault that was told before must not stop the questions about it
     commands = {**_NODE_COMMANDS, **{Path(log).name: f"tail -c 400000 {log}" for log in cluster.runtime.logs}}
     for name, command in commands.items():
         look = lambda command=command: machine.console().run(command, Deadline.after(20, scale=scale)).output  # noqa: E731

@@ -41,7 +41,8 @@ def init_master(cluster: Cluster, node: Node, shell: Shell, scale: float) -> str
     Nothing of kubeadm's preflight is ignored. Raises CheckError with kubeadm's last lines unless its exit code is 0.
     """
     config = shell.read_file(_IMAGE_CONFIG, Deadline.after(30, scale=scale)).decode()
-    fitted = scaled(config, scale, node_name=node.name, address=address_of(node, shell, scale))
+    address = address_of(node, shell, scale)
+    fitted = scaled(config, scale, node_name=node.name, address=address, alone=len(cluster.masters) == 1)
     shell.write_file(_CONFIG, fitted.encode(), Deadline.after(60, scale=scale))
     if len(cluster.nodes) == len(cluster.masters):
         shell.write_file(_UNTAINT, b"\n", Deadline.after(30, scale=scale))

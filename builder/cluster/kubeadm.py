@@ -12,8 +12,13 @@ import yaml
 Document = dict[str, Any]
 
 
-def scaled(text: str, scale: float, *, node_name: str | None = None, address: str | None = None) -> str:
-    """The same YAML documents with every deadline multiplied by `scale` (never below 1), for a node of that name and address."""
+def scaled(
+    text: str, scale: float, *, node_name: str | None = None, address: str | None = None, alone: bool = False
+) -> str:
+    """The same YAML documents with every deadline multiplied by `scale` (never below 1), for a node of that name and address.
+
+    `alone`: there is one master, so nobody has to be elected, and a restarted component need not wait for its own old lease.
+    """
     factor = max(1.0, scale)
     documents = [document for document in yaml.safe_load_all(text) if document]
     change = {
@@ -23,6 +28,9 @@ def scaled(text: str, scale: float, *, node_name: str | None = None, address: st
         "KubeletConfiguration": _kubelet,
     }
     for document in documents:
+        if document.get("kind") == "ClusterConfiguration" and alone:
+            for part in ("scheduler", "controllerManager"):
+                _arguments(document, part, {"leader-elect": "false"})
         if document.get("kind") in change:
             change[document["kind"]](document, factor)
         if document.get("kind") in ("InitConfiguration", "JoinConfiguration"):

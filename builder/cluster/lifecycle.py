@@ -21,6 +21,8 @@ API_PORT = 6443
 # Seconds for firmware, boot loader, kernel and services at native speed; under emulation nothing is known of the
 # guest's speed before its kernel runs, so the slowest that the scale knows is taken.
 _BOOT_SECONDS = 60.0
+# An idle 2-core host took 5 to 8 times native time for a boot and for kubeadm (see builder/machine/speed.py).
+_LEAST_EMULATED = 5.0
 
 
 @dataclass(frozen=True)
@@ -126,16 +128,21 @@ def wait_ready(cluster: Cluster, machines: dict[str, Machine]) -> float:
         slow = 30.0 if machine.spec.acceleration.name == "tcg" else 3.0
         with step(f"Booting {node.name}"):
             ready = machine.console().wait_stage("ready", Deadline.after(_BOOT_SECONDS, scale=slow))
-        scale = max(scale, scale_of(ready.cpu_ms or 0.0))
+        scale = max(scale, slowness(machine, ready))
     note(f"the guest is {scale:.1f} times slower than native; every deadline is scaled by that")
     return scale
+
+
+def slowness(machine: Machine, ready: Stage) -> float:
+    """By how much this guest is slower than native speed: what it measured itself, under emulation no less than the least seen."""
+    return max(scale_of(ready.cpu_ms or 0.0), _LEAST_EMULATED if machine.spec.acceleration.name == "tcg" else 1.0)
 
 
 def measured_scale(machine: Machine) -> float:
     """The scale that an attached machine told when it came up."""
     console = machine.console()
     ready = console.wait_stage("ready", Deadline.after(5.0))
-    return scale_of(ready.cpu_ms or 0.0)
+    return slowness(machine, ready)
 
 
 def init(cluster: Cluster, machines: dict[str, Machine], scale: float) -> str:
@@ -147,7 +154,7 @@ def init(cluster: Cluster, machines: dict[str, Machine], scale: float) -> str:
     return init_master(cluster, node, console, scale)
 
 
-def down(name: str, grace: float = 30.0) -> list[str]:
+def down(name: str, grace: float = 0.0) -> list[str]:
     """Ends every machine of the cluster and removes its directory and ports; returns how each ended."""
     cluster = load(name)
     endings = []

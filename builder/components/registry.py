@@ -10,7 +10,7 @@ from builder.components.source import Files, Overrides, Request, Source
 from builder.errors import BuildError, InputError, KubeisoError, ToolMissing
 from builder.progress import debug
 from builder.project import Project
-from builder.store import Store
+from builder.store import Store, key_of
 
 SOURCES: tuple[Source, ...] = (Golang(),)
 
@@ -33,15 +33,33 @@ def find(
     description = describe(name, project)
     request = Request(description, store, project, overrides or {}, offline)
     sources = _sources_of(description, source)
-    outputs = sorted({output for each in sources for output in each.outputs(description)})
-    own = take(request, outputs)
-    if len(own) == len(outputs):
-        return Component(name=name, version=description.version, source="local", files=own)
+    own, complete = _own(request, sources)
+    if complete:
+        return _component(description, "local", own)
     if source != "auto":
         sources = tuple(each for each in sources if each.name == source)
     origin, files = _recalled(request, sources) or _provided(request, sources)
-    origin = f"{origin}+local" if own else origin
-    return Component(name=name, version=description.version, source=origin, files={**files, **own})
+    store.remember(_had(description), {"source": origin})
+    return _component(description, f"{origin}+local" if own else origin, {**files, **own})
+
+
+def recall(name: str, store: Store, project: Project, overrides: Overrides | None = None) -> Component:
+    """The component from the user's own files or the cache; without `files` where it has yet to be got.
+
+    Builds and fetches nothing. A source may start programs to learn the versions of its tools, but none is asked for a
+    component that was never had.
+    """
+    description = describe(name, project)
+    request = Request(description, store, project, overrides or {}, offline=True)
+    sources = _sources_of(description, "auto")
+    own, complete = _own(request, sources)
+    if complete:
+        return _component(description, "local", own)
+    found = _recalled(request, sources) if store.recall(_had(description)) else None
+    if found is None:
+        return _component(description, "", {})
+    origin, files = found
+    return _component(description, f"{origin}+local" if own else origin, {**files, **own})
 
 
 def check_overrides(overrides: Overrides, project: Project) -> None:
@@ -57,6 +75,22 @@ def check_overrides(overrides: Overrides, project: Project) -> None:
             mistakes.append(f"{key}: {path} does not exist")
     if mistakes:
         raise InputError("--component can't be used", details=tuple(mistakes), hint=f"the components are: {', '.join(known)}")
+
+
+def _had(description: Description) -> str:
+    """The key of the note that some version of this component is, or was, in the store."""
+    return key_of("component was had", description.name)
+
+
+def _own(request: Request, sources: tuple[Source, ...]) -> tuple[Files, bool]:
+    """The user's own files, and whether they are all that the component has."""
+    outputs = sorted({output for each in sources for output in each.outputs(request.description)})
+    own = take(request, outputs)
+    return own, len(own) == len(outputs)
+
+
+def _component(description: Description, origin: str, files: Files) -> Component:
+    return Component(name=description.name, version=description.version, source=origin, files=files)
 
 
 def _sources_of(description: Description, wanted: str) -> tuple[Source, ...]:

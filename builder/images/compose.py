@@ -61,9 +61,8 @@ def compose(
     `debs` are the packages in the store, later over earlier. Needs dpkg-deb (and depmod for a kernel), no root, no daemon.
     Raises InputError for a description that asks for what is not there, BuildError for a package that can't be read.
     """
-    used = {each: components[each].files for each in description.components if each in components}
     full_name = image_name(description, components)
-    key = key_of("image", program_digest(), full_name, description.model_dump(), used, list(debs), folder_digest(folder))
+    key = image_key(folder, description, components, debs)
 
     def make() -> dict[str, Any]:
         with store.workdir(f"image-{name}") as work:
@@ -77,6 +76,21 @@ def compose(
         return {"image": image.digest, "blobs": list(blobs_of(store, image.digest))}
 
     return Image(name=full_name, digest=store.once(key, make)["image"])
+
+
+def recall(request: Request, store: Store) -> Image:
+    """The image as an earlier run composed it from the same inputs; its digest is "" where it has yet to be composed."""
+    wanted, given = request.description.components, request.components
+    complete = all(file in given[name].files for name, files in wanted.items() for file in files)
+    found = store.recall(image_key(request.folder, request.description, given, request.debs)) if complete else None
+    return Image(name=image_name(request.description, given), digest=Digest(found["image"] if found else ""))
+
+
+def image_key(folder: Path, description: ImageDescription, components: Mapping[str, Component], debs: Sequence[Digest]) -> str:
+    """Changes with anything that the image depends on."""
+    used = {each: components[each].files for each in description.components if each in components}
+    full_name = image_name(description, components)
+    return key_of("image", program_digest(), full_name, description.model_dump(), used, list(debs), folder_digest(folder))
 
 
 def layer_tree(

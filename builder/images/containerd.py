@@ -57,7 +57,7 @@ def containerd_store(name: str, images: Sequence[oci.Image], tool: Path, store: 
     `tool` is the program built from pkg/image-store. Needs no root, no daemon; the same input gives the same digest.
     Raises BuildError for an image that can't be unpacked.
     """
-    key = key_of("containerd-store", LAYOUT, name, program_digest(), [image.reference for image in images], file_digest(tool))
+    key = store_key(name, images, file_digest(tool))
 
     def make() -> dict[str, Any]:
         with store.workdir("containerd-store") as work, step(f"unpacking {len(images)} images for containerd"):
@@ -65,6 +65,21 @@ def containerd_store(name: str, images: Sequence[oci.Image], tool: Path, store: 
         return {"image": image.digest, "blobs": list(oci.blobs_of(store, image.digest))}
 
     return oci.Image(name=name, digest=store.once(key, make)["image"])
+
+
+def recall(name: str, images: Sequence[oci.Image], tool: Digest | None, store: Store) -> oci.Image:
+    """The image `name` as an earlier run made it from the same images with the same tool; digest "" where it has yet to be made.
+
+    `tool` is None while the program is not built.
+    """
+    complete = all(image.digest for image in images)
+    found = store.recall(store_key(name, images, tool)) if tool and complete else None
+    return oci.Image(name=name, digest=Digest(found["image"] if found else ""))
+
+
+def store_key(name: str, images: Sequence[oci.Image], tool: Digest) -> str:
+    """Changes with anything that the store's image depends on."""
+    return key_of("containerd-store", LAYOUT, name, program_digest(), [image.reference for image in images], tool)
 
 
 def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str) -> Digest:

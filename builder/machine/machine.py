@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ from builder.machine.wire import Claim
 from builder.progress import debug
 
 STATE = "machine.json"
+
+PATIENCE = 10.0
+"""Seconds that QEMU gets for each way to end it, once the guest's own time is over."""
 
 # What SeaBIOS writes to its log when nothing that is attached can be booted.
 _NO_BOOT = "No bootable device"
@@ -157,24 +161,24 @@ class Machine:
 
     def _refuse_stranger(self) -> None:
         """QEMU calls a chardev "disconnected:..." while nobody is on its socket; a second client would wait without a word."""
+        patience = Deadline.after(5.0)  # QEMU may not have seen yet that the last client went
         with self.qmp() as qmp:
-            devices = {str(device["label"]): str(device["filename"]) for device in qmp.execute("query-chardev")}
-        if not devices.get("console", "").startswith("disconnected:"):
-            path = self.spec.console_socket
-            raise CheckError(
-                f"the console of {self.spec.name} is in use by another program", hint=f"see who holds it: lsof {path}"
-            )
+            while not _console_is_free(qmp):
+                if patience.expired:
+                    what = f"the console of {self.spec.name} is in use by another program"
+                    raise CheckError(what, hint=f"see who holds it: lsof {self.spec.console_socket}")
+                time.sleep(0.2)
 
     def _end(self, grace: float) -> Ending:
         if not self._process or self._process.ended():
             return Ending(how="ended before")
-        for command, seconds in (("system_powerdown", grace), ("quit", 10.0)):
+        for command, seconds in (("system_powerdown", grace), ("quit", PATIENCE)):
             with suppress(CheckError):
                 if seconds and (reason := self._ask(command, seconds)):
                     return Ending(how=command.removeprefix("system_"), reason=reason)
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._process.send(number)
-            if self._process.ended(10.0):
+            if self._process.ended(PATIENCE):
                 return Ending(how=number.name)
         raise CheckError(f"QEMU of {self.spec.name} (process {self.pid}) can't be ended")
 
@@ -190,6 +194,11 @@ class Machine:
                 return None
             fate = qmp.fate(Deadline.after(0.5), "SHUTDOWN")
         return str(fate["data"]["reason"]) if fate else "unknown"
+
+
+def _console_is_free(qmp: Qmp) -> bool:
+    devices = {str(device["label"]): str(device["filename"]) for device in qmp.execute("query-chardev")}
+    return devices.get("console", "").startswith("disconnected:")
 
 
 def _save(state: State) -> None:

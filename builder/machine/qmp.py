@@ -1,6 +1,7 @@
 """QMP, QEMU's control channel, for callers that are not asynchronous."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,9 @@ from builder.deadline import Deadline
 from builder.errors import CheckError
 
 T = TypeVar("T")
+
+# What the library logs is raised as well; without a handler, Python would print it.
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 TIMEOUT = 30.0
 """Seconds for one answer. QEMU's main loop answers in milliseconds, save on a host that is badly overloaded."""

@@ -43,7 +43,8 @@ def make_iso(request: MediaRequest, store: Store, target: Path) -> Media:
         cmdline = boot_file(tree, "boot/cmdline").decode().strip()
         menu = grub.menu(request.label, cmdline)
         selection = modules.select(tree, modules.kernel_version(kernel))
-        layers = {layer_path(digest): store.path(digest) for digest in make_layers(tree, store)}
+        squashed = make_layers(tree, store)
+        layers = {layer_path(digest): store.path(digest) for digest in squashed}
         ramdisk = make_ramdisk(request, tree, list(layers), selection, store)
         core, efi = grub.make_core_images(work, request.label)
         files = {
@@ -57,7 +58,7 @@ def make_iso(request: MediaRequest, store: Store, target: Path) -> Media:
         write_iso(target, request.label, files, efi)
     return Media(
         path=target, format="iso", label=request.label, size=target.stat().st_size, sha256=file_digest(target),
-        kernel=store.put(kernel), initrd=ramdisk, cmdline=cmdline,
+        kernel=store.put(kernel), initrd=ramdisk, cmdline=cmdline, layers=tuple(squashed),
     )  # fmt: skip
 
 

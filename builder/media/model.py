@@ -1,6 +1,6 @@
 """What the media room gives: files that a machine can boot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.store import Digest
@@ -21,7 +21,10 @@ class MediaRequest:
 
 @dataclass(frozen=True)
 class Media:
-    """A bootable file. kernel and initrd are the store's blobs of what is on it, for direct boots and PXE."""
+    """A bootable file. kernel and initrd are the store's blobs of what is on it, for direct boots and PXE.
+
+    layers: the squashfs blobs on it, lowest first; not told of a file that was made earlier.
+    """
 
     path: Path
     format: str
@@ -31,3 +34,4 @@ class Media:
     kernel: Digest
     initrd: Digest
     cmdline: str
+    layers: tuple[Digest, ...] = field(default=(), compare=False)

@@ -7,8 +7,9 @@ from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import RuntimeFacts
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration, Attachment, Firmware
-from builder.pipeline.build import INITRD, build_role, parts
+from builder.pipeline.build import build_role, parts
 from builder.pipeline.model import BuildOptions, Plan
+from builder.pipeline.parts import INITRD
 from builder.pipeline.plan import plan
 from builder.progress import step
 from builder.project import Project

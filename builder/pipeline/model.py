@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.components.model import Component
+from builder.assembly.model import RootTar
+from builder.components.model import Component, DebianPackage
+from builder.images.model import ImageDescription
 from builder.linuxkit.model import Document
 from builder.media.model import Media
 from builder.oci import Image
 from builder.recipe.model import Recipe, Role
 from builder.spec.model import ImageSpec, PodNetwork, Runtime
 from builder.spec.needs import Needs
+from builder.store import Digest
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,36 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What a folder of pkg/ asks for: its description, and its Debian packages as the lock pins them."""
+
+    description: ImageDescription
+    packages: tuple[DebianPackage, ...]
+
+
+@dataclass(frozen=True)
 class Parts:
-    """Everything that a node is made of, in the store."""
+    """Everything that a node is made of, in the store.
+
+    components by name; images and contents by folder of pkg/. c_parts: component -> the C compiler, and what of C is linked into
+    it, each with its version. suite, lock: Debian's suite, and the digest of components.lock.
+    """
 
     components: Mapping[str, Component]
     images: Mapping[str, Image]
+    contents: Mapping[str, Contents]
+    c_parts: Mapping[str, tuple[str, ...]]
+    suite: str
+    lock: Digest
 
 
 @dataclass(frozen=True)
 class Built:
-    """One role's media and how they came to be."""
+    """One role's media and how they came to be. image_store: the image that holds the pods' images unpacked."""
 
     role: Role
     spec: ImageSpec
     document: Document
-    assembler: str
+    image_store: Image
+    root: RootTar
     media: Media

@@ -1,1 +1,43 @@
 """The LinuxKit YAML of a role without a build."""
+
+from collections.abc import Iterable
+
+from builder.components.debian import load_lock
+from builder.components.registry import recall
+from builder.components.source import Overrides
+from builder.images import compose, containerd
+from builder.linuxkit.emit import document
+from builder.pipeline.model import Plan
+from builder.pipeline.parts import IMAGE_STORE, carried, component_names, contents, decided, requests
+from builder.progress import warn
+from builder.project import Project
+from builder.recipe.model import Role
+from builder.store import Store
+
+
+def render(project: Project, plan: Plan, role: Role | None, store: Store, overrides: Overrides | None = None) -> str:
+    """The LinuxKit YAML of a role of the plan, or of each of its roles (None) as the documents of one stream.
+
+    Builds and fetches nothing. An image that was built before from what its inputs are now is pinned by digest; any other
+    goes by its tag, and one warning says how many those are.
+    """
+    lock = load_lock(project.lock)
+    folders = contents(project, plan, lock)
+    components = {name: recall(name, store, project, overrides) for name in component_names(folders.values())}
+    images = {each.name: compose.recall(each, store) for each in requests(project, folders, components)}
+    tool = components[IMAGE_STORE].files.get("image-store")
+    specs = []
+    for each in (role,) if role else tuple(plan.needs):
+        image_store = containerd.recall(*carried(plan, each, images), tool, store)
+        specs.append(decided(plan, each, images, image_store))
+    documents = [document(spec) for spec in specs]
+    used = {reference for spec in specs for reference in spec.container_images}
+    _warn_of(used.union(*(each.references() for each in documents)))
+    return "---\n".join(each.to_yaml() for each in documents)
+
+
+def _warn_of(references: Iterable[str]) -> None:
+    missing = [reference for reference in references if "@" not in reference]
+    if missing:
+        words = "1 image is not built yet and goes" if len(missing) == 1 else f"{len(missing)} images are not built yet and go"
+        warn(f"{words} by tag alone; `kubeiso build` pins what it builds")

@@ -57,3 +57,16 @@ def test_etcds_election_stays_below_its_limit() -> None:
 
 def test_the_node_gets_its_name() -> None:
     assert parsed(1.0, "one")["InitConfiguration"]["nodeRegistration"] == {"name": "one"}
+
+
+def test_one_master_holds_no_election() -> None:
+    documents = {document["kind"]: document for document in yaml.safe_load_all(scaled(BASE, 1.0, alone=True))}
+    for part in ("scheduler", "controllerManager"):
+        assert values(documents["ClusterConfiguration"], part, "extraArgs")["leader-elect"] == "false"
+    assert "leader-elect" not in values(parsed(1.0)["ClusterConfiguration"], "controllerManager", "extraArgs")
+
+
+def test_the_address_is_pinned() -> None:
+    documents = {document["kind"]: document for document in yaml.safe_load_all(scaled(BASE, 1.0, address="10.0.2.15"))}
+    assert documents["InitConfiguration"]["localAPIEndpoint"] == {"advertiseAddress": "10.0.2.15", "bindPort": 6443}
+    assert values(documents["InitConfiguration"], "nodeRegistration", "kubeletExtraArgs") == {"node-ip": "10.0.2.15"}

@@ -86,17 +86,21 @@ def listen(name):
     server.listen(1)
     return server
 console, qmp = listen("console"), listen("qmp")
-if os.fork():
+if child := os.fork():
+    open(after("-pidfile")[0], "w").write(str(child))
     os._exit(0)
 os.setsid()
 null = os.open("/dev/null", os.O_RDWR)
 log = os.open(after("-D")[0], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.dup2(null, 0); os.dup2(null, 1); os.dup2(log, 2)
-open(after("-pidfile")[0], "w").write(str(os.getpid()))
 clients, going = [], threading.Event()
 def attach():
     while True:
-        clients.append(console.accept()[0])
+        client = console.accept()[0]
+        clients.append(client)
+        while client.recv(4096):
+            pass
+        clients.remove(client)
 def say(text):
     with open(paths["console"]["logfile"], "a") as file:
         file.write(text)
@@ -122,16 +126,25 @@ def answer(command):
     if command == "cont":
         going.set()
     return {{}}
+def requests(client):
+    text = ""
+    while data := client.recv(4096):
+        text += data.decode()
+        while text.strip():
+            try:
+                request, end = json.JSONDecoder().raw_decode(text.lstrip())
+            except json.JSONDecodeError:
+                break
+            text = text.lstrip()[end:]
+            yield request
 def serve():
     while True:
         client = qmp.accept()[0]
-        file = client.makefile("rw")
         def send(message):
-            file.write(json.dumps(message) + "\\n"); file.flush()
+            client.sendall(json.dumps(message).encode() + b"\\n")
         send({{"QMP": {{"version": {{"qemu": {{"major": 0, "minor": 0, "micro": 0}}, "package": ""}}, "capabilities": []}}}})
-        for line in file:
-            request = json.loads(line)
-            send({{"return": answer(request["execute"]), "id": request.get("id", "")}})
+        for request in requests(client):
+            send({{"return": answer(request["execute"]), **({{"id": request["id"]}} if "id" in request else {{}})}})
             if request["execute"] == "quit" and behaviour != "deaf":
                 now = {{"seconds": 0, "microseconds": 0}}
                 send({{"event": "SHUTDOWN", "data": {{"guest": False, "reason": "host-qmp-quit"}}, "timestamp": now}})

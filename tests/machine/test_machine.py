@@ -14,6 +14,7 @@ from machine_fakes import write_qemu
 from builder.deadline import Deadline
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine import launch as launch_module
+from builder.machine import machine as machine_module
 from builder.machine.machine import Machine
 from builder.machine.model import Acceleration, Firmware, MachineSpec
 
@@ -123,7 +124,8 @@ def test_a_machine_that_can_boot_from_nothing_says_so(start: Start, spec: Machin
         machine.console().wait_stage("ready", Deadline.after(60))
 
 
-def test_a_qemu_that_is_deaf_is_ended_by_a_signal(start: Start) -> None:
+def test_a_qemu_that_is_deaf_is_ended_by_a_signal(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_module, "PATIENCE", 1.0)
     machine = start("deaf")
     assert machine.stop(grace=0).how == "SIGTERM"
     assert not machine.alive()

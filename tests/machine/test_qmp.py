@@ -25,6 +25,20 @@ def shutdown(reason: str) -> dict[str, Any]:
     return {"event": "SHUTDOWN", "data": {"guest": False, "reason": reason}, "timestamp": NOW}
 
 
+def requests(client: socket.socket) -> Iterator[dict[str, Any]]:
+    """The client's messages: JSON objects one after another, not always with newlines between them."""
+    text = ""
+    while data := client.recv(4096):
+        text += data.decode()
+        while text.strip():
+            try:
+                request, end = json.JSONDecoder().raw_decode(text.lstrip())
+            except json.JSONDecodeError:
+                break
+            text = text.lstrip()[end:]
+            yield request
+
+
 @contextmanager
 def server(path: Path, answer: Answer) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     """Answers each command with the messages that `answer` gives for it (an empty list: hangs up); yields what was asked."""
@@ -32,17 +46,16 @@ def server(path: Path, answer: Answer) -> Iterator[list[tuple[str, dict[str, Any
 
     def serve(listener: socket.socket) -> None:
         client, _ = listener.accept()
-        with client, client.makefile("rw") as file:
+        with client, client.makefile("w") as file:
             print(json.dumps(GREETING), file=file, flush=True)
-            for line in file:
-                request = json.loads(line)
+            for request in requests(client):
                 name, arguments = request["execute"], request.get("arguments", {})
                 asked.append((name, arguments))
                 messages = [{"return": {}}] if name == "qmp_capabilities" else answer(name, arguments)
                 if not messages:
                     return
                 for message in messages:
-                    extra = {} if "event" in message else {"id": request.get("id", "")}
+                    extra = {"id": request["id"]} if "id" in request and "event" not in message else {}
                     print(json.dumps({**message, **extra}), file=file, flush=True)
 
     with socket.socket(socket.AF_UNIX) as listener:

@@ -151,8 +151,11 @@ type Stage struct {
 }
 
 // Begin starts the clock of a stage; nothing is written.
-func (c *Console) Begin(stage, name string) *Stage {
-	return &Stage{console: c, stage: stage, name: name, begin: time.Now()}
+func (c *Console) Begin(stage, name string) *Stage { return c.BeginAt(stage, name, time.Now()) }
+
+// BeginAt is Begin for a stage that began before the console was there.
+func (c *Console) BeginAt(stage, name string, begin time.Time) *Stage {
+	return &Stage{console: c, stage: stage, name: name, begin: begin}
 }
 
 // Announce writes the stage's line with state "start".

@@ -13,7 +13,7 @@ func TestXorshift(t *testing.T) {
 
 func TestMeasureDoesTheWork(t *testing.T) {
 	sink = 0
-	if Measure() < 0 || sink != xorshift(0x9E3779B97F4A7C15, rounds) {
+	if Measure() < 0 || sink != xorshift(seed, parts*rounds) {
 		t.Error("the work was not done")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"kubeiso.dev/pkg/init/internal/bundle"
 	"kubeiso.dev/pkg/init/internal/control"
@@ -51,8 +52,10 @@ type Node struct {
 
 // Run is the first process's whole life: it boots, waits for a reason to stop, and stops the machine. It never returns.
 func Run() {
+	begin := time.Now()
 	mountErr := system.MountAll()
 	out := console.Open()
+	mountErr = out.BeginAt("mounts", "", begin).End(mountErr, nil)
 	node := &Node{console: out, reaper: process.NewReaper(), actions: make(chan power.Action, 1)}
 	node.runner = &oneshot.Runner{
 		Console: out, Reaper: node.reaper, Preparer: bundle.NewPreparer(), LogDir: onbootLogs, StateDir: system.StateDir,
@@ -73,8 +76,8 @@ func Run() {
 
 // boot brings the machine up, step by step. After an error it stays where it is.
 func (n *Node) boot(ctx context.Context, mountErr error) error {
-	if err := n.console.Begin("mounts", "").End(mountErr, nil); err != nil {
-		return err
+	if mountErr != nil {
+		return mountErr
 	}
 	n.cpuMillis = cpu.Measure()
 	steps := []func(context.Context) error{

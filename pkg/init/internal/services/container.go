@@ -179,11 +179,17 @@ func (i *instance) watchAgain() (bool, error) {
 	return true, err
 }
 
-// signal sends a signal to the service's first process.
+// signal sends a signal to the service's first process. While containerd is away it tries again, for a while.
 func (i *instance) signal(number unix.Signal) {
 	ctx, cancel := i.context(stopPeriod)
 	defer cancel()
-	_ = i.task.Kill(ctx, number)
+	for {
+		err := i.task.Kill(ctx, number)
+		if err == nil || errdefs.IsNotFound(err) || ctx.Err() != nil {
+			return
+		}
+		sleep(ctx, lostPoll)
+	}
 }
 
 // remove takes all away that launch made.

@@ -73,21 +73,23 @@ func readOptions(path string) (options, error) {
 	return read, nil
 }
 
-// StartDaemon starts containerd, waits until it answers, and keeps it running from then on. It reports each start and end.
+// StartDaemon starts containerd, waits until it answers, and keeps it running until Stop. It reports each start and end. If ctx
+// ends before the first answer, containerd is stopped.
 func StartDaemon(ctx context.Context, out *console.Console, reaper *process.Reaper) (*Daemon, error) {
 	read, err := readOptions(daemonOptions)
 	if err != nil {
 		return nil, out.Begin("containerd", "").End(err, nil)
 	}
-	ctx, stop := context.WithCancel(ctx)
+	life, stop := context.WithCancel(context.Background())
 	daemon := &Daemon{
 		console: out, reaper: reaper, options: read, stop: stop, answered: make(chan struct{}), ended: make(chan struct{}),
 	}
-	go daemon.supervise(ctx)
+	go daemon.supervise(life)
 	select {
 	case <-daemon.answered:
 		return daemon, nil
 	case <-ctx.Done():
+		daemon.Stop()
 		return nil, ctx.Err()
 	}
 }
@@ -121,7 +123,7 @@ func (d *Daemon) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if awaitAnswer(child) {
+	if awaitServing(child.Done()) {
 		d.greet(time.Since(begin))
 	}
 	select {
@@ -172,14 +174,14 @@ func (d *Daemon) start() (*process.Child, error) {
 	return child, nil
 }
 
-// awaitAnswer waits until containerd serves; false if it ends before.
-func awaitAnswer(child *process.Child) bool {
+// awaitServing waits until containerd serves; false if quit is closed before.
+func awaitServing(quit <-chan struct{}) bool {
 	for {
 		if serves() {
 			return true
 		}
 		select {
-		case <-child.Done():
+		case <-quit:
 			return false
 		case <-time.After(answerPoll):
 		}

@@ -34,7 +34,10 @@ func NewManager(out *console.Console, preparer *bundle.Preparer, dir, logDir str
 	}
 	manager := &Manager{client: client}
 	for _, dir := range dirs {
-		launcher := func() (run, error) {
+		launcher := func(quit <-chan struct{}) (run, error) {
+			if !awaitServing(quit) {
+				return nil, ErrNotRunning
+			}
 			started, err := launch(client, preparer, dir, logDir)
 			if err != nil {
 				return nil, err

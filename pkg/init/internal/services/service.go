@@ -41,7 +41,7 @@ func (i *instance) pid() int { return int(i.task.Pid()) }
 type service struct {
 	console *console.Console
 	dir     string
-	launch  func() (run, error)
+	launch  func(quit <-chan struct{}) (run, error)
 	// never says whether a service that has ended stays so.
 	never func() bool
 
@@ -51,7 +51,7 @@ type service struct {
 	ended  chan struct{}
 }
 
-func newService(out *console.Console, dir string, launch func() (run, error)) *service {
+func newService(out *console.Console, dir string, launch func(quit <-chan struct{}) (run, error)) *service {
 	return &service{
 		console: out, dir: dir, launch: launch, status: Status{Name: filepath.Base(dir), State: "stopped"},
 		never: func() bool {
@@ -104,7 +104,7 @@ func (s *service) supervise(quit <-chan struct{}, first chan<- error) {
 	pauses := newBackoff()
 	for starts := 0; ; starts++ {
 		begin := time.Now()
-		current, err := s.launch()
+		current, err := s.launch(quit)
 		s.reportStart(starts, time.Since(begin), err)
 		if starts == 0 {
 			first <- err

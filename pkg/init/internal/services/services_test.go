@@ -126,7 +126,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // newFakeService gives a service whose runs come from launch, and its console.
-func newFakeService(launch func() (run, error)) (*service, *lockedBuffer) {
+func newFakeService(launch func(<-chan struct{}) (run, error)) (*service, *lockedBuffer) {
 	shown := &lockedBuffer{}
 	made := newService(console.New(shown), "/containers/services/kubelet", launch)
 	made.never = func() bool { return false }
@@ -136,7 +136,7 @@ func newFakeService(launch func() (run, error)) (*service, *lockedBuffer) {
 func TestServiceRestarts(t *testing.T) {
 	runs := []*fakeRun{newFakeRun(), newFakeRun()}
 	next := 0
-	kubelet, shown := newFakeService(func() (run, error) { next++; return runs[next-1], nil })
+	kubelet, shown := newFakeService(func(<-chan struct{}) (run, error) { next++; return runs[next-1], nil })
 	if err := kubelet.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestServiceRestarts(t *testing.T) {
 
 func TestServiceThatNeverRestarts(t *testing.T) {
 	only := newFakeRun()
-	job, shown := newFakeService(func() (run, error) { return only, nil })
+	job, shown := newFakeService(func(<-chan struct{}) (run, error) { return only, nil })
 	job.never = func() bool { return true }
 	if err := job.start(); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestServiceThatNeverRestarts(t *testing.T) {
 func TestServiceThatFailsToStartIsTriedAgain(t *testing.T) {
 	good := newFakeRun()
 	attempts := 0
-	kubelet, shown := newFakeService(func() (run, error) {
+	kubelet, shown := newFakeService(func(<-chan struct{}) (run, error) {
 		if attempts++; attempts == 1 {
 			return nil, errors.New("no rootfs")
 		}
@@ -200,7 +200,7 @@ func TestServiceThatFailsToStartIsTriedAgain(t *testing.T) {
 }
 
 func TestStopWhileWaitingForTheNextStart(t *testing.T) {
-	kubelet, _ := newFakeService(func() (run, error) { return nil, errors.New("broken") })
+	kubelet, _ := newFakeService(func(<-chan struct{}) (run, error) { return nil, errors.New("broken") })
 	_ = kubelet.start()
 	begin := time.Now()
 	if err := kubelet.stop(); err != nil || time.Since(begin) > 900*time.Millisecond {

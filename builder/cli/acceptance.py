@@ -1,0 +1,98 @@
+"""The verb test: a whole run that ends with a verdict."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from builder.cli.clusters import plan_of
+from builder.cli.common import (
+    AssemblerName,
+    AttachmentOption,
+    FirmwareOption,
+    Json,
+    Memory,
+    Name,
+    Nodes,
+    Offline,
+    Out,
+    Overrides,
+    Recipe,
+    Runtime,
+    Values,
+    Verbose,
+    build_options,
+    choose_sink,
+    recipe_path,
+    show,
+)
+from builder.cluster import lifecycle, report, state, suite
+from builder.cluster.lifecycle import ClusterPlan
+from builder.cluster.model import Cluster, Outcome, Report
+from builder.errors import CheckError, InputError
+from builder.machine.model import Attachment, Firmware
+from builder.pipeline.clusters import Hardware
+from builder.project import Project
+from builder.recipe.words import one_of
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example:  kubeiso test --runtime cri-containerd --suite smoke --firmware uefi")
+def test(
+    runtime: Runtime = None,
+    recipe: Recipe = None,
+    suite_name: Annotated[str, typer.Option("--suite", help=", ".join(suite.SUITES))] = "smoke",
+    nodes: Nodes = 1,
+    name: Name = "test",
+    memory: Memory = 3072,
+    firmware: FirmwareOption = Firmware.BIOS,
+    attach: AttachmentOption = Attachment.CDROM,
+    offline: Offline = False,
+    assembler: AssemblerName = "auto",
+    component: Overrides = None,
+    values: Values = None,
+    out: Out = Path("out"),
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Builds, boots, inits, checks and tears down; exit code 0 only when every check was seen to pass."""
+    choose_sink(as_json, verbose)
+    if suite_name not in suite.SUITES:
+        raise InputError(f"there is no suite {suite_name}", hint=one_of(suite_name, suite.SUITES))
+    options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=True)
+    path = recipe_path(Project.here(), runtime, recipe)
+    hardware = Hardware(memory=memory, firmware=firmware, attachment=attach)
+    results = out / f"test-{path.stem}-{suite_name}-{firmware.value}-{attach.value}"
+    with state.locked(name) as directory:
+        found = _run(plan_of(name, nodes, options, path, out, hardware), directory, suite_name, results)
+    show(found.model_dump(mode="json"), report.text(found), as_json)
+    _verdict(found, results)
+
+
+def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path) -> Report:
+    """The report, with each node's console beside it; the cluster is gone afterwards."""
+    shutil.rmtree(results, ignore_errors=True)
+    cluster = lifecycle.create(plan, directory)
+    try:
+        found = suite.run_suite(plan, cluster, suite_name, results)
+        _keep_consoles(cluster, results)
+        return found
+    finally:
+        lifecycle.down(plan.name, grace=0)
+
+
+def _keep_consoles(cluster: Cluster, results: Path) -> None:
+    for node in cluster.nodes:
+        if (log := node.directory / "console.log").exists():
+            shutil.copy2(log, results / f"{node.name}.console.log")
+
+
+def _verdict(found: Report, results: Path) -> None:
+    """Raises CheckError unless every check was seen to pass."""
+    if found.passed:
+        return
+    failed = next((finding for finding in found.findings if finding.outcome is Outcome.FAILED), None)
+    what = f"the suite {found.suite} failed: {failed.name}" if failed else f"the suite {found.suite} ran no check"
+    raise CheckError(what, why=failed.reason if failed else "", hint=f"see {results}")

@@ -1,0 +1,96 @@
+"""The verbs that look at one node of a cluster: shell, logs, and the cluster's kubeconfig."""
+
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from builder.cli.common import Name
+from builder.cli.session import session
+from builder.cluster import state
+from builder.cluster.model import Cluster, Node
+from builder.deadline import Deadline
+from builder.errors import InputError
+from builder.machine.machine import Machine
+from builder.recipe.words import one_of
+
+app = typer.Typer()
+NodeName = Annotated[str | None, typer.Argument(metavar="NODE", help="The node (default: the first master).")]
+
+
+def chosen(cluster: Cluster, name: str | None) -> Node:
+    """The node of that name, or the first master."""
+    if name is None:
+        return cluster.masters[0]
+    known = {node.name: node for node in cluster.nodes}
+    if name not in known:
+        raise InputError(f"the cluster {cluster.name} has no node {name}", hint=one_of(name, known))
+    return known[name]
+
+
+@app.command(epilog="Examples:  kubeiso shell\n\n           kubeiso shell --command 'ctr -n k8s.io tasks ls'")
+def shell(
+    node: NodeName = None,
+    name: Name = "kubeiso",
+    command: Annotated[str | None, typer.Option("--command", help="Runs this on the node instead of a session.")] = None,
+) -> None:
+    """The node's console in this terminal, or one command on it."""
+    machine = Machine.attach(chosen(state.load(name), node).directory)
+    if command is None:
+        session(machine.spec.console_socket, machine.spec.console_lock)
+        return
+    try:
+        ended = machine.console().run(command, Deadline.after(600), print)
+    finally:
+        machine.close()
+    raise typer.Exit(ended.code)
+
+
+@app.command(epilog="Examples:  kubeiso logs --follow\n\n           kubeiso logs --file kubelet")
+def logs(
+    node: NodeName = None,
+    name: Name = "kubeiso",
+    file: Annotated[str | None, typer.Option("--file", help="A log on the node, such as kubelet or containerd.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Goes on with the console until the machine ends.")] = False,
+) -> None:
+    """A node's console log from its first byte, or a log file of the node."""
+    if file is not None and follow:
+        raise InputError("--follow and --file are given together", hint="--follow shows the console")
+    machine = Machine.attach(chosen(state.load(name), node).directory)
+    if file is None:
+        _print_console(machine, follow)
+    else:
+        _print_file(machine, file)
+
+
+def _print_console(machine: Machine, follow: bool) -> None:
+    with machine.spec.console_log.open(errors="replace") as log:
+        while True:
+            alive = machine.alive()
+            print(log.read(), end="", flush=True)
+            if not (follow and alive):
+                return
+            time.sleep(0.5)
+
+
+def _print_file(machine: Machine, file: str) -> None:
+    path = f"/var/log/{Path(file).name.removesuffix('.log')}.log"
+    try:
+        ended = machine.console().run(f"cat {shlex.quote(path)}", Deadline.after(120))
+    finally:
+        machine.close()
+    if ended.code != 0:
+        hint = "kubeiso shell --command 'ls /var/log'"
+        raise InputError(f"{machine.spec.name} has no log {file}", why=ended.output.strip(), hint=hint)
+    print(ended.output)
+
+
+@app.command(epilog="Example:  export KUBECONFIG=$(kubeiso kubeconfig)")
+def kubeconfig(name: Name = "kubeiso") -> None:
+    """Prints the path of the cluster's kubeconfig."""
+    cluster = state.load(name)
+    if not cluster.kubeconfig.exists():
+        raise InputError(f"the cluster {name} has no kubeconfig yet", hint=f"kubeiso init --name {name}")
+    print(cluster.kubeconfig)

@@ -1,0 +1,42 @@
+"""What the boot tests share."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pexpect.fdpexpect import fdspawn
+
+from builder.cluster import lifecycle, state
+from builder.cluster.lifecycle import ClusterPlan
+from builder.cluster.model import Cluster
+from builder.machine.machine import Machine
+from builder.machine.model import Attachment, Firmware
+
+Running = tuple[Cluster, Machine, float]
+
+
+def boot(plan: ClusterPlan) -> Iterator[Running]:
+    """A machine of the plan with its services running; ended and removed afterwards."""
+    with state.locked(plan.name) as directory:
+        cluster = lifecycle.create(plan, directory)
+        try:
+            machines = lifecycle.start(plan, cluster, leashed=True)
+            scale = lifecycle.wait_ready(cluster, machines)
+            yield cluster, machines[cluster.nodes[0].name], scale
+        finally:
+            lifecycle.down(plan.name, grace=0)
+
+
+def variant(plan: ClusterPlan, name: str, firmware: Firmware, attachment: Attachment, memory: int = 2048) -> ClusterPlan:
+    """The same medium in another machine."""
+    return replace(plan, name=name, firmware=firmware, attachment=attachment, memory=memory)
+
+
+@contextmanager
+def typing_at(machine: Machine) -> Iterator["fdspawn[bytes]"]:
+    """The console as a person has it: nothing between the keyboard and the node's shell."""
+    machine.close()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(machine.spec.console_socket))
+        yield fdspawn(connection.fileno(), timeout=120)

@@ -1,0 +1,37 @@
+"""One image for all boot tests, built the way `kubeiso up` builds it; each cluster has a name and a directory of its own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from builder import progress
+from builder.cluster.lifecycle import ClusterPlan
+from builder.pipeline.clusters import Hardware, cluster_plan
+from builder.pipeline.model import BuildOptions
+from builder.project import Project
+from builder.store import Store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _told() -> Iterator[None]:
+    """Progress on standard error: a boot takes minutes."""
+    before = progress.use(progress.Lines())
+    yield
+    progress.use(before)
+
+
+@pytest.fixture(scope="session")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where media and reports go: $KUBEISO_TEST_OUT, to keep them."""
+    kept = os.environ.get("KUBEISO_TEST_OUT")
+    return Path(kept).absolute() if kept else tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="session")
+def base_plan(out: Path) -> ClusterPlan:
+    """The master's ISO of the default recipe, with the console open, on whatever machines run here."""
+    project = Project.here()
+    options = BuildOptions(console_login=True)
+    return cluster_plan(project, project.recipes / "cri-containerd.yml", Store(), out, options, name="plan", hardware=Hardware())

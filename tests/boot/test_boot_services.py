@@ -1,0 +1,116 @@
+"""The ISO as a disk: both firmwares come to running services; LinuxKit's commands, supervision and shutdown work there."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from boot_helpers import Running, boot, typing_at, variant
+
+from builder.cluster.lifecycle import ClusterPlan
+from builder.deadline import Deadline, poll
+from builder.errors import CheckError
+from builder.machine.model import Attachment, Firmware
+
+pytestmark = pytest.mark.boot
+
+
+@pytest.fixture(scope="module")
+def node(base_plan: ClusterPlan) -> Iterator[Running]:
+    yield from boot(variant(base_plan, "t-bios-disk", Firmware.BIOS, Attachment.DISK))
+
+
+def sh(node: Running, command: str) -> str:
+    """Runs a command on the node's console; it must succeed."""
+    _, machine, scale = node
+    ended = machine.console().run(command, Deadline.after(30, scale=scale))
+    assert ended.code == 0, f"{command}: {ended.output}"
+    return ended.output.strip()
+
+
+def test_services_run_in_linuxkits_namespace(node: Running) -> None:
+    listed = sh(node, "ctr -n services.linuxkit tasks ls")
+    running = {line.split()[0] for line in listed.splitlines() if line.split()[-1:] == ["RUNNING"]}
+    assert {"dhcpcd", "getty", "kubelet"} <= running
+
+
+def test_a_shell_in_the_kubelet_service_has_kubeadm(node: Running) -> None:
+    version = sh(
+        node,
+        "ctr -n services.linuxkit tasks exec --exec-id by-hand kubelet sh -c 'kubeadm version -o short; which kubeadm-init.sh'",
+    )
+    assert version.splitlines() == ["v1.36.3", "/usr/bin/kubeadm-init.sh"]
+
+
+def test_a_terminal_in_the_kubelet_service_by_hand(node: Running) -> None:
+    """What the project of 2017 had its users type at the console's prompt."""
+    with typing_at(node[1]) as keyboard:
+        keyboard.send(b"\r")
+        keyboard.expect(rb"\(ns: getty\) [-a-z0-9]+:~# ")
+        keyboard.send(b"ctr -n services.linuxkit tasks exec -t --exec-id 1 kubelet sh\r")
+        keyboard.expect(rb"sh\r\n.*# ")
+        keyboard.send(b"tty; kubeadm version -o short\r")
+        keyboard.expect(rb"/dev/pts/\d+\r\n")
+        keyboard.expect(rb"v1\.36\.3\r\n")
+        keyboard.send(b"exit\r")
+        keyboard.expect(rb"\(ns: getty\) [-a-z0-9]+:~# ")
+
+
+def test_root_is_read_only_and_images_need_no_unpacking(node: Running) -> None:
+    assert sh(node, "touch /hostroot/etc/x 2>&1 || true").endswith("Read-only file system")
+    names = sh(node, "ctr -n k8s.io images ls -q")
+    for image in ("registry.k8s.io/kube-apiserver:v1.36.3", "registry.k8s.io/pause:3.10.2", "registry.k8s.io/etcd:3.6.8-0"):
+        assert image in names.splitlines()
+
+
+def test_nothing_listens_but_on_loopback(node: Running) -> None:
+    """Before kubeadm init nothing of the node can be reached from outside."""
+    listening = [line.split()[3] for line in sh(node, "netstat -ltn").splitlines()[2:]]
+    assert [address for address in listening if not address.startswith(("127.", "::1", "[::1]"))] == []
+
+
+def test_a_killed_service_is_restarted(node: Running) -> None:
+    _, machine, scale = node
+    before = sh(node, "ctr -n services.linuxkit tasks ls | awk '$1 == \"kubelet\" { print $2 }'")
+    sh(node, "ctr -n services.linuxkit tasks kill -s SIGKILL kubelet")
+
+    def again() -> str | None:
+        now = sh(node, 'ctr -n services.linuxkit tasks ls | awk \'$1 == "kubelet" && $3 == "RUNNING" { print $2 }\'')
+        return now if now and now != before else None
+
+    assert poll(again, Deadline.after(30, scale=scale), what="another kubelet", interval=2)
+    stages = [(stage.name, stage.state) for stage in machine.console().stages if stage.stage == "service"]
+    assert ("kubelet", "exited") in stages
+
+
+def test_a_killed_containerd_is_restarted_and_services_live_on(node: Running) -> None:
+    _, _, scale = node
+    getty = sh(node, "ctr -n services.linuxkit tasks ls | awk '$1 == \"getty\" { print $2 }'")
+    sh(node, "kill -KILL $(pidof containerd)")
+
+    def answers() -> str | None:
+        ended = node[1].console().run("ctr -n services.linuxkit tasks ls", Deadline.after(20, scale=scale))
+        return ended.output if ended.code == 0 and "getty" in ended.output else None
+
+    listed = poll(answers, Deadline.after(60, scale=scale), what="containerd", interval=2)
+    assert [line.split()[1] for line in listed.splitlines() if line.startswith("getty")] == [getty]
+
+
+def test_power_off_is_clean(node: Running) -> None:
+    """Last in this file: the power button ends the machine by itself."""
+    _, machine, scale = node
+    assert machine.stop(grace=30 * scale).how == "powerdown"
+    told = machine.spec.console_log.read_text(errors="replace")
+    assert '"stage":"poweroff"' in told
+
+
+def test_uefi_from_a_disk_and_a_machine_that_dies(base_plan: ClusterPlan) -> None:
+    """UEFI as a disk comes to running services; then QEMU is killed, and whoever waits hears of it at once."""
+    for _, machine, _ in boot(variant(base_plan, "t-uefi-disk", Firmware.UEFI, Attachment.DISK)):
+        assert machine.pid is not None
+        os.kill(machine.pid, signal.SIGKILL)
+        began = time.monotonic()
+        with pytest.raises(CheckError, match="QEMU"):
+            machine.console().wait_stage("never", Deadline.after(600))
+        assert time.monotonic() - began < 60

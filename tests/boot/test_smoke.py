@@ -1,0 +1,25 @@
+"""From the ISO to a cluster whose Deployment answers, with each firmware from a CD drive, and once more as a person would."""
+
+from pathlib import Path
+
+import pytest
+from boot_helpers import variant
+
+from builder.cluster import lifecycle, report, state, suite
+from builder.cluster.lifecycle import ClusterPlan
+from builder.machine.model import Attachment, Firmware
+
+pytestmark = pytest.mark.boot
+
+
+@pytest.mark.parametrize("firmware", list(Firmware))
+def test_smoke_suite_from_a_cd(base_plan: ClusterPlan, out: Path, firmware: Firmware) -> None:
+    plan = variant(base_plan, f"t-{firmware.value}-cd", firmware, Attachment.CDROM)
+    with state.locked(plan.name) as directory:
+        cluster = lifecycle.create(plan, directory)
+        try:
+            found = suite.run_suite(plan, cluster, "smoke", out / plan.name)
+        finally:
+            lifecycle.down(plan.name, grace=0)
+    assert found.passed, report.text(found)
+    assert not directory.exists()

@@ -1,0 +1,59 @@
+"""What the program tells of itself."""
+
+import importlib.metadata
+from collections.abc import Callable
+
+import pytest
+import typer.main
+from program import Outcome, Program
+
+from builder.cli.app import app
+
+VERBS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
+
+
+def test_the_verbs_are_all_there() -> None:
+    assert set(VERBS) >= {
+        "doctor", "boot", "check", "render", "build", "lock", "clean", "up", "init", "status", "shell", "logs", "kubeconfig",
+        "down", "test",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_shows_an_example_of_itself(kubeiso: Callable[..., Outcome], verb: str) -> None:
+    done = kubeiso(verb, "--help")
+    assert done.code == 0
+    assert "Example" in done.out
+    assert f"kubeiso {verb}" in done.out.partition("Example")[2]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_of_an_example_is_an_option_of_the_verb(verb: str) -> None:
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    known = {word for parameter in command.params for word in parameter.opts} | {"--help"}
+    example = command.epilog.replace("'", " ").partition(f"kubeiso {verb}")[2]
+    assert {word for word in example.split() if word.startswith("--")} <= known
+
+
+def test_h_is_help(kubeiso: Callable[..., Outcome]) -> None:
+    assert kubeiso("-h") == kubeiso("--help")
+    assert kubeiso("build", "-h") == kubeiso("build", "--help")
+
+
+def test_the_version(program: Program) -> None:
+    done = program.run("--version")
+    assert (done.code, done.out) == (0, f"kubeiso {importlib.metadata.version('kubeiso')}\n")
+
+
+def test_without_a_verb_it_shows_what_there_is(kubeiso: Callable[..., Outcome]) -> None:
+    done = kubeiso()
+    assert done.code == 2
+    assert all(f"  {verb} " in done.out + done.told for verb in VERBS)
+
+
+@pytest.mark.parametrize("words", [("bild",), ("build", "--runtme", "x"), ("up", "--nodes", "two"), ("up", "--nodes", "0")])
+def test_a_wrong_word_on_the_command_line_is_the_user_s_mistake(kubeiso: Callable[..., Outcome], words: tuple[str, ...]) -> None:
+    done = kubeiso(*words)
+    assert done.code == 2
+    assert words[1 if len(words) > 1 else 0] in done.told
+    assert "Try 'kubeiso" in done.told

@@ -1,0 +1,176 @@
+"""The user's mistakes: exit code 2, each named at its place, and nothing done."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from program import Outcome, Program, files
+
+Run = Callable[..., Outcome]
+
+MAKERS = [("render",), ("build",), ("up",), ("test",)]
+
+
+@pytest.mark.parametrize("verb", MAKERS)
+def test_an_unknown_runtime(kubeiso: Run, program: Program, verb: tuple[str, ...]) -> None:
+    done = kubeiso(*verb, "--runtime", "toys")
+    assert done.failed(2, "there is no recipe for the runtime toys", next="did you mean 'toy'?  known are: toy")
+    assert files(program.home) == []
+
+
+def test_a_runtime_that_nothing_is_like(kubeiso: Run) -> None:
+    done = kubeiso("build", "--runtime", "zzz")
+    assert done.failed(2, "zzz", next="known are: toy")
+    assert "did you mean" not in done.told
+
+
+def test_a_runtime_without_a_description(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = write(tmp_path, "runtime: toys\n")
+    assert kubeiso("build", "--recipe", recipe).failed(2, f"{recipe}:1:10: runtime: unknown runtime 'toys'", "'toy'", next="")
+
+
+@pytest.mark.parametrize("verb", MAKERS)
+def test_a_runtime_and_a_recipe_together(kubeiso: Run, verb: tuple[str, ...]) -> None:
+    done = kubeiso(*verb, "--runtime", "toy", "--recipe", "toy.yml")
+    assert done.failed(2, "--runtime and --recipe are given together", next="give one of them")
+
+
+def test_a_recipe_that_is_not_there(kubeiso: Run, tmp_path: Path) -> None:
+    write(tmp_path, "runtime: toy\n")
+    done = kubeiso("build", "--recipe", tmp_path / "my.yaml")
+    assert done.failed(2, f"{tmp_path}/my.yaml: the file does not exist (did you mean 'my.yml'?)", next="correct the recipe")
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "my.yml"
+    path.write_text(text)
+    return path
+
+
+def test_a_misspelt_key(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = write(tmp_path, "runtime: toy\nnetwork:\n  cni: cable\n  pod_subnt: 10.0.0.0/16\n")
+    done = kubeiso("check", recipe)
+    assert done.failed(2, f"{recipe} has a mistake", f"{recipe}:4:3: network.pod_subnt: ", "'pod_subnet'", next="kubeiso check")
+
+
+def test_a_wrong_type(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = write(tmp_path, "runtime: toy\nnetwork: {cni: cable}\nroles: master\n")
+    assert kubeiso("check", recipe).failed(2, f"{recipe}:3:8: roles: expected a list", "got a text", next="kubeiso check")
+
+
+@pytest.mark.parametrize("verb", [("check",), ("build", "--recipe")])
+def test_every_mistake_of_a_file_is_told_at_once(kubeiso: Run, program: Program, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    recipe = write(tmp_path, "runtime: toy\nnetwork:\n  cni: cabel\nssh:\n  keys: []\n")
+    done = kubeiso(*verb, recipe)
+    assert done.failed(2, "2 mistakes", f"{recipe}:3:8: network.cni", "'cable'", f"{recipe}:5:3: ssh.keys", next="correct")
+    assert done.out == ""
+    assert files(program.home) == []
+
+
+def test_what_is_no_yaml(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = write(tmp_path, "runtime: toy\n\tnetwork: x\n")
+    assert kubeiso("check", recipe).failed(2, f"{recipe}:2:1: not valid YAML: a tab", next="kubeiso check")
+
+
+def test_a_value_that_was_not_given(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = write(tmp_path, "runtime: '{{ values.which }}'\nnetwork: {cni: cable}\n")
+    assert kubeiso("check", recipe).failed(2, f"{recipe}:1:10: runtime: values.which is not defined", "--set which=", next="")
+    assert kubeiso("check", recipe, "--set", "which=toy").code == 0
+    assert kubeiso("check", recipe, "--set", "which").failed(2, "--set 'which' is not NAME=VALUE", next="--set name=value")
+
+
+def test_no_mistakes(kubeiso: Run, program: Program) -> None:
+    recipe = program.toy.root / "recipes" / "toy.yml"
+    done = kubeiso("check", recipe)
+    assert (done.code, done.out, done.told) == (0, f"{recipe}: no mistakes\n", "")
+
+
+def test_mistakes_for_machines(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = write(tmp_path, "runtime: toy\nnetwork: {cni: cable}\nrolls: [master]\nkernel: 3\n")
+    done = kubeiso("check", "--json", recipe)
+    told = json.loads(done.out)
+    assert done.code == 2
+    assert told["recipe"] == str(recipe)
+    assert [(mistake["path"], mistake["line"], mistake["column"]) for mistake in told["mistakes"]] == [("rolls", 3, 1), ("kernel", 4, 9)]
+    assert told["mistakes"][0]["hint"] == "did you mean 'roles'?"
+
+
+def test_no_mistakes_for_machines(kubeiso: Run, program: Program) -> None:
+    recipe = program.toy.root / "recipes" / "toy.yml"
+    done = kubeiso("check", "--json", recipe)
+    assert (done.code, json.loads(done.out)) == (0, {"recipe": str(recipe), "mistakes": []})
+
+
+def test_the_schema(kubeiso: Run) -> None:
+    done = kubeiso("check", "--schema")
+    schema = json.loads(done.out)
+    assert done.code == 0
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert "runtime" in schema["required"] and "network" in schema["properties"]
+
+
+def test_check_without_a_recipe(kubeiso: Run) -> None:
+    assert kubeiso("check").failed(2, "no recipe is given", next="kubeiso check recipes/")
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ("initrd=nowhere", "initrd: nowhere does not exist"),
+        ("inird=nowhere", "inird: there is no component inird; did you mean initrd?"),
+        ("initrd", "--component 'initrd' is not NAME=VALUE"),
+    ],
+)
+def test_a_component_that_can_t_be_taken(kubeiso: Run, program: Program, given: str, what: str) -> None:
+    done = kubeiso("build", "--runtime", "toy", "--component", given)
+    assert done.failed(2, what, next="initrd" if "=" in given else "--component name=value")
+    assert files(program.home) == []
+
+
+def test_a_component_without_one_of_its_files(kubeiso: Run, program: Program) -> None:
+    words = [word for word in program.toy.components if not word.startswith("kubernetes=")]
+    words.insert(words.index("--component") + 1, f"kubernetes={program.toy.files / 'initrd'}")
+    done = kubeiso("build", "--runtime", "toy", *words[:2])
+    assert done.failed(2, "missing kubectl, kubelet", why="has 2 files", next="--component kubernetes/FILE=PATH")
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "hint"),
+    [
+        (("build", "--runtime", "toy", "--role", "slave"), "there is no role slave", "known are: all, master, worker"),
+        (("build", "--runtime", "toy", "--role", "worker"), "toy.yml has no role worker", "add it to `roles`"),
+        (("build", "--runtime", "toy", "--assembler", "natve"), "there is no assembler natve", "did you mean 'native'?"),
+        (("test", "--runtime", "toy", "--suite", "smok"), "there is no suite smok", "did you mean 'smoke'?"),
+        (("up", "--runtime", "toy", "--nodes", "3"), "a cluster of 3 nodes can't be made yet", "--nodes 1"),
+        (("up", "--runtime", "toy", "--name", "My Cluster"), "'My Cluster' is no name for a cluster", "small letters"),
+    ],
+)
+def test_a_word_that_is_not_known(kubeiso: Run, program: Program, words: tuple[str, ...], what: str, hint: str) -> None:
+    assert kubeiso(*words).failed(2, what, next=hint)
+    assert files(program.out) == []
+
+
+def test_results_that_can_go_nowhere(kubeiso: Run, program: Program) -> None:
+    (program.home / "file").touch()
+    done = kubeiso(*program.to_build, "--out", "file/out")
+    assert done.failed(2, "results can't go to file/out", why="Not a directory", next="--out")
+
+
+def test_no_project(kubeiso: Run, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBEISO_PROJECT", str(program.home))
+    assert kubeiso("build").failed(2, "is not a kubeiso project", why="no folder pkg/", next="KUBEISO_PROJECT")
+
+
+def test_pins_that_are_gone(own_program: Program) -> None:
+    (own_program.toy.root / "components.lock").unlink()
+    assert own_program.build().failed(2, "components.lock is missing", why="pins", next="kubeiso lock --update")
+    assert files(own_program.out) == []
+
+
+def test_a_description_of_an_image_with_mistakes(own_program: Program) -> None:
+    shutil.copyfile(own_program.toy.root / "recipes" / "toy.yml", own_program.toy.root / "pkg" / "nginx" / "image.yml")
+    done = own_program.build()
+    assert done.failed(2, "pkg/nginx/image.yml has 4 mistakes", "runtime: no such key", next="")
+    assert files(own_program.out) == []
