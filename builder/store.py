@@ -226,6 +226,9 @@ def disk_errors(where: Path) -> Iterator[None]:
                 f"the disk that holds {where} is full", why=str(error),
                 hint="free some room (kubeiso clean), or set KUBEISO_CACHE to a larger disk; finished work is kept",
             ) from error  # fmt: skip
+        if error.errno == errno.EFBIG:
+            hint = "see `ulimit -f`, or set KUBEISO_CACHE to a file system that takes larger files"
+            raise BuildError(f"a file under {where} may not grow any further", why=str(error), hint=hint) from error
         if error.errno in (errno.EROFS, errno.EACCES):
             hint = "set KUBEISO_CACHE to a directory of yours"
             raise BuildError(f"{where} can't be written", why=str(error), hint=hint) from error

@@ -79,7 +79,8 @@ def main() -> None:
         if not interrupt.came:
             raise
         say("interrupted; what was finished is kept, the next run goes on from there")
-        sys.exit(INTERRUPTED)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # a download that stalls has a thread of its own, for which sys.exit would wait
 
 
 def _fail(error: KubeisoError) -> None:

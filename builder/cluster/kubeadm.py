@@ -12,9 +12,7 @@ import yaml
 Document = dict[str, Any]
 
 
-def scaled(
-    text: str, scale: float, *, node_name: str | None = None, address: str | None = None, alone: bool = False
-) -> str:
+def scaled(text: str, scale: float, *, node_name: str | None = None, address: str | None = None, alone: bool = False) -> str:
     """The same YAML documents with every deadline multiplied by `scale` (never below 1), for a node of that name and address.
 
     `alone`: there is one master, so nobody has to be elected, and a restarted component need not wait for its own old lease.

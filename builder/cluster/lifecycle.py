@@ -134,7 +134,7 @@ def wait_ready(cluster: Cluster, machines: dict[str, Machine]) -> float:
 
 
 def slowness(machine: Machine, ready: Stage) -> float:
-    """By how much this guest is slower than native speed: what it measured itself, under emulation no less than the least seen."""
+    """By how much this guest is slower than native speed: what it measured itself, under emulation at least the least seen."""
     return max(scale_of(ready.cpu_ms or 0.0), _LEAST_EMULATED if machine.spec.acceleration.name == "tcg" else 1.0)
 
 

@@ -66,18 +66,15 @@ def debs(set_name: str, lock: Lock, store: Store, *, offline: bool = False) -> l
 
 def _fetch_all(set_name: str, packages: Sequence[DebianPackage], store: Store) -> None:
     addresses = {name: archive(name) for name in sorted({package.archive for package in packages})}
-    with (
-        step(f"fetch {len(packages)} Debian packages for {set_name}", total=sum(p.size for p in packages), unit="B") as work,
-        ThreadPoolExecutor(CONNECTIONS) as pool,
-    ):
+    pool = ThreadPoolExecutor(CONNECTIONS)
+    with step(f"fetch {len(packages)} Debian packages for {set_name}", total=sum(p.size for p in packages), unit="B") as work:
         meter = _Meter(work)
         waiting = [pool.submit(_fetch, package, addresses[package.archive], store, meter) for package in packages]
         try:
             for each in waiting:
                 each.result()
-        except BaseException:
+        finally:  # without a wait: a source that stalls would hold up an error, or Ctrl-C, for half a minute
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 class _Meter:

@@ -35,6 +35,10 @@ FULL = "no space left on device"
 PACKAGE = re.compile(r"[\w.~/+-]+")  # go build -v writes an import path for each package that it compiles
 
 
+LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
+"""The folder in a `replace` of go.mod that names one (go.dev/ref/mod#go-mod-file-replace)."""
+
+
 class Section(Frozen):
     """The section `golang` of component.yml."""
 
@@ -145,11 +149,15 @@ def _plan(request: Request) -> Plan:
 
 
 def _inputs(folder: Path) -> Iterator[tuple[str, str]]:
-    """Path and digest of every file that a build in the folder may read; descriptions and tests are not among them."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in (FILE, "image.yml") and not name.endswith("_test.go"):
-            yield name, file_digest(path)
+    """Path and digest of every file that a build in the folder may read; descriptions and tests are not among them.
+
+    A folder that go.mod puts in a module's place (`replace x => ../y`) is read too.
+    """
+    for root in (folder, *(folder / name for name in LOCAL_REPLACE.findall((folder / "go.mod").read_text()))):
+        for path in sorted(root.rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.is_file() and name not in (FILE, "image.yml") and not name.endswith("_test.go"):
+                yield f"{root.name}/{name}", file_digest(path)
 
 
 def _go_build(command: Sequence[str], folder: Path, environment: dict[str, str], progress: Step) -> None:

@@ -32,7 +32,8 @@ def load_description(folder: Path) -> ImageDescription:
         return ImageDescription.model_validate(document)
     except ValidationError as error:
         mistakes = tuple(sorted(_told(mistake) for mistake in error.errors()))
-        raise InputError(f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", details=mistakes) from error
+        what = f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}"
+        raise InputError(what, details=mistakes, hint="correct the description of this image") from error
 
 
 def _told(mistake: Any) -> str:

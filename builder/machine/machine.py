@@ -13,7 +13,7 @@ from builder.machine.console import Console
 from builder.machine.diagnose import diagnose
 from builder.machine.launch import last_words, launch, leash, prepare
 from builder.machine.model import Frozen, MachineSpec
-from builder.machine.process import Identity, Process
+from builder.machine.process import Identity, Process, identify
 from builder.machine.qmp import Qmp
 from builder.machine.speed import Stage
 from builder.machine.wire import Claim
@@ -76,9 +76,12 @@ class Machine:
     def attach(cls, directory: Path) -> "Machine":
         """A machine that was started before, by this program or another one; it need not run any more."""
         try:
-            return cls(State.model_validate(json.loads((directory / STATE).read_text())))
+            state = State.model_validate(json.loads((directory / STATE).read_text()))
         except (FileNotFoundError, ValueError) as error:
             raise CheckError(f"there is no machine in {directory}", why=str(error)) from error
+        if state.identity is None and state.spec.pid_file.exists():  # its starter was interrupted before it could write it down
+            state = state.model_copy(update={"identity": identify(int(state.spec.pid_file.read_text()))})
+        return cls(state)
 
     def alive(self) -> bool:
         return self._process is not None and not self._process.ended()

@@ -24,7 +24,7 @@ def volume_label(path: Path) -> str:
             file.seek(DESCRIPTOR)
             sector = file.read(SECTOR)
     except OSError as error:
-        raise InputError(f"{path} can't be read", why=error.strerror or str(error)) from error
+        raise InputError(f"{path} can't be read", why=error.strerror or str(error), hint="kubeiso build makes an ISO") from error
     if len(sector) < SECTOR or not sector.startswith(MAGIC):
         raise InputError(f"{path} is no ISO", why="it has no ISO 9660 volume descriptor", hint="kubeiso build makes one")
     return sector[LABEL].decode("ascii", "replace").rstrip()
@@ -49,7 +49,8 @@ def inspect_iso(path: Path, store: Store) -> Media:
         kernel, initrd, cmdline = (work / Path(name).name for name in (KERNEL, INITRD, CMDLINE))
         missing = [f"/boot/{file.name}" for file in (kernel, initrd, cmdline) if not file.is_file()]
         if missing:
-            raise InputError(f"{path} is an ISO that kubeiso did not make", why=f"it has no {', '.join(missing)}")
+            why = f"it has no {', '.join(missing)}"
+            raise InputError(f"{path} is an ISO that kubeiso did not make", why=why, hint="kubeiso build makes one")
         return Media(
             path=path, format="iso", label=label, size=path.stat().st_size, sha256=file_digest(path),
             kernel=store.put_file(kernel), initrd=store.put_file(initrd), cmdline=cmdline.read_text().strip(),

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from builder.media.layers import squashfs_version
 from builder.pipeline.gomodules import linked
 from builder.pipeline.model import Built, Parts
 from builder.pipeline.sbom import programs, sbom
-from builder.run import run
+from builder.run import run, tool
 from builder.store import Digest, Store
 
 MEDIA_TOOLS = ("grub-mkimage", "mformat", "xorriso")
@@ -51,8 +52,13 @@ def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> d
 
 def tool_versions() -> dict[str, str]:
     """The first line in which each program that the medium's bits depend on tells its version."""
-    versions = {name: run([name, "--version"]).stdout.partition("\n")[0].strip() for name in MEDIA_TOOLS}
+    versions = {name: _first_line(name) for name in MEDIA_TOOLS}
     return {"kubeiso": importlib.metadata.version("kubeiso"), "go": _go_version(), "mksquashfs": squashfs_version(), **versions}
+
+
+def _first_line(name: str) -> str:
+    """What `--version` says first; some programs begin with the path that they were called by."""
+    return run([name, "--version"]).stdout.partition("\n")[0].strip().replace(tool(name), name)
 
 
 def _go_version() -> str:
@@ -72,6 +78,6 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.part")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")  # another build may write the same file at the same time
     aside.write_text(text)
     aside.replace(path)

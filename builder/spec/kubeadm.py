@@ -41,6 +41,8 @@ def _cluster(recipe: Recipe) -> dict[str, Any]:
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
         "clusterName": "kubeiso",
+        # Keys and handshakes cost a fraction of RSA's, which counts on small and on emulated machines.
+        "encryptionAlgorithm": "ECDSA-P256",
         "kubernetesVersion": f"v{recipe.kubernetes.version}",
         "networking": {
             "dnsDomain": recipe.network.domain,

@@ -32,10 +32,11 @@ class Outcome:
         parts = re.split(r"^(why|next): ", text, flags=re.MULTILINE)
         return {"what": parts[0], "why": "", "next": ""} | dict(zip(parts[1::2], parts[2::2], strict=True))
 
-    def failed(self, code: int, *what: str, why: str = "", next: str) -> bool:
-        """Whether it ended with that code and an error in three parts, with all of these words in their parts."""
+    def failed(self, code: int, *what: str, why: str = "", next: str = "") -> bool:
+        """Whether it ended with that code and an error that says what to do next, with all of these words in their parts."""
         parts = self.error
         wanted = [*(("what", words) for words in what), ("why", why), ("next", next)]
+        assert parts["what"].strip() and parts["next"].strip(), self.told
         missing = [(part, words) for part, words in wanted if words not in parts[part]]
         assert (self.code, missing) == (code, []), self.told
         return True
@@ -67,7 +68,8 @@ class Program:
         self.home.mkdir(exist_ok=True)
         return subprocess.Popen(
             [*before, sys.executable, "-m", "builder", *map(str, words)], cwd=self.home, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**kept, **self.toy.environment(self.home, self.state), **variables},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**kept, **self.toy.environment(self.home, self.state), **variables},
         )  # fmt: skip
 
     def run(self, *words: str | Path, before: Iterable[str] = (), **variables: str) -> Outcome:

@@ -9,6 +9,7 @@ from program import Outcome, Program
 
 from builder.cli.app import app
 
+pytest_plugins = ["cli_fixtures"]
 VERBS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from component_samples import Server
 from image_samples import make_deb, make_module
-from media_samples import kernel
+from media_samples import kernel, noise
 
 from builder.components.debian import save_lock
 from builder.components.model import DebianPackage, Lock
@@ -92,7 +92,7 @@ def kernel_package(work: Path, root: Path) -> bytes:
     store = Store(work / "store")
     modules = f"usr/lib/modules/{VERSION}"
     files: dict[str, bytes | str] = {
-        f"boot/vmlinuz-{VERSION}": kernel(VERSION), f"boot/config-{VERSION}": b"CONFIG_MODULES=y\n",
+        f"boot/vmlinuz-{VERSION}": kernel(VERSION), f"boot/config-{VERSION}": noise(300_000),
         f"{modules}/modules.builtin": b"kernel/fs/overlayfs/overlay.ko\n",
         f"{modules}/modules.order": b"kernel/drivers/block/loop.ko\n",
         f"{modules}/kernel/drivers/block/loop.ko": make_module({"name": "loop", "alias": "devname:loop-control"}),

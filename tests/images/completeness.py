@@ -97,7 +97,7 @@ def _file(root: Rootfs, name: str, info: tarfile.TarInfo) -> Iterator[str]:
     start = file.read(len(elf.MAGIC)) if file else b""
     if start == elf.MAGIC:
         yield from _elf(root, name, elf.needs(root.read(info)))
-    elif start.startswith(b"#!") and info.mode & 0o111:
+    elif start.startswith(b"#!") and info.mode & 0o100:
         yield from _script(root, name, root.read(info).splitlines()[0][2:].decode().split())
 
 
@@ -115,6 +115,5 @@ def _script(root: Rootfs, name: str, words: list[str]) -> Iterator[str]:
     program, *arguments = words
     if not root.has(program):
         yield f"/{name} is a script for {program}"
-    elif posixpath.basename(program) == "env" and arguments:
-        if not any(root.has(posixpath.join(folder, arguments[0])) for folder in PATH.split(":")):
-            yield f"/{name} is a script for {arguments[0]}"
+    elif posixpath.basename(program) == "env" and not any(root.has(f"{folder}/{arguments[0]}") for folder in PATH.split(":")):
+        yield f"/{name} is a script for {arguments[0]}"

@@ -82,7 +82,7 @@ def tar_of(files: Mapping[str, bytes | str]) -> bytes:
                 info.type, info.linkname = tarfile.SYMTYPE, content
                 archive.addfile(info)
             else:
-                info.size = len(content)
+                info.size, info.mode = len(content), 0o755 if "bin/" in name else 0o644
                 archive.addfile(info, io.BytesIO(content))
     return out.getvalue()
 

@@ -7,7 +7,8 @@ serve() {
         sleep 1
     done
 }
-for word in $(cat /proc/cmdline); do
+read -r words </proc/cmdline
+for word in $words; do
     case "$word" in
         console=*)
             device=${word#console=}

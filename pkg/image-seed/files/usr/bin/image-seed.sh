@@ -17,7 +17,7 @@ if [ -f "$mark" ] && [ "$(cat "$mark")" = "$id" ]; then
     echo "image-seed: the images are in place"
     exit 0
 fi
-rm -rf "$mark" "$root/$metadata" "$root/$content" "$root/$snapshotter"
+rm -rf "$mark" "${root:?}/$metadata" "${root:?}/$content" "${root:?}/$snapshotter"
 mkdir -p "$root/$snapshotter/snapshots"
 cp -R "$source/$metadata" "$source/$content" "$root/"
 cp "$source/$snapshotter/metadata.db" "$root/$snapshotter/"

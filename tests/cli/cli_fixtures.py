@@ -7,17 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from component_samples import Server
+from program import Outcome, Program
+from toy_project import Toy, make_toy
 
-HERE = Path(__file__).parent
-sys.path += [str(HERE.parent / room) for room in ("cli", "components", "images", "machine", "media")]
-
-from component_samples import Server  # noqa: E402
-from program import Outcome, Program  # noqa: E402
-from toy_project import Toy, make_toy  # noqa: E402
-
-from builder import progress  # noqa: E402
-from builder.cli import main  # noqa: E402
-from builder.machine.machine import STATE, Machine  # noqa: E402
+from builder import progress
+from builder.cli import main
+from builder.machine.machine import STATE, Machine
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +51,7 @@ def own_program(own_toy: Toy, tmp_path: Path, state: Path) -> Program:
 
 @pytest.fixture(scope="session")
 def built(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """A build that went well, to compare with; nobody may change anything in it."""
+    """A build that went well, to compare with; its cache may be used, its results are left as they are."""
     home = tmp_path_factory.mktemp("built")
     whole = Program(toy, home, home / "state")
     done = whole.build()
