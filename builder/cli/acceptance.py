@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from builder.cli.clusters import plan_of
+from builder.cli.clusters import discard, plan_of
 from builder.cli.common import (
     AssemblerName,
     AttachmentOption,
@@ -74,13 +74,13 @@ def test(
 def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path) -> Report:
     """The report, with each node's console beside it; the cluster is gone afterwards."""
     shutil.rmtree(results, ignore_errors=True)
-    cluster = lifecycle.create(plan, directory)
     try:
+        cluster = lifecycle.create(plan, directory)
         found = suite.run_suite(plan, cluster, suite_name, results)
         _keep_consoles(cluster, results)
         return found
     finally:
-        lifecycle.down(plan.name, grace=0)
+        discard(plan.name, directory)
 
 
 def _keep_consoles(cluster: Cluster, results: Path) -> None:

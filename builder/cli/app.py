@@ -5,13 +5,13 @@ import importlib.metadata
 import os
 import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from builder.cli import acceptance, build, clusters, host, nodes
 from builder.cli.common import say
+from builder.cli.interrupt import Interrupt
 from builder.errors import BuildError, KubeisoError
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -47,23 +47,9 @@ def options(
     """Options of the command itself come before the verb."""
 
 
-class _Interrupt:
-    """Ctrl-C, SIGTERM and a closed terminal all end a run in the same way: children and unfinished files are cleaned up."""
-
-    def __init__(self) -> None:
-        self.came = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and a shell's `&` leave it
-                signal.signal(number, self)
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        self.came = True
-        raise KeyboardInterrupt
-
-
 def main() -> None:
     """Runs one verb. Exit codes: 2 the user's mistake, 3 a missing tool, 4 a failed build, 5 a failed check, 130 interrupted."""
-    interrupt = _Interrupt()
+    interrupt = Interrupt()
     try:
         app(prog_name="kubeiso")
     except KubeisoError as error:

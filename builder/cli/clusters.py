@@ -1,7 +1,6 @@
 """The verbs for clusters on this machine: up, init, status, down."""
 
 import shutil
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from builder.cli.common import (
     say,
     show,
 )
+from builder.cli.interrupt import ignore_interrupts
 from builder.cluster import lifecycle, state
 from builder.cluster.engine import Engine
 from builder.cluster.kubectl import Kubectl
@@ -107,9 +107,8 @@ def _kept_unless_interrupted(name: str, directory: Path) -> Iterator[None]:
 
 
 def discard(name: str, directory: Path) -> None:
-    """Ends what runs of a cluster and removes the rest, however far it came. A second Ctrl-C does not stop this."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    """Ends what runs of a cluster and removes the rest, however far it came."""
+    ignore_interrupts()
     if (directory / "cluster.json").exists():
         lifecycle.down(name, grace=0)
     shutil.rmtree(directory, ignore_errors=True)

@@ -31,7 +31,7 @@ ARCHITECTURE = "amd64"
 # A set that names one of these itself gets it.
 NEVER = (
     "adduser", "apt", "base-files", "base-passwd", "bsdutils", "cdebconf", "coreutils", "dash", "debconf", "debianutils",
-    "dmsetup", "dpkg", "dracut", "gawk", "gcc-14-base", "init-system-helpers", "initramfs-tools", "install-info", "libcap2-bin",
+    "dmsetup", "dpkg", "dracut", "gawk", "init-system-helpers", "initramfs-tools", "install-info", "libcap2-bin",
     "linux-base", "login", "login.defs", "logrotate", "logsave", "lsb-base", "mailcap", "mawk",
     "media-types", "openssl", "openssl-provider-legacy", "passwd", "perl", "perl-base", "perl-modules-5.40",
     "procps", "python3", "readline-common",

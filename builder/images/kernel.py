@@ -14,7 +14,7 @@ from builder.errors import BuildError
 from builder.images.model import KernelDescription
 from builder.images.names import Globs
 from builder.images.tree import Content, Tree, file
-from builder.progress import note, step
+from builder.progress import note, step, warn
 from builder.run import failure, run, spawn
 from builder.tarball import writing
 
@@ -87,8 +87,7 @@ def builtin(packages: Tree, base: str) -> list[str]:
 def wanted(paths: list[str], inside: list[str], description: KernelDescription) -> list[str]:
     """The modules' paths (drivers/net/veth) that the globs choose.
 
-    Raises BuildError for a glob that matches neither a module nor what is inside the kernel: it is misspelt, or the kernel
-    changed.
+    Warns of globs that match neither a module nor what is inside the kernel: they are misspelt, or the kernel changed.
     """
     keep, drop = Globs(description.keep, merge=False), Globs(description.drop, merge=False)
     for path in inside:
@@ -96,7 +95,7 @@ def wanted(paths: list[str], inside: list[str], description: KernelDescription) 
         drop.match(path)
     chosen = [path for path in sorted(paths) if not drop.match(path) and (not keep or keep.match(path))]
     if unused := [*keep.unused, *drop.unused]:
-        raise BuildError("some globs match no module of this kernel", details=tuple(unused), hint="see `kernel` in image.yml")
+        warn(f"pkg/kernel: no module of this kernel matches {', '.join(unused)}")
     return chosen
 
 

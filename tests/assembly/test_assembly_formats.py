@@ -1,6 +1,8 @@
 """Single formats: PAX headers, Go's YAML and JSON, references, and the comparison of trees."""
 
+import contextlib
 import io
+import math
 import re
 import tarfile
 from pathlib import Path
@@ -60,8 +62,9 @@ def test_unquoted_text_is_no_other_thing(text: str) -> None:
     """What yaml.v2 takes for a string is at least no number for Python either."""
     if reads_as_string(text) and text == text.strip():
         for kind in (int, float):
-            with pytest.raises(ValueError):
-                kind(text)
+            # A number beyond a double's range is a text for Go and infinity for Python.
+            with contextlib.suppress(ValueError):
+                assert math.isinf(kind(text))
 
 
 def test_yaml_keys_are_sorted_by_numbers_and_signs() -> None:

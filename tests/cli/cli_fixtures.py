@@ -64,12 +64,14 @@ def kubeiso(
     program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Outcome]]:
     """The program within this process: what a user sees of it, without the time that a start takes."""
-    program.home.mkdir()
+    program.home.mkdir(exist_ok=True)
     monkeypatch.chdir(program.home)
     for name, value in program.toy.environment(program.home, program.state).items():
         monkeypatch.setenv(name, value)
 
-    def run(*words: str | Path) -> Outcome:
+    def run(*words: str | Path, **variables: str) -> Outcome:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["kubeiso", *map(str, words)])
         with pytest.raises(SystemExit) as ending:
             main()

@@ -31,6 +31,7 @@ def qemu(tmp_path: Path) -> Callable[[str], dict[str, str]]:
 
 
 Qemu = Callable[[str], dict[str, str]]
+Run = Callable[..., Outcome]
 
 
 @pytest.fixture
@@ -59,49 +60,49 @@ def gone(program: Program, pid: int | None, cluster: str = "try") -> bool:
     return True
 
 
-def test_a_cluster_s_life(warm: Program, qemu: Qemu) -> None:
+def test_a_cluster_s_life(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
     path = qemu("runs")
     done = warm.run(*warm.up("try"), **path)
     assert (done.code, done.out) == (0, "the machines run.  next: kubeiso init --name try\n"), done.told
     pid = Machine.attach(node(warm)).pid
     assert reserved(warm) == ["try"]
 
-    status = warm.run("status", "--name", "try", **path)
+    status = kubeiso("status", "--name", "try", **path)
     assert status.failed(5, "kubeadm init has not been run", next="kubeiso init --name try")
     assert status.out.split() == ["try-master-1", "master", "running"]
 
-    again = warm.run(*warm.up("try"), **path)
+    again = kubeiso(*warm.up("try"), **path)
     assert again.failed(2, "the cluster try exists already", next="kubeiso down --name try")
     assert Machine.attach(node(warm)).pid == pid
 
-    logs = warm.run("logs", "--name", "try", **path)
+    logs = kubeiso("logs", "--name", "try", **path)
     assert logs.code == 0 and '"stage":"ready"' in logs.out
-    assert warm.run("kubeconfig", "--name", "try").failed(2, "has no kubeconfig yet", next="kubeiso init --name try")
-    assert warm.run("shell", "try-master-2", "--name", "try").failed(2, "no node try-master-2", next="'try-master-1'")
+    assert kubeiso("kubeconfig", "--name", "try").failed(2, "has no kubeconfig yet", next="kubeiso init --name try")
+    assert kubeiso("shell", "try-master-2", "--name", "try").failed(2, "no node try-master-2", next="'try-master-1'")
 
-    down = warm.run("down", "--name", "try", "--json", **path)
+    down = kubeiso("down", "--name", "try", "--json", **path)
     assert (down.code, json.loads(down.out)) == (0, {"cluster": "try", "endings": ["try-master-1: quit"]})
     assert gone(warm, pid)
 
 
 @pytest.mark.parametrize("verb", [("down",), ("status",), ("init",), ("kubeconfig",), ("shell",), ("logs",)])
-def test_a_cluster_that_is_not_there(kubeiso: Callable[..., Outcome], verb: tuple[str, ...]) -> None:
+def test_a_cluster_that_is_not_there(kubeiso: Run, verb: tuple[str, ...]) -> None:
     done = kubeiso(*verb, "--name", "try")
     assert done.failed(2, "there is no cluster try", next="known are: none; start one: kubeiso up")
 
 
-def test_a_machine_that_dies_is_left_for_a_look(warm: Program, qemu: Qemu) -> None:
+def test_a_machine_that_dies_is_left_for_a_look(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
     path = qemu("dies")
     done = warm.run(*warm.up("try"), **path)
     assert done.code == 5
     assert "the processor caught fire" in done.error["what"]
     assert "left for a look: kubeiso logs --name try; kubeiso down --name try removes it" in done.told
 
-    status = warm.run("status", "--name", "try", "--json")
+    status = kubeiso("status", "--name", "try", "--json")
     assert status.failed(5, "try-master-1 does not run", next="kubeiso down --name try")
     assert json.loads(status.out) == {"cluster": "try", "nodes": {"try-master-1": False}, "checks": []}
-    assert '"stage":"init"' in warm.run("logs", "--name", "try", "--follow").out
-    assert warm.run("down", "--name", "try").out == "try-master-1: ended before\n"
+    assert '"stage":"init"' in kubeiso("logs", "--name", "try", "--follow").out
+    assert kubeiso("down", "--name", "try").out == "try-master-1: ended before\n"
     assert not (warm.state / "try").exists() and reserved(warm) == []
 
 

@@ -11,21 +11,22 @@ from program import Outcome, Program, files, path_without, write_script
 from builder.run import run
 
 pytest_plugins = ["cli_fixtures"]
+Run = Callable[..., Outcome]
 
 
 def findings(done: Outcome) -> Mapping[str, Mapping[str, str]]:
     return {finding["name"]: finding for finding in json.loads(done.out)["findings"]}
 
 
-def test_the_doctor_on_a_host_with_everything(program: Program) -> None:
-    done = program.run("doctor", "--no-probe")
+def test_the_doctor_on_a_host_with_everything(kubeiso: Run) -> None:
+    done = kubeiso("doctor", "--no-probe")
     assert done.code == 0, done.out
     assert "\nok       xorriso              /" in done.out
     assert "\nok       Debian packages      the source answers" in done.out
 
 
-def test_a_source_that_does_not_answer_is_no_missing_tool(program: Program) -> None:
-    done = program.run("doctor", "--no-probe", "--json", KUBEISO_DEBIAN_MIRROR=closed_port())
+def test_a_source_that_does_not_answer_is_no_missing_tool(kubeiso: Run) -> None:
+    done = kubeiso("doctor", "--no-probe", "--json", KUBEISO_DEBIAN_MIRROR=closed_port())
     assert done.code == 0
     found = findings(done)
     assert found["Debian packages"]["state"] == found["Go modules"]["state"] == "wanting"
@@ -34,9 +35,9 @@ def test_a_source_that_does_not_answer_is_no_missing_tool(program: Program) -> N
     assert "GOPROXY" in found["Go modules"]["hint"]
 
 
-def test_the_doctor_names_what_to_install(program: Program, tmp_path: Path) -> None:
+def test_the_doctor_names_what_to_install(kubeiso: Run, tmp_path: Path) -> None:
     path = path_without(tmp_path / "bin", "xorriso", "qemu-system-x86_64", "mcopy")
-    done = program.run("doctor", "--no-probe", PATH=path)
+    done = kubeiso("doctor", "--no-probe", PATH=path)
     missing = [line.split()[1] for line in done.out.splitlines() if line.startswith("missing")]
     assert missing == ["xorriso", "mcopy", "qemu-system-x86_64"]
     assert done.failed(3, "3 things", "xorriso: apt-get install xorriso", "apt-get install qemu-system-x86", next="make setup")
@@ -44,23 +45,23 @@ def test_the_doctor_names_what_to_install(program: Program, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("mode", "code", "state"), [(0o755, 0, "ok"), (0o644, 3, "missing")])
-def test_the_doctor_finds_linuxkit_as_a_build_does(program: Program, tmp_path: Path, mode: int, code: int, state: str) -> None:
+def test_the_doctor_finds_linuxkit_as_a_build_does(kubeiso: Run, tmp_path: Path, mode: int, code: int, state: str) -> None:
     linuxkit = write_script(tmp_path / "lk", "#!/bin/sh\n")
     linuxkit.chmod(mode)
-    done = program.run("doctor", "--no-probe", "--json", KUBEISO_LINUXKIT=str(linuxkit))
+    done = kubeiso("doctor", "--no-probe", "--json", KUBEISO_LINUXKIT=str(linuxkit))
     assert (done.code, findings(done)["linuxkit"]["state"]) == (code, state)
     assert str(linuxkit) in findings(done)["linuxkit"]["what"]
 
 
-def test_linuxkit_need_not_be_there(program: Program, tmp_path: Path) -> None:
-    done = program.run("doctor", "--no-probe", "--json", PATH=path_without(tmp_path / "bin", "linuxkit"))
+def test_linuxkit_need_not_be_there(kubeiso: Run, tmp_path: Path) -> None:
+    done = kubeiso("doctor", "--no-probe", "--json", PATH=path_without(tmp_path / "bin", "linuxkit"))
     assert done.code == 0
     assert findings(done)["linuxkit"]["state"] == "ok"
     assert findings(done)["linuxkit"]["what"] == "not on PATH: the native assembler does its work"
 
 
-def test_linuxkit_that_is_asked_for_and_not_there(program: Program, tmp_path: Path) -> None:
-    done = program.build("--assembler", "linuxkit", PATH=path_without(tmp_path / "bin", "linuxkit"))
+def test_linuxkit_that_is_asked_for_and_not_there(kubeiso: Run, program: Program, tmp_path: Path) -> None:
+    done = kubeiso(*program.to_build, "--assembler", "linuxkit", PATH=path_without(tmp_path / "bin", "linuxkit"))
     assert done.failed(3, "the program linuxkit is not installed", next="--assembler native")
     assert files(program.out) == []
 
@@ -74,16 +75,16 @@ def test_linuxkit_that_is_asked_for_and_not_there(program: Program, tmp_path: Pa
     ],
 )
 def test_a_missing_tool_is_told_before_any_work(
-    program: Program, tmp_path: Path, verb: str, lacking: tuple[str, ...], what: str, package: str
+    kubeiso: Run, program: Program, tmp_path: Path, verb: str, lacking: tuple[str, ...], what: str, package: str
 ) -> None:
     words = program.to_build if verb == "build" else program.up("try")
-    done = program.run(*words, PATH=path_without(tmp_path / "bin", *lacking))
+    done = kubeiso(*words, PATH=path_without(tmp_path / "bin", *lacking))
     assert done.failed(3, what, next=package)
     assert files(program.cache / "blobs" / "sha256") == []
     assert files(program.out) == []
 
 
-def test_a_file_that_is_no_iso(kubeiso: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_file_that_is_no_iso(kubeiso: Run, tmp_path: Path) -> None:
     other = tmp_path / "other.iso"
     other.write_bytes(bytes(64 << 10))
     assert kubeiso("boot", other).failed(2, f"{other} is no ISO", why="no ISO 9660 volume descriptor", next="kubeiso build")
@@ -91,18 +92,18 @@ def test_a_file_that_is_no_iso(kubeiso: Callable[..., Outcome], tmp_path: Path) 
     assert kubeiso("boot", other).failed(2, f"{other} is no ISO", next="kubeiso build")
 
 
-def test_an_iso_that_is_not_there(kubeiso: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_an_iso_that_is_not_there(kubeiso: Run, tmp_path: Path) -> None:
     done = kubeiso("boot", tmp_path / "node.iso")
     assert done.failed(2, f"{tmp_path}/node.iso can't be read", why="No such file", next="kubeiso build")
 
 
-def test_an_iso_of_something_else(kubeiso: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_an_iso_of_something_else(kubeiso: Run, tmp_path: Path) -> None:
     (tmp_path / "readme").write_text("hello")
     run(["xorriso", "-as", "mkisofs", "-quiet", "-o", tmp_path / "other.iso", "-R", tmp_path / "readme"])
     done = kubeiso("boot", tmp_path / "other.iso")
     assert done.failed(2, "is an ISO that kubeiso did not make", why="/boot/kernel", next="kubeiso build")
 
 
-def test_booting_needs_qemu(built: Program, program: Program, tmp_path: Path) -> None:
-    done = program.run("boot", built.iso, PATH=path_without(tmp_path / "bin", "qemu-system-x86_64"))
+def test_booting_needs_qemu(kubeiso: Run, built: Program, tmp_path: Path) -> None:
+    done = kubeiso("boot", built.iso, PATH=path_without(tmp_path / "bin", "qemu-system-x86_64"))
     assert done.failed(3, "the program qemu-system-x86_64 is not installed", next="apt-get install qemu-system-x86 ")

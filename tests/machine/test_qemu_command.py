@@ -14,7 +14,10 @@ TCG = Acceleration(name="tcg", reason="seen")
 
 ACCELERATION = {
     "kvm": "-accel kvm -cpu host",
-    "tcg": "-accel tcg,thread=multi,tb-size=1024 -cpu max",
+    "tcg": (
+        "-accel tcg,thread=multi,tb-size=1024"
+        " -cpu qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+lahf-lm,+aes,+pclmulqdq,+rdrand,+fsgsbase"
+    ),
 }
 
 
