@@ -13,7 +13,7 @@ HOST_PACKAGES := \
 	debian-archive-keyring dpkg xz-utils zstd kmod \
 	squashfs-tools xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin \
 	qemu-system-x86 qemu-utils ovmf
-TEST_PACKAGES := shellcheck
+TEST_PACKAGES := openssh-client shellcheck
 
 .PHONY: help setup cluster build test check doctor clean
 help:

@@ -19,6 +19,7 @@ from builder.cli.common import (
     Verbose,
     build_options,
     choose_sink,
+    demand_tools,
     open_store,
     out_folder,
     pairs,
@@ -28,7 +29,7 @@ from builder.cli.common import (
 )
 from builder.errors import InputError
 from builder.pipeline.build import build as make_media
-from builder.pipeline.doctor import MEDIA_TOOLS, demand
+from builder.pipeline.doctor import MEDIA_TOOLS
 from builder.pipeline.pins import read_lock, update_lock
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
@@ -103,7 +104,7 @@ def build(
     project = Project.here()
     options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=console_login)
     plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
-    demand(MEDIA_TOOLS)
+    demand_tools(options, MEDIA_TOOLS)
     built = make_media(project, plan, open_store(), out_folder(out), options)
     result = {
         "media": [

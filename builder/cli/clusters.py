@@ -25,6 +25,7 @@ from builder.cli.common import (
     Verbose,
     build_options,
     choose_sink,
+    demand_tools,
     open_store,
     out_folder,
     recipe_path,
@@ -42,7 +43,7 @@ from builder.errors import CheckError, InputError
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import Hardware, cluster_plan
-from builder.pipeline.doctor import MEDIA_TOOLS, RUN_TOOLS, demand
+from builder.pipeline.doctor import MEDIA_TOOLS, RUN_TOOLS
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 
@@ -56,7 +57,7 @@ def plan_of(name: str, nodes: int, options: BuildOptions, path: Path, out: Path,
         raise InputError(f"a cluster of {nodes} nodes can't be made yet", hint="--nodes 1")
     if (state.directory_of(name) / "cluster.json").exists():
         raise InputError(f"the cluster {name} exists already", hint=f"kubeiso down --name {name}, or take another --name")
-    demand((*MEDIA_TOOLS, *RUN_TOOLS))
+    demand_tools(options, (*MEDIA_TOOLS, *RUN_TOOLS))
     return cluster_plan(Project.here(), path, open_store(), out_folder(out), options, name=name, hardware=hardware)
 
 

@@ -2,17 +2,19 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from builder import progress
-from builder.assembly.choose import KINDS
+from builder.assembly.choose import KINDS, choose
+from builder.assembly.linuxkit import find_program
 from builder.cli.terminal import Terminal
 from builder.errors import InputError
 from builder.machine.model import Attachment, Firmware
+from builder.pipeline.doctor import demand
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 from builder.recipe.model import Role
@@ -103,6 +105,13 @@ def build_options(
         raise InputError(f"there is no assembler {assembler}", hint=one_of(assembler, KINDS))
     paths = {name: Path(value) for name, value in pairs("--component", overrides).items()}
     return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values))
+
+
+def demand_tools(options: BuildOptions, tools: Iterable[str]) -> None:
+    """Raises ToolMissing for all that a build will want and that is not there, before any work is done."""
+    demand(tools)
+    if options.assembler == "linuxkit" and find_program() is None:
+        choose(options.assembler)
 
 
 def out_folder(out: Path) -> Path:

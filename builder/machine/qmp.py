@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,14 +32,30 @@ class Qmp:
     def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda *_: None)  # as with the log: what went wrong is raised as well
+        self._socket = socket.socket(socket.AF_UNIX)
         self._client = QMPClient("kubeiso")
         self._fates = EventListener(FATES)
         self._client.register_listener(self._fates)
         try:
-            self._await(self._client.connect(str(path)), timeout)
+            self._connect(path)
         except (QMPError, OSError, TimeoutError) as error:
-            self._loop.close()
+            self._end()
             raise _unreachable(path, error, timeout) from error
+        except BaseException:
+            self._end()
+            raise
+
+    def _connect(self, path: Path) -> None:
+        self._socket.settimeout(self._timeout)
+        self._socket.connect(str(path))
+        self._socket.setblocking(False)
+        self._await(self._client.connect(self._socket), self._timeout)
+
+    def _end(self) -> None:
+        """Without the socket's end QEMU would take this client for the one that it serves, and let the next one wait."""
+        self._loop.close()
+        self._socket.close()
 
     def __enter__(self) -> "Qmp":
         return self
@@ -54,7 +71,7 @@ class Qmp:
         except (QMPError, EOFError, OSError, TimeoutError):
             pass  # QEMU ended first: there is nothing left to take leave of
         finally:
-            self._loop.close()
+            self._end()
 
     def execute(self, command: str, **arguments: object) -> Any:
         """The command's return value. Arguments with a hyphen in their name are given with an underscore.

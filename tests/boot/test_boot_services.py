@@ -49,10 +49,10 @@ def test_a_terminal_in_the_kubelet_service_by_hand(node: Running) -> None:
         keyboard.send(b"\r")
         keyboard.expect(rb"\(ns: getty\) [-a-z0-9]+:~# ")
         keyboard.send(b"ctr -n services.linuxkit tasks exec -t --exec-id 1 kubelet sh\r")
-        keyboard.expect(rb"sh\r\n.*# ")
+        keyboard.expect(rb"kubelet sh\r+\n.*/ # ")
         keyboard.send(b"tty; kubeadm version -o short\r")
-        keyboard.expect(rb"/dev/pts/\d+\r\n")
-        keyboard.expect(rb"v1\.36\.3\r\n")
+        keyboard.expect(rb"/dev/pts/\d+\r+\n")
+        keyboard.expect(rb"v1\.36\.3\r+\n")
         keyboard.send(b"exit\r")
         keyboard.expect(rb"\(ns: getty\) [-a-z0-9]+:~# ")
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from pathlib import Path
 from toy_project import Toy
 
 from builder.deadline import Deadline, poll
+from builder.run import PACKAGE_OF
 from builder.store import file_digest
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,12 @@ class Outcome:
         assert parts["what"].strip() and parts["next"].strip(), self.told
         missing = [(part, words) for part, words in wanted if words not in parts[part]]
         assert (self.code, missing) == (code, []), self.told
+        return True
+
+    def interrupted(self) -> bool:
+        """Whether it ended as after Ctrl-C: with a word to the user, and none from Python."""
+        assert "Traceback" not in self.told and "never retrieved" not in self.told, self.told
+        assert (self.code, self.told.splitlines()[-1].partition(";")[0]) == (130, "interrupted"), self.told
         return True
 
 
@@ -102,12 +110,11 @@ def until(there: Callable[[], object], what: str) -> None:
 
 
 def path_without(folder: Path, *programs: str) -> str:
-    """A PATH on which everything is but these programs."""
+    """A PATH on which everything is that the program runs, but these."""
     folder.mkdir()
-    for place in os.environ["PATH"].split(":"):
-        for path in Path(place).iterdir() if Path(place).is_dir() else ():
-            if path.name not in programs and not (folder / path.name).exists():
-                (folder / path.name).symlink_to(path)
+    for name in {*PACKAGE_OF, "env", "linuxkit", "pkg-config", "sh"} - set(programs):
+        if found := shutil.which(name):
+            (folder / name).symlink_to(found)
     return str(folder)
 
 

@@ -63,7 +63,7 @@ def test_linuxkit_need_not_be_there(kubeiso: Run, tmp_path: Path) -> None:
 def test_linuxkit_that_is_asked_for_and_not_there(kubeiso: Run, program: Program, tmp_path: Path) -> None:
     done = kubeiso(*program.to_build, "--assembler", "linuxkit", PATH=path_without(tmp_path / "bin", "linuxkit"))
     assert done.failed(3, "the program linuxkit is not installed", next="--assembler native")
-    assert files(program.out) == []
+    assert files(program.cache / "blobs" / "sha256") == files(program.out) == []
 
 
 @pytest.mark.parametrize(
