@@ -10,7 +10,8 @@ from builder.cluster.model import Cluster
 Object = dict[str, Any]
 _STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _ETCDCTL = (
-    "etcdctl", "--dial-timeout=30s", "--command-timeout=45s", "--endpoints=https://127.0.0.1:2379", "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
+    "etcdctl", "--dial-timeout=30s", "--command-timeout=45s", "--endpoints=https://127.0.0.1:2379",
+    "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
     "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt", "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
 )  # fmt: skip
 
