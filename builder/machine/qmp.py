@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,7 +114,15 @@ class Qmp:
                 return dict(event)
 
     def _await(self, work: Coroutine[Any, Any, T], timeout: float) -> T:
-        return self._loop.run_until_complete(asyncio.wait_for(work, timeout))
+        task = self._loop.create_task(asyncio.wait_for(work, timeout))
+        try:
+            return self._loop.run_until_complete(task)
+        except KeyboardInterrupt:
+            # What is under way has to end, else QEMU would go on serving it and let the next client wait.
+            task.cancel()
+            with suppress(asyncio.CancelledError, QMPError, OSError):
+                self._loop.run_until_complete(task)
+            raise
 
 
 def _unreachable(path: Path, error: BaseException, timeout: float) -> CheckError:

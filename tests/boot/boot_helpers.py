@@ -20,12 +20,15 @@ def boot(plan: ClusterPlan) -> Iterator[Running]:
     """A machine of the plan with its services running; ended and removed afterwards."""
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
+        machines: dict[str, Machine] = {}
         try:
             machines = lifecycle.start(plan, cluster, leashed=True)
             scale = lifecycle.wait_ready(cluster, machines)
             yield cluster, machines[cluster.nodes[0].name], scale
         finally:
-            lifecycle.down(plan.name, grace=0)
+            for machine in machines.values():
+                machine.stop(grace=0)
+            lifecycle.down(plan.name)
 
 
 def variant(plan: ClusterPlan, name: str, firmware: Firmware, attachment: Attachment, memory: int = 2048) -> ClusterPlan:

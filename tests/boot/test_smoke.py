@@ -20,6 +20,6 @@ def test_smoke_suite_from_a_cd(base_plan: ClusterPlan, out: Path, firmware: Firm
         try:
             found = suite.run_suite(plan, cluster, "smoke", out / plan.name)
         finally:
-            lifecycle.down(plan.name, grace=0)
+            lifecycle.down(plan.name)
     assert found.passed, report.text(found)
     assert not directory.exists()
