@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from builder.cluster.kubeadm import scaled
+from builder.cluster.kubeadm import PATCHES, patches, scaled
 from builder.cluster.model import Cluster, Node
 from builder.deadline import Deadline
 from builder.errors import CheckError
@@ -44,6 +44,8 @@ def init_master(cluster: Cluster, node: Node, shell: Shell, scale: float) -> str
     address = address_of(node, shell, scale)
     fitted = scaled(config, scale, node_name=node.name, address=address, alone=len(cluster.masters) == 1)
     shell.write_file(_CONFIG, fitted.encode(), Deadline.after(60, scale=scale))
+    for name, patch in patches(scale).items():
+        shell.write_file(f"{PATCHES}/{name}", patch.encode(), Deadline.after(60, scale=scale))
     if len(cluster.nodes) == len(cluster.masters):
         shell.write_file(_UNTAINT, b"\n", Deadline.after(30, scale=scale))
     with step(f"kubeadm init on {node.name}") as work:

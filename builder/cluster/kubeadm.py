@@ -11,6 +11,9 @@ import yaml
 
 Document = dict[str, Any]
 
+PATCHES = "/run/config/kubeadm/patches"
+"""Where the node's kubeadm finds what `patches` gave."""
+
 
 def scaled(text: str, scale: float, *, node_name: str | None = None, address: str | None = None, alone: bool = False) -> str:
     """The same YAML documents with every deadline multiplied by `scale` (never below 1), for a node of that name and address.
@@ -33,7 +36,29 @@ def scaled(text: str, scale: float, *, node_name: str | None = None, address: st
             change[document["kind"]](document, factor)
         if document.get("kind") in ("InitConfiguration", "JoinConfiguration"):
             _identify(document, node_name, address)
+            document["patches"] = {"directory": PATCHES}
     return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def patches(scale: float) -> dict[str, str]:
+    """kubeadm's patches (file name -> YAML): probes with as much more patience as the machine is slower.
+
+    kubeadm's own probes wait 15 s and look every 10 s, for readiness every second (cmd/kubeadm/app/util/staticpod/utils.go),
+    CoreDNS's wait 5 s and 1 s; an overloaded machine
+    that kills what is only slow becomes slower still. Targets and names: kubeadm's flag --patches.
+    """
+    slow = round(15 * max(1.0, scale))
+    alive = {"timeoutSeconds": slow, "periodSeconds": max(10, slow // 2)}
+    ready = {"timeoutSeconds": slow, "periodSeconds": max(1, round(scale))}
+    found = {}
+    for part in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        container = {"name": part, "livenessProbe": alive, "startupProbe": {"timeoutSeconds": slow}}
+        if part != "kube-controller-manager":  # the one that kubeadm gives no readiness probe
+            container["readinessProbe"] = ready
+        found[f"{part}+strategic.yaml"] = yaml.safe_dump({"spec": {"containers": [container]}})
+    dns = {"name": "coredns", "livenessProbe": {"timeoutSeconds": slow}, "readinessProbe": {"timeoutSeconds": slow}}
+    template = {"spec": {"template": {"spec": {"containers": [dns]}}}}
+    return {**found, "corednsdeployment+strategic.yaml": yaml.safe_dump(template)}
 
 
 def _identify(document: Document, node_name: str | None, address: str | None) -> None:

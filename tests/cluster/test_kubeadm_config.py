@@ -2,7 +2,7 @@
 
 import yaml
 
-from builder.cluster.kubeadm import scaled
+from builder.cluster.kubeadm import patches, scaled
 
 BASE = """
 kind: InitConfiguration
@@ -70,3 +70,16 @@ def test_the_address_is_pinned() -> None:
     documents = {document["kind"]: document for document in yaml.safe_load_all(scaled(BASE, 1.0, address="10.0.2.15"))}
     assert documents["InitConfiguration"]["localAPIEndpoint"] == {"advertiseAddress": "10.0.2.15", "bindPort": 6443}
     assert values(documents["InitConfiguration"], "nodeRegistration", "kubeletExtraArgs") == {"node-ip": "10.0.2.15"}
+
+
+def test_probes_wait_as_much_longer_as_the_machine_is_slower() -> None:
+    given = {name: yaml.safe_load(text) for name, text in patches(5.0).items()}
+    (api,) = given["kube-apiserver+strategic.yaml"]["spec"]["containers"]
+    assert (api["name"], api["livenessProbe"]["timeoutSeconds"], api["readinessProbe"]["timeoutSeconds"]) == (
+        "kube-apiserver",
+        75,
+        75,
+    )
+    (dns,) = given["corednsdeployment+strategic.yaml"]["spec"]["template"]["spec"]["containers"]
+    assert dns["readinessProbe"]["timeoutSeconds"] == 75
+    assert yaml.safe_load(patches(0.1)["etcd+strategic.yaml"])["spec"]["containers"][0]["livenessProbe"]["timeoutSeconds"] == 15

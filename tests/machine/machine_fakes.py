@@ -108,6 +108,9 @@ def say(text):
         client.sendall(text.encode())
 def boot():
     going.wait()
+    late = time.monotonic() + 5
+    while not clients and time.monotonic() < late:  # QEMU accepts the console's client before it takes `cont`
+        time.sleep(0.01)
     say('KUBEISO {{"t":1,"stage":"init","state":"ok"}}\\r\\n')
     if behaviour == "dies":
         time.sleep(0.3)

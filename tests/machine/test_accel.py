@@ -129,6 +129,7 @@ def test_the_probes_command() -> None:
     tcg = Acceleration(name="tcg", reason="")
     assert probe_command(tcg, Path("/k"), Path("/i"), Path("/tmp/a,b")) == [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off",
-        "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", EMULATED_CPU, "-smp", "2", "-m", "512", "-display", "none", "-no-reboot",
+        "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", EMULATED_CPU, "-smp", "2", "-m", "512",
+        "-display", "none", "-no-reboot",
         "-serial", "file:/tmp/a,,b", "-kernel", "/k", "-initrd", "/i", "-append", "console=ttyS0 panic=-1 kubeiso.probe",
     ]  # fmt: skip
