@@ -14,7 +14,7 @@ pytestmark = pytest.mark.boot
 
 @pytest.mark.parametrize("firmware", list(Firmware))
 def test_smoke_suite_from_a_cd(base_plan: ClusterPlan, out: Path, firmware: Firmware) -> None:
-    plan = variant(base_plan, f"t-{firmware.value}-cd", firmware, Attachment.CDROM)
+    plan = variant(base_plan, f"t-{firmware.value}-cd", firmware, Attachment.CDROM, memory=3072)
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         try:
