@@ -44,8 +44,8 @@ def patches(scale: float) -> dict[str, str]:
     """kubeadm's patches (file name -> YAML): probes with as much more patience as the machine is slower.
 
     kubeadm's own probes wait 15 s and look every 10 s, for readiness every second (cmd/kubeadm/app/util/staticpod/utils.go),
-    CoreDNS's wait 5 s and 1 s; an overloaded machine
-    that kills what is only slow becomes slower still. Targets and names: kubeadm's flag --patches.
+    CoreDNS's wait 5 s and 1 s; an overloaded machine that kills what is only slow becomes slower still. Targets and names:
+    kubeadm's flag --patches.
     """
     slow = round(15 * max(1.0, scale))
     alive = {"timeoutSeconds": slow, "periodSeconds": max(10, slow // 2)}
