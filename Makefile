@@ -10,18 +10,19 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 HOST_PACKAGES := \
 	python3 python3-venv \
 	gcc libc6-dev pkg-config libseccomp-dev \
-	debian-archive-keyring dpkg xz-utils zstd kmod \
+	debian-archive-keyring dpkg e2fsprogs xz-utils zstd kmod \
 	squashfs-tools xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin \
-	qemu-system-x86 qemu-utils ovmf
-TEST_PACKAGES := openssh-client shellcheck
+	qemu-system-x86 qemu-utils ovmf vde2
+TEST_PACKAGES := gpg gpg-agent openssh-client shellcheck
 
-.PHONY: help setup cluster build test check doctor clean
+.PHONY: help setup cluster build test check bench doctor clean
 help:
 	@echo "make cluster              installs what is missing, builds $(RUNTIME), boots a cluster and leaves it running"
 	@echo "make build RUNTIME=NAME   media of recipes/NAME.yml under out/"
 	@echo "make setup                only prepares this machine"
 	@echo "make check                every test that needs no virtual machine"
 	@echo "make test                 every test"
+	@echo "make bench                what the cache and work side by side save, as ratios"
 
 setup: $(VENV)/.ready
 
@@ -47,6 +48,9 @@ doctor: setup
 
 check: setup
 	$(VENV)/bin/pytest -m "not boot and not network"
+
+bench: setup
+	$(VENV)/bin/pytest -m bench
 
 test: setup
 	$(VENV)/bin/pytest

@@ -19,7 +19,7 @@ PACKAGE_OF = {
     "apt-get": "apt", "dpkg-deb": "dpkg", "gcc": "gcc", "go": "golang (or: make setup)", "grub-mkimage": "grub-common",
     "mcopy": "mtools", "mformat": "mtools", "mkfs.vfat": "dosfstools", "mksquashfs": "squashfs-tools", "mmd": "mtools",
     "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86", "sqfstar": "squashfs-tools", "strip": "binutils",
-    "vde_switch": "vde2", "xorriso": "xorriso", "xz": "xz-utils", "zstd": "zstd", "depmod": "kmod",
+    "vde_switch": "vde2", "xorriso": "xorriso", "xz": "xz-utils", "zstd": "zstd", "depmod": "kmod", "mke2fs": "e2fsprogs",
 }  # fmt: skip
 
 # Let through from the caller's environment; all else starts from nothing, so that a build does not depend on it.

@@ -4,7 +4,7 @@ Layout under the root (default $XDG_CACHE_HOME/kubeiso):
   blobs/sha256/HEX   content, read-only, renamed into place only when complete
   results/KEY.json   what the inputs hashed in KEY gave (digests and small facts)
   locks/KEY          one builder at a time for each key
-  tmp/               work under way; nothing in it is ever read by another run
+  tmp/               work under way; nothing in it is ever read by another run, and the next one removes what a killed one left
   scratch/NAME/      caches that belong to a tool (Go's modules and build cache)
 """
 
@@ -14,13 +14,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NewType
 
 from builder.errors import BuildError
+from builder.workplace import sweep, workdir, workfile
 
 Digest = NewType("Digest", str)
 """An algorithm and a hash as OCI writes them: "sha256:" and 64 hexadecimal digits."""
@@ -78,6 +78,7 @@ class Store:
         for name in ("blobs/sha256", "results", "locks", "tmp", "scratch"):
             with disk_errors(self.root):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+        sweep(self.root / "tmp")
 
     def path(self, digest: Digest) -> Path:
         """Where the blob lies; it need not be there."""
@@ -95,15 +96,11 @@ class Store:
     @contextmanager
     def writer(self) -> Iterator[Writer]:
         """A new blob: it is in the store under `.digest` once the block ends without an exception."""
-        with disk_errors(self.root), tempfile.NamedTemporaryFile(dir=self.root / "tmp", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                writer = Writer(file)
-                yield writer
-                file.flush()
-                self._settle(temporary, writer.digest)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with disk_errors(self.root), workfile(self.root / "tmp", "blob-") as (temporary, file):
+            writer = Writer(file)
+            yield writer
+            file.flush()
+            self._settle(temporary, writer.digest)
 
     def put(self, data: bytes) -> Digest:
         with self.writer() as writer:
@@ -142,12 +139,8 @@ class Store:
     @contextmanager
     def workdir(self, prefix: str) -> Iterator[Path]:
         """A directory for work under way, on the store's file system, removed at the end."""
-        with disk_errors(self.root):
-            directory = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=self.root / "tmp"))
-            try:
-                yield directory
-            finally:
-                shutil.rmtree(directory, ignore_errors=True)
+        with disk_errors(self.root), workdir(self.root / "tmp", f"{prefix}-") as directory:
+            yield directory
 
     def scratch(self, name: str) -> Path:
         directory = self.root / "scratch" / name
@@ -163,10 +156,10 @@ class Store:
         return value if self.has(*digests_in(value)) else None
 
     def remember(self, key: str, value: Mapping[str, Any]) -> None:
-        with disk_errors(self.root), tempfile.NamedTemporaryFile("w", dir=self.root / "tmp", delete=False) as file:
-            json.dump(value, file, sort_keys=True, indent=1)
+        with disk_errors(self.root), workfile(self.root / "tmp", "result-") as (temporary, file):
+            file.write(json.dumps(value, sort_keys=True, indent=1).encode())
             file.flush()
-            Path(file.name).replace(self.root / "results" / f"{key}.json")
+            temporary.replace(self.root / "results" / f"{key}.json")
 
     def once(self, key: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """The remembered result for the key, or that of `make`; a second builder waits for the first."""

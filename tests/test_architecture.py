@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # What all may know, and what knows none of the rooms: modules directly under builder/.
-GROUND = {"cpio", "deadline", "download", "errors", "oci", "progress", "project", "run", "store", "tarball"}
+GROUND = {"aside", "cpio", "deadline", "download", "errors", "oci", "progress", "project", "run", "store", "tarball", "workplace"}
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}
 # The rooms in their order, each with what it may import of the others; "*" is all of a room.

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from builder.cli.clusters import discard, plan_of
+from builder.cli.clusters import Wish, discard, plan_of
 from builder.cli.common import (
     AssemblerName,
     AttachmentOption,
+    Disk,
     FirmwareOption,
     Json,
+    Masters,
     Memory,
     Name,
     Nodes,
@@ -22,6 +24,7 @@ from builder.cli.common import (
     Runtime,
     Values,
     Verbose,
+    WorkerMemory,
     build_options,
     choose_sink,
     recipe_path,
@@ -29,10 +32,9 @@ from builder.cli.common import (
 )
 from builder.cluster import lifecycle, report, state, suite
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Cluster, Outcome, Report
+from builder.cluster.model import Cluster, Hardware, Outcome, Report
 from builder.errors import CheckError, InputError
 from builder.machine.model import Attachment, Firmware
-from builder.pipeline.clusters import Hardware
 from builder.project import Project
 from builder.recipe.words import one_of
 
@@ -45,8 +47,11 @@ def test(
     recipe: Recipe = None,
     suite_name: Annotated[str, typer.Option("--suite", help=", ".join(suite.SUITES))] = "smoke",
     nodes: Nodes = 1,
+    masters: Masters = 1,
     name: Name = "test",
     memory: Memory = 3072,
+    worker_memory: WorkerMemory = 1536,
+    disk: Disk = 0,
     firmware: FirmwareOption = Firmware.BIOS,
     attach: AttachmentOption = Attachment.CDROM,
     offline: Offline = False,
@@ -61,12 +66,15 @@ def test(
     choose_sink(as_json, verbose)
     if suite_name not in suite.SUITES:
         raise InputError(f"there is no suite {suite_name}", hint=one_of(suite_name, suite.SUITES))
+    if suite_name == "full" and (nodes == masters or not disk):
+        why = "it stops, adds and restarts workers, whose state has to survive that"
+        raise InputError("the suite full needs a worker and disks", why=why, hint="such as --nodes 3 --disk 4096")
     options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=True)
     path = recipe_path(Project.here(), runtime, recipe)
-    hardware = Hardware(memory=memory, firmware=firmware, attachment=attach)
+    hardware = Hardware(memory=memory, worker_memory=worker_memory, disk=disk, firmware=firmware, attachment=attach)
     results = out / f"test-{path.stem}-{suite_name}-{firmware.value}-{attach.value}"
     with state.locked(name) as directory:
-        found = _run(plan_of(name, nodes, options, path, out, hardware), directory, suite_name, results)
+        found = _run(plan_of(Wish(name, nodes, masters, hardware), options, path, out), directory, suite_name, results)
     show(found.model_dump(mode="json"), report.text(found), as_json)
     _verdict(found, results)
 
@@ -76,7 +84,7 @@ def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path) -> 
     shutil.rmtree(results, ignore_errors=True)
     try:
         cluster = lifecycle.create(plan, directory)
-        found = suite.run_suite(plan, cluster, suite_name, results)
+        found = suite.run_suite(cluster, suite_name, results)
         _keep_consoles(cluster, results)
         return found
     finally:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,10 @@ import typer
 from builder.cli.common import (
     AssemblerName,
     AttachmentOption,
+    Disk,
     FirmwareOption,
     Json,
+    Masters,
     Memory,
     Name,
     Nodes,
@@ -23,6 +26,7 @@ from builder.cli.common import (
     Runtime,
     Values,
     Verbose,
+    WorkerMemory,
     build_options,
     choose_sink,
     demand_tools,
@@ -33,16 +37,17 @@ from builder.cli.common import (
     show,
 )
 from builder.cli.interrupt import ignore_interrupts
-from builder.cluster import lifecycle, state
+from builder.cluster import form, lifecycle, state
 from builder.cluster.engine import Engine
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Cluster, Node, Outcome
+from builder.cluster.machines import afford
+from builder.cluster.model import WORKER, Cluster, Hardware, Node, Outcome
 from builder.cluster.readiness import Readiness
 from builder.errors import CheckError, InputError
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware
-from builder.pipeline.clusters import Hardware, cluster_plan
+from builder.pipeline.clusters import cluster_plan
 from builder.pipeline.doctor import MEDIA_TOOLS, RUN_TOOLS
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
@@ -51,24 +56,48 @@ app = typer.Typer()
 Machines = dict[str, Machine]
 
 
-def plan_of(name: str, nodes: int, options: BuildOptions, path: Path, out: Path, hardware: Hardware) -> ClusterPlan:
-    """Builds what a new cluster of this recipe boots from. Raises InputError where the name is taken already."""
-    if nodes != 1:
-        raise InputError(f"a cluster of {nodes} nodes can't be made yet", hint="--nodes 1")
-    if (state.directory_of(name) / "cluster.json").exists():
-        raise InputError(f"the cluster {name} exists already", hint=f"kubeiso down --name {name}, or take another --name")
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for in a cluster."""
+
+    name: str
+    nodes: int
+    masters: int
+    hardware: Hardware
+
+    @property
+    def workers(self) -> int:
+        return self.nodes - self.masters
+
+
+def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> ClusterPlan:
+    """Builds what a new cluster of this recipe boots from. Raises InputError where that can't be, before anything is built."""
+    if wish.workers < 0:
+        raise InputError(f"{wish.masters} masters do not fit in {wish.nodes} nodes", hint=f"--nodes {wish.masters} or more")
+    if (state.directory_of(wish.name) / "cluster.json").exists():
+        hint = f"kubeiso down --name {wish.name}, or take another --name"
+        raise InputError(f"the cluster {wish.name} exists already", hint=hint)
+    afford(wish.hardware, None, wish.masters, wish.workers)
     demand_tools(options, (*MEDIA_TOOLS, *RUN_TOOLS))
-    return cluster_plan(Project.here(), path, open_store(), out_folder(out), options, name=name, hardware=hardware)
+    plan = cluster_plan(
+        Project.here(), path, open_store(), out_folder(out), options,
+        name=wish.name, hardware=wish.hardware, masters=wish.masters, workers=wish.workers,
+    )  # fmt: skip
+    afford(wish.hardware, plan.acceleration, wish.masters, wish.workers)
+    return plan
 
 
-@app.command(epilog="Examples:  kubeiso up --wait\n\n           kubeiso up --runtime cri-containerd --name try --memory 2048")
+@app.command(epilog="Examples:  kubeiso up --wait\n\n           kubeiso up --nodes 3 --name try --memory 2048 --wait")
 def up(
     runtime: Runtime = None,
     recipe: Recipe = None,
     name: Name = "kubeiso",
     nodes: Nodes = 1,
-    wait: Annotated[bool, typer.Option("--wait", help="Also runs init and waits until all is Ready.")] = False,
+    masters: Masters = 1,
+    wait: Annotated[bool, typer.Option("--wait", help="Also runs init and join, and waits until all is Ready.")] = False,
     memory: Memory = 3072,
+    worker_memory: WorkerMemory = 1536,
+    disk: Disk = 0,
     firmware: FirmwareOption = Firmware.BIOS,
     attach: AttachmentOption = Attachment.CDROM,
     offline: Offline = False,
@@ -83,12 +112,12 @@ def up(
     choose_sink(as_json, verbose)
     options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=True)
     path = recipe_path(Project.here(), runtime, recipe)
-    hardware = Hardware(memory=memory, firmware=firmware, attachment=attach)
+    hardware = Hardware(memory=memory, worker_memory=worker_memory, disk=disk, firmware=firmware, attachment=attach)
     with state.locked(name) as directory:
-        plan = plan_of(name, nodes, options, path, out, hardware)
+        plan = plan_of(Wish(name, nodes, masters, hardware), options, path, out)
         with _kept_unless_interrupted(name, directory):
             cluster = lifecycle.create(plan, directory)
-            _boot(plan, cluster, wait)
+            _boot(cluster, wait)
     show({"cluster": name, "kubeconfig": str(cluster.kubeconfig), "ready": wait}, _how_to(name, wait), as_json)
 
 
@@ -115,15 +144,17 @@ def discard(name: str, directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _boot(plan: ClusterPlan, cluster: Cluster, wait: bool) -> None:
-    with _released(lifecycle.start(plan, cluster)) as machines:
-        scale = lifecycle.wait_ready(cluster, machines)
+def _boot(cluster: Cluster, wait: bool) -> None:
+    with released(lifecycle.start(cluster)) as machines:
+        scale = lifecycle.wait_ready(cluster.nodes, machines)
         if wait:
-            _form(cluster, machines, scale)
+            form.init(cluster, machines, scale)
+            form.join(cluster, [node for node in cluster.nodes if node != cluster.masters[0]], machines, scale)
+            whole(cluster, machines, scale)
 
 
 @contextmanager
-def _released(machines: Machines) -> Iterator[Machines]:
+def released(machines: Machines) -> Iterator[Machines]:
     """The machines, whose consoles are free again afterwards."""
     try:
         yield machines
@@ -132,16 +163,9 @@ def _released(machines: Machines) -> Iterator[Machines]:
             machine.close()
 
 
-def _form(cluster: Cluster, machines: Machines, scale: float) -> None:
-    """kubeadm init, and every readiness check in order; raises CheckError unless all pass."""
-    lifecycle.init(cluster, machines, scale)
-
-    def alive() -> None:
-        for machine in machines.values():
-            if reason := machine.obituary():
-                raise CheckError(reason)
-
-    engine = Engine(scale, alive)
+def whole(cluster: Cluster, machines: Machines, scale: float) -> None:
+    """Every readiness check in order; raises CheckError unless all pass."""
+    engine = Engine(scale, lambda: lifecycle.obituary(machines))
     engine.run(Readiness(cluster, Kubectl(cluster)).checks())
     _demand(cluster, engine)
 
@@ -153,8 +177,13 @@ def _demand(cluster: Cluster, engine: Engine) -> None:
         raise CheckError(f"{failed.name}: not so", why=failed.reason, hint=f"kubeiso logs --name {cluster.name}")
 
 
+def _named(name: str) -> str:
+    """The option that names the cluster, where it is not the default one."""
+    return "" if name == "kubeiso" else f" --name {name}"
+
+
 def _how_to(name: str, ready: bool) -> str:
-    option = "" if name == "kubeiso" else f" --name {name}"
+    option = _named(name)
     if not ready:
         return f"the machines run.  next: kubeiso init{option}"
     return "\n".join([
@@ -169,20 +198,61 @@ def _how_to(name: str, ready: bool) -> str:
 
 @app.command(epilog="Example:  kubeiso init --name try")
 def init(name: Name = "kubeiso", as_json: Json = False, verbose: Verbose = False) -> None:
-    """Runs kubeadm init over the master's console and waits until all is Ready."""
+    """Runs kubeadm init over the first master's console, and waits until all is Ready where there is no other node."""
     choose_sink(as_json, verbose)
     with state.locked(name):
         cluster = state.load(name)
-        with _released(lifecycle.attach(cluster)) as machines:
-            _form(cluster, machines, lifecycle.measured_scale(machines[cluster.masters[0].name]))
-    show({"cluster": name, "kubeconfig": str(cluster.kubeconfig)}, _how_to(name, True), as_json)
+        alone = len(cluster.nodes) == 1
+        with released(lifecycle.attach(cluster)) as machines:
+            scale = lifecycle.measured_scale(machines)
+            form.init(cluster, machines, scale)
+            if alone:
+                whole(cluster, machines, scale)
+    text = _how_to(name, True) if alone else f"the master runs.  next: kubeiso join{_named(name)}"
+    show({"cluster": name, "kubeconfig": str(cluster.kubeconfig)}, text, as_json)
+
+
+@app.command(epilog="Examples:  kubeiso join\n\n           kubeiso join --add 1")
+def join(
+    name: Name = "kubeiso",
+    add: Annotated[int, typer.Option("--add", min=0, help="Starts so many further workers first.")] = 0,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Runs kubeadm join on every node that is not in the cluster yet, and waits until all is Ready."""
+    choose_sink(as_json, verbose)
+    with state.locked(name):
+        cluster = state.load(name)
+        joining = form.missing(cluster)
+        if add:
+            joining += _added(cluster, add)
+            cluster = state.load(name)
+        with released(lifecycle.attach(cluster)) as machines:
+            scale = lifecycle.measured_scale(machines)
+            form.join(cluster, joining, machines, scale)
+            whole(cluster, machines, scale)
+    names = [node.name for node in joining]
+    show({"cluster": name, "joined": names}, f"joined: {', '.join(names) or 'all nodes were in already'}", as_json)
+
+
+def _added(cluster: Cluster, count: int) -> list[Node]:
+    """So many further workers with their services running."""
+    if WORKER not in cluster.media:
+        hint = "start it with --nodes 2 or more, which builds the workers' ISO"
+        raise InputError(f"the cluster {cluster.name} has no ISO for workers", hint=hint)
+    afford(cluster.hardware, cluster.acceleration, 0, count)
+    larger = lifecycle.extend(cluster, 0, count)
+    more = [node for node in larger.nodes if node not in cluster.nodes]
+    with released(lifecycle.start(larger, more)) as machines:
+        lifecycle.wait_ready(more, machines)
+    return more
 
 
 @app.command(epilog="Example:  kubeiso status --json")
 def status(name: Name = "kubeiso", as_json: Json = False) -> None:
     """Every readiness check as it stands now; exit code 5 unless all pass."""
     cluster = state.load(name)
-    running = {node.name: _runs(node) for node in cluster.nodes}
+    running = {node.name: runs(node) for node in cluster.nodes}
     engine = Engine(0.0, lambda: None)
     if all(running.values()) and cluster.kubeconfig.exists():
         engine.run(Readiness(cluster, Kubectl(cluster, timeout=20)).checks())
@@ -193,7 +263,7 @@ def status(name: Name = "kubeiso", as_json: Json = False) -> None:
     _verdict(cluster, running, engine)
 
 
-def _runs(node: Node) -> bool:
+def runs(node: Node) -> bool:
     try:
         return Machine.attach(node.directory).alive()
     except CheckError:

@@ -36,8 +36,11 @@ Values = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where results go.")]
 Name = Annotated[str, typer.Option("--name", help="The cluster's name.")]
-Nodes = Annotated[int, typer.Option("--nodes", min=1, help="How many nodes.")]
+Nodes = Annotated[int, typer.Option("--nodes", "-n", min=1, help="How many nodes, masters included.")]
+Masters = Annotated[int, typer.Option("--masters", min=1, help="How many of them are masters; the others are workers.")]
 Memory = Annotated[int, typer.Option("--memory", min=1800, help="Memory of a master, MiB.")]
+WorkerMemory = Annotated[int, typer.Option("--worker-memory", min=1024, help="Memory of a worker, MiB.")]
+Disk = Annotated[int, typer.Option("--disk", min=0, help="A disk for each node's state, MiB; 0: it runs from memory.")]
 FirmwareOption = Annotated[Firmware, typer.Option("--firmware", help="What the machines boot with.")]
 AttachmentOption = Annotated[Attachment, typer.Option("--attach", help="How the ISO is attached.")]
 

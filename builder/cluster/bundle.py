@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from builder.aside import aside
 from builder.cluster.engine import NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
@@ -34,9 +35,8 @@ _CLUSTER_COMMANDS = {
 
 def collect(cluster: Cluster, machines: dict[str, Machine], scale: float, target: Path) -> Path:
     """Writes the bundle to `target` (made aside, renamed)."""
-    aside = target.with_name(f".{target.name}.part")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with step("Collecting diagnostics"), tarfile.open(aside, "w:gz") as archive:
+    with step("Collecting diagnostics"), aside(target) as made, tarfile.open(made, "w:gz") as archive:
         for node in cluster.nodes:
             if node.name in machines:
                 _node(archive, cluster, node, machines[node.name], scale)
@@ -44,7 +44,6 @@ def collect(cluster: Cluster, machines: dict[str, Machine], scale: float, target
             kubectl = Kubectl(cluster, timeout=30)
             for name, words in _CLUSTER_COMMANDS.items():
                 _add(archive, f"cluster/{name}", lambda words=words: kubectl.text(*words))  # type: ignore[misc]
-    aside.replace(target)
     return target
 
 

@@ -5,38 +5,58 @@ etcd's heartbeat 100 ms and election 1000 ms; the kubelet's runtimeRequestTimeou
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 Document = dict[str, Any]
 
+LEASES = 3.0
+"""At most so many times the default: kubelets renew their leases every quarter of the duration, whatever the guest's speed, and
+a node that is lost should be seen in minutes."""
+
 PATCHES = "/run/config/kubeadm/patches"
 """Where the node's kubeadm finds what `patches` gave."""
 
 
-def scaled(text: str, scale: float, *, node_name: str | None = None, address: str | None = None, alone: bool = False) -> str:
-    """The same YAML documents with every deadline multiplied by `scale` (never below 1), for a node of that name and address.
+@dataclass(frozen=True)
+class Discovery:
+    """How a node finds and trusts the cluster that it joins: endpoint is HOST:PORT, ca_hash "sha256:" and 64 hex digits."""
 
-    `alone`: there is one master, so nobody has to be elected, and a restarted component need not wait for its own old lease.
+    endpoint: str
+    token: str
+    ca_hash: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a configuration is fitted to: how many times slower than native speed the guest is, and who the node is.
+
+    alone: there is one master and there will be one, so nobody has to be elected, and a restarted component need not wait for its
+    own old lease. discovery: for a node that joins.
     """
-    factor = max(1.0, scale)
+
+    scale: float
+    node_name: str = ""
+    address: str = ""
+    alone: bool = False
+    discovery: Discovery | None = None
+
+
+def fitted(text: str, fit: Fit) -> str:
+    """The same YAML documents with every deadline multiplied by the scale (never below 1), for that node."""
+    factor = max(1.0, fit.scale)
     documents = [document for document in yaml.safe_load_all(text) if document]
-    change = {
-        "InitConfiguration": _init,
-        "JoinConfiguration": _init,
-        "ClusterConfiguration": _cluster,
-        "KubeletConfiguration": _kubelet,
-    }
     for document in documents:
-        if document.get("kind") == "ClusterConfiguration" and alone:
-            for part in ("scheduler", "controllerManager"):
-                _arguments(document, part, {"leader-elect": "false"})
-        if document.get("kind") in change:
-            change[document["kind"]](document, factor)
-        if document.get("kind") in ("InitConfiguration", "JoinConfiguration"):
-            _identify(document, node_name, address)
-            document["patches"] = {"directory": PATCHES}
+        match document.get("kind"):
+            case "InitConfiguration" | "JoinConfiguration":
+                _deadlines(document, factor)
+                _identify(document, fit)
+            case "ClusterConfiguration":
+                _cluster(document, factor, fit.alone)
+            case "KubeletConfiguration":
+                _kubelet(document, factor)
     return yaml.safe_dump_all(documents, sort_keys=False)
 
 
@@ -61,30 +81,42 @@ def patches(scale: float) -> dict[str, str]:
     return {**found, "corednsdeployment+strategic.yaml": yaml.safe_dump(template)}
 
 
-def _identify(document: Document, node_name: str | None, address: str | None) -> None:
+def _identify(document: Document, fit: Fit) -> None:
     """Pins the node's name and address, which kubeadm and the kubelet would otherwise guess from DNS and routes."""
+    document["patches"] = {"directory": PATCHES}
     registration = document.setdefault("nodeRegistration", {})
-    if node_name:
-        registration["name"] = node_name
-    if address:
-        registration.setdefault("kubeletExtraArgs", []).append({"name": "node-ip", "value": address})
+    if fit.node_name:
+        registration["name"] = fit.node_name
+    if fit.address:
+        registration.setdefault("kubeletExtraArgs", []).append({"name": "node-ip", "value": fit.address})
         if document["kind"] == "InitConfiguration":
-            document["localAPIEndpoint"] = {"advertiseAddress": address, "bindPort": 6443}
+            document["localAPIEndpoint"] = {"advertiseAddress": fit.address, "bindPort": 6443}
+    if fit.discovery and document["kind"] == "JoinConfiguration":
+        document["discovery"] = {
+            "bootstrapToken": {
+                "apiServerEndpoint": fit.discovery.endpoint,
+                "token": fit.discovery.token,
+                "caCertHashes": [fit.discovery.ca_hash],
+            }
+        }
 
 
-def _init(document: Document, factor: float) -> None:
+def _deadlines(document: Document, factor: float) -> None:
     timeouts = document.get("timeouts") or {}
     document["timeouts"] = {name: _seconds(float(value.removesuffix("s")) * factor) for name, value in timeouts.items()}
 
 
-def _cluster(document: Document, factor: float) -> None:
-    election = {
-        "leader-elect-lease-duration": _seconds(min(15 * factor, 120)),
-        "leader-elect-renew-deadline": _seconds(min(10 * factor, 90)),
-        "leader-elect-retry-period": _seconds(min(2 * factor, 10)),
-    }
+def _cluster(document: Document, factor: float, alone: bool) -> None:
+    if alone:
+        election = {"leader-elect": "false"}
+    else:
+        election = {
+            "leader-elect-lease-duration": _seconds(min(15 * factor, 120)),
+            "leader-elect-renew-deadline": _seconds(min(10 * factor, 90)),
+            "leader-elect-retry-period": _seconds(min(2 * factor, 10)),
+        }
     _arguments(document, "scheduler", election)
-    grace = {"node-monitor-grace-period": _seconds(50 * min(factor, 6))}
+    grace = {"node-monitor-grace-period": _seconds(50 * min(factor, LEASES))}
     _arguments(document, "controllerManager", {**election, **grace})
     local = document.setdefault("etcd", {}).setdefault("local", {})
     pace = min(factor, 10)  # etcd refuses elections over 50 s
@@ -93,7 +125,7 @@ def _cluster(document: Document, factor: float) -> None:
 
 def _kubelet(document: Document, factor: float) -> None:
     document["runtimeRequestTimeout"] = _seconds(120 * factor)
-    document["nodeLeaseDurationSeconds"] = round(40 * min(factor, 6))
+    document["nodeLeaseDurationSeconds"] = round(40 * min(factor, LEASES))
 
 
 def _arguments(document: Document, part: str, values: Mapping[str, str]) -> None:

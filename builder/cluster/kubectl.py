@@ -20,10 +20,14 @@ class Kubectl:
         limit = f"--request-timeout={self._timeout:.0f}s"
         return [str(self._cluster.kubectl), f"--kubeconfig={self._cluster.kubeconfig}", limit, *words]
 
+    @property
+    def env(self) -> dict[str, str]:
+        """kubectl's discovery cache lives and goes with the cluster."""
+        return {"HOME": str(self._cluster.directory)}
+
     def run(self, *words: str, input: str | None = None) -> Completed:
         """Never raises for kubectl's own failures: look at `.code`."""
-        env = {"HOME": str(self._cluster.directory)}  # its discovery cache lives and goes with the cluster
-        return run(self.argv(*words), env=env, input=input, check=False, timeout=self._timeout + 30)
+        return run(self.argv(*words), env=self.env, input=input, check=False, timeout=self._timeout + 30)
 
     def text(self, *words: str, input: str | None = None) -> str:
         """Standard output; NotYet with kubectl's own words when it fails."""

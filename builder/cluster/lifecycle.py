@@ -1,23 +1,28 @@
-"""A cluster's life on this machine: machines started, watched and ended; everything about it lies in its directory."""
+"""A cluster's life on this machine: laid out, started, watched and ended; everything about it lies in its directory."""
 
+import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.cluster.init import init_master
-from builder.cluster.model import Cluster, Node, NodePorts, RuntimeFacts
-from builder.cluster.smoke import CLOSED_PORT, NODE_PORT
+from builder.cluster import layout
+from builder.cluster.machines import machine_spec, prepare_node
+from builder.cluster.model import Cluster, Hardware, Network, Node, RuntimeFacts, Workload
+from builder.cluster.parallel import for_each
 from builder.cluster.state import clusters_root, load, remove, save
 from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
 from builder.machine.machine import Machine
-from builder.machine.model import Acceleration, Attachment, Firmware, Forward, MachineSpec
+from builder.machine.model import Acceleration
+from builder.machine.network import Switch
 from builder.machine.ports import release, reserve
 from builder.machine.speed import Stage, scale_of
 from builder.progress import note, step
 
-API_PORT = 6443
+Machines = dict[str, Machine]
+
 # Seconds for firmware, boot loader, kernel and services at native speed; under emulation nothing is known of the
 # guest's speed before its kernel runs, so the slowest that the scale knows is taken.
 _BOOT_SECONDS = 60.0
@@ -27,7 +32,7 @@ _LEAST_EMULATED = 5.0
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """What a new cluster is made of. `media` maps a role to its bootable file; memory in MiB."""
+    """What a new cluster is made of. `media` maps a role to its bootable file."""
 
     name: str
     media: dict[str, Path]
@@ -35,10 +40,12 @@ class ClusterPlan:
     kubernetes_version: str
     kubectl: Path
     acceleration: Acceleration
-    memory: int = 3072
-    cpus: int = 2
-    firmware: Firmware = Firmware.BIOS
-    attachment: Attachment = Attachment.CDROM
+    network: Network
+    hardware: Hardware = field(default_factory=Hardware)
+    masters: int = 1
+    workers: int = 0
+    workloads: tuple[Workload, ...] = ()
+    ssh_keys: tuple[str, ...] = ()
 
 
 def create(plan: ClusterPlan, directory: Path) -> Cluster:
@@ -48,27 +55,45 @@ def create(plan: ClusterPlan, directory: Path) -> Cluster:
             f"the cluster {plan.name} exists already", hint=f"kubeiso down --name {plan.name}, or take another --name"
         )
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ports = reserve(_locks(), directory, 3)
-    name = f"{plan.name}-master-1"
+    ports = reserve(_locks(), directory, layout.NODES * layout.PORTS)
     kubectl = directory / "kubectl"
     shutil.copy2(plan.kubectl, kubectl)
     cluster = Cluster(
         name=plan.name,
         directory=directory,
+        media={role: _linked(medium, directory / f"{role}{medium.suffix}") for role, medium in plan.media.items()},
+        hardware=plan.hardware,
+        acceleration=plan.acceleration,
+        ports=ports.first,
+        ssh_keys=plan.ssh_keys,
         runtime=plan.runtime,
         kubernetes_version=plan.kubernetes_version,
         kubectl=kubectl,
-        nodes=(
-            Node(
-                name=name,
-                role="master",
-                directory=directory / name,
-                ports=NodePorts(api=ports[0], http=ports[1], closed=ports[2]),
-            ),
-        ),
+        network=plan.network,
+        nodes=(),
+        workloads=plan.workloads,
     )
-    save(cluster)
-    return cluster
+    return extend(cluster, plan.masters, plan.workers)
+
+
+def extend(cluster: Cluster, masters: int, workers: int) -> Cluster:
+    """The cluster with so many further nodes, saved; they are not started. Each finds its metadata and its disk made."""
+    block = range(cluster.ports, cluster.ports + layout.NODES * layout.PORTS)
+    more = layout.make_nodes(cluster.name, cluster.directory, masters, workers, cluster.network, block, cluster.nodes)
+    larger = cluster.model_copy(update={"nodes": (*cluster.nodes, *more)})
+    for node in more:
+        prepare_node(larger, node)
+    save(larger)
+    return larger
+
+
+def _linked(medium: Path, target: Path) -> Path:
+    """The medium under a name in the cluster's directory: a later build replaces the file that it was, not this one."""
+    try:
+        os.link(medium.resolve(), target)
+    except OSError:  # another file system
+        return medium.absolute()
+    return target
 
 
 def _locks() -> Path:
@@ -76,33 +101,32 @@ def _locks() -> Path:
     return clusters_root() / ".ports"
 
 
-def machine_spec(plan: ClusterPlan, node: Node) -> MachineSpec:
-    forwards = ((node.ports.api, API_PORT), (node.ports.http, NODE_PORT), (node.ports.closed, CLOSED_PORT))
-    return MachineSpec(
-        name=node.name,
-        directory=node.directory,
-        medium=plan.media[node.role],
-        attachment=plan.attachment,
-        firmware=plan.firmware,
-        acceleration=plan.acceleration,
-        memory=plan.memory,
-        cpus=plan.cpus,
-        forwards=tuple(Forward(host_port=host, guest_port=guest) for host, guest in forwards),
-    )
+def start(cluster: Cluster, nodes: Sequence[Node] | None = None, *, leashed: bool = False) -> Machines:
+    """Starts the network between the nodes, where it does not run, and the nodes' machines (all, or those given).
 
-
-def start(plan: ClusterPlan, cluster: Cluster, *, leashed: bool = False) -> dict[str, Machine]:
-    """Starts every node's machine; each is ended again when one fails to start."""
-    machines: dict[str, Machine] = {}
+    Each that was started is ended again when one fails to start.
+    """
+    switch = _switch(cluster, leashed)
+    machines: Machines = {}
     try:
-        for node in cluster.nodes:
+        for node in cluster.nodes if nodes is None else nodes:
             with step(f"Starting {node.name}"):
-                machines[node.name] = Machine.start(machine_spec(plan, node), leashed=leashed, on_stage=_tell(node.name))
+                spec = machine_spec(cluster, node, switch.card)
+                machines[node.name] = Machine.start(spec, leashed=leashed, on_stage=_tell(node.name))
     except BaseException:
         for machine in machines.values():
             machine.stop(grace=0)
         raise
     return machines
+
+
+def _switch(cluster: Cluster, leashed: bool) -> Switch:
+    """The cluster's switch: the one that runs, or a new one."""
+    with suppress(CheckError):
+        running = Switch.attach(cluster.sockets)
+        if running.alive():
+            return running
+    return Switch.start(cluster.sockets, leashed=leashed)
 
 
 def _tell(name: str) -> Callable[[Stage], None]:
@@ -116,20 +140,29 @@ def _tell(name: str) -> Callable[[Stage], None]:
     return tell
 
 
-def attach(cluster: Cluster) -> dict[str, Machine]:
+def attach(cluster: Cluster) -> Machines:
     return {node.name: Machine.attach(node.directory) for node in cluster.nodes}
 
 
-def wait_ready(cluster: Cluster, machines: dict[str, Machine]) -> float:
-    """Waits until every node's services run; returns the scale by which this guest is slower than native speed."""
-    scale = 1.0
-    for node in cluster.nodes:
+def obituary(machines: Machines) -> None:
+    """Raises CheckError with QEMU's own reason as soon as one of the machines is gone."""
+    for machine in machines.values():
+        if reason := machine.obituary():
+            raise CheckError(reason)
+
+
+def wait_ready(nodes: Sequence[Node], machines: Machines) -> float:
+    """Waits until every node's services run; returns the scale by which the slowest guest is slower than native speed."""
+
+    def ready(node: Node) -> float:
         machine = machines[node.name]
         slow = 30.0 if machine.spec.acceleration.name == "tcg" else 3.0
         with step(f"Booting {node.name}"):
-            ready = machine.console().wait_stage("ready", Deadline.after(_BOOT_SECONDS, scale=slow))
-        scale = max(scale, slowness(machine, ready))
-    note(f"the guest is {scale:.1f} times slower than native; every deadline is scaled by that")
+            stage = machine.console().wait_stage("ready", Deadline.after(_BOOT_SECONDS, scale=slow * len(nodes)))
+        return slowness(machine, stage)
+
+    scale = max(for_each(nodes, ready))
+    note(f"the slowest guest is {scale:.1f} times slower than native; every deadline is scaled by that")
     return scale
 
 
@@ -138,29 +171,19 @@ def slowness(machine: Machine, ready: Stage) -> float:
     return max(scale_of(ready.cpu_ms or 0.0), _LEAST_EMULATED if machine.spec.acceleration.name == "tcg" else 1.0)
 
 
-def measured_scale(machine: Machine) -> float:
-    """The scale that an attached machine told when it came up."""
-    console = machine.console()
-    ready = console.wait_stage("ready", Deadline.after(5.0))
-    return slowness(machine, ready)
-
-
-def init(cluster: Cluster, machines: dict[str, Machine], scale: float) -> str:
-    """kubeadm init on the first master, over its console."""
-    node = cluster.masters[0]
-    console = machines[node.name].console()
-    with step(f"Logging in on {node.name}"):
-        console.login(Deadline.after(20.0, scale=scale))
-    return init_master(cluster, node, console, scale)
+def measured_scale(machines: Machines) -> float:
+    """The scale that attached machines told when they came up."""
+    found = [slowness(machine, machine.console().wait_stage("ready", Deadline.after(5.0))) for machine in machines.values()]
+    return max(found)
 
 
 def down(name: str, grace: float = 0.0) -> list[str]:
-    """Ends every machine of the cluster and removes its directory and ports; returns how each ended."""
+    """Ends every machine of the cluster, then its network; removes its directory and ports; returns how each ended."""
     cluster = load(name)
-    endings = []
-    for node in cluster.nodes:
-        with step(f"Stopping {node.name}"):
-            endings.append(f"{node.name}: {_stop(node, grace)}")
+    with step(f"Stopping {len(cluster.nodes)} machines"):
+        endings = for_each(cluster.nodes, lambda node: f"{node.name}: {_stop(node, grace)}")
+    with suppress(CheckError):
+        Switch.attach(cluster.sockets).stop()
     release(_locks(), cluster.directory)
     remove(cluster.directory)
     return endings

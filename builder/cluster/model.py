@@ -5,9 +5,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from builder.machine.model import Acceleration, Attachment, Firmware
+
 
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+MASTER, WORKER = "master", "worker"
 
 
 class NodePorts(Frozen):
@@ -18,13 +23,50 @@ class NodePorts(Frozen):
     closed: int
 
 
+class Network(Frozen):
+    """The network between the nodes. `host_ranges`: a node's range of pods follows from its number, with routes to the others."""
+
+    subnet: str
+    pods: str
+    host_ranges: bool
+
+
 class Node(Frozen):
-    """One virtual machine of the cluster; all its files lie in `directory`."""
+    """One virtual machine of the cluster; all its files lie in `directory`. `address` is the one on the cluster network."""
 
     name: str
     role: str
+    number: int
     directory: Path
     ports: NodePorts
+    address: str
+    pods: str = Field("", description="the node's range of pods; empty where a controller hands them out")
+
+
+class Hardware(Frozen):
+    """What the machines of a cluster are; memory and disk in MiB. Without a disk a node runs from memory."""
+
+    memory: int = 3072
+    worker_memory: int = 1536
+    cpus: int = 2
+    worker_cpus: int = 1
+    firmware: Firmware = Firmware.BIOS
+    attachment: Attachment = Attachment.CDROM
+    disk: int = 0
+
+    def memory_of(self, role: str) -> int:
+        return self.memory if role == MASTER else self.worker_memory
+
+    def cpus_of(self, role: str) -> int:
+        return self.cpus if role == MASTER else self.worker_cpus
+
+
+class Workload(Frozen):
+    """A DaemonSet or Deployment that the pod network brings, which must be at its desired count."""
+
+    kind: str
+    namespace: str
+    name: str
 
 
 class RuntimeFacts(Frozen):
@@ -37,14 +79,29 @@ class RuntimeFacts(Frozen):
 
 
 class Cluster(Frozen):
-    """A cluster by its state directory. `kubectl` is the client of the nodes' own version."""
+    """A cluster by its state directory. `kubectl` is the client of the nodes' own version; `media` maps a role to what it boots.
+
+    `ports` is the first of the block of ports on 127.0.0.1 that all nodes have theirs of.
+    """
 
     name: str
     directory: Path
+    media: dict[str, Path]
+    hardware: Hardware
+    acceleration: Acceleration
+    ports: int
+    ssh_keys: tuple[str, ...] = ()
     runtime: RuntimeFacts
     kubernetes_version: str
     kubectl: Path
+    network: Network
     nodes: tuple[Node, ...]
+    workloads: tuple[Workload, ...] = ()
+
+    @property
+    def sockets(self) -> Path:
+        """Where the cluster network's switch has its sockets."""
+        return self.directory / "net"
 
     @property
     def kubeconfig(self) -> Path:
@@ -52,7 +109,11 @@ class Cluster(Frozen):
 
     @property
     def masters(self) -> tuple[Node, ...]:
-        return tuple(node for node in self.nodes if node.role == "master")
+        return tuple(node for node in self.nodes if node.role == MASTER)
+
+    @property
+    def workers(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.role == WORKER)
 
     def node(self, name: str) -> Node:
         return next(node for node in self.nodes if node.name == name)

@@ -1,11 +1,11 @@
 """Checks of a cluster's own parts, after facts of kubeadm v1.36: what must be Ready, in which number, by which name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from builder.cluster.engine import Check, NotYet
 from builder.cluster.kubectl import Kubectl
-from builder.cluster.model import Cluster
+from builder.cluster.model import Cluster, Workload
 
 Object = dict[str, Any]
 _STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -47,18 +47,25 @@ class Readiness:
         self._kubectl = kubectl
 
     def checks(self) -> list[Check]:
+        workloads = self._cluster.workloads
         return [
             Check("A6b", "the API server answers /readyz", self.api, 120),
+            Check("T1", "the Service kubernetes has an address", self._service("kubernetes", "default"), 60),
+            Check("T2", "the Service kube-dns has an address", self._service("kube-dns", "kube-system"), 60),
             Check("A8", f"all {len(self._cluster.nodes)} nodes Ready, by name", self.nodes, 180),
             Check("A9", "every node takes pods", self.schedulable, 60),
             Check("A11", "etcd is healthy, one member for each master", self.etcd, 90),
             Check("A10a", "control-plane pods Ready on each master", self.control_plane, 120),
             Check("A10b", "kube-proxy at its desired count", self.kube_proxy, 120),
+            *(Check("A10n", f"{workload.name} at its desired count", self._network(workload), 180) for workload in workloads),
             Check("A10c", "CoreDNS at its desired count", self.coredns, 180),
         ]
 
     def api(self) -> str:
         return self._kubectl.text("get", "--raw", "/readyz").strip()
+
+    def _service(self, name: str, namespace: str) -> Callable[[], str]:
+        return lambda: str(self._kubectl.get("service", name, "-n", namespace)["spec"]["clusterIP"])
 
     def nodes(self) -> str:
         wanted = {node.name for node in self._cluster.nodes}
@@ -109,6 +116,17 @@ class Readiness:
         if desired != len(self._cluster.nodes) or ready != desired:
             raise NotYet(f"{ready} of {desired} ready, wanted {len(self._cluster.nodes)}")
         return f"{ready} of {desired} ready"
+
+    def _network(self, workload: Workload) -> Callable[[], str]:
+        def look() -> str:
+            status = self._kubectl.get(workload.kind, workload.name, "-n", workload.namespace)["status"]
+            desired = status.get("desiredNumberScheduled", status.get("replicas", 0))
+            ready = status.get("numberReady", status.get("readyReplicas", 0))
+            if not desired or ready != desired:
+                raise NotYet(f"{ready} of {desired} ready")
+            return f"{ready} of {desired} ready"
+
+        return look
 
     def coredns(self) -> str:
         deployment = self._kubectl.get("deployment", "coredns", "-n", "kube-system")

@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from builder.aside import write_aside
 from builder.cluster.model import Finding, Outcome, Report
 
 
@@ -57,7 +58,5 @@ def write(report: Report, directory: Path) -> tuple[Path, ...]:
     directory.mkdir(parents=True, exist_ok=True)
     files = {"report.txt": text(report), "junit.xml": junit(report), "report.json": report.model_dump_json(indent=1) + "\n"}
     for name, content in files.items():
-        aside = directory / f".{name}.part"
-        aside.write_text(content)
-        aside.replace(directory / name)
+        write_aside(directory / name, content)
     return tuple(directory / name for name in files)

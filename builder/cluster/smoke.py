@@ -8,13 +8,12 @@ from pathlib import Path
 from builder.cluster.engine import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
 from builder.cluster.model import Cluster, Node
+from builder.cluster.ports import CLOSED_PORT
 from builder.cluster.readiness import name_of
 from builder.errors import CheckError
 
-NODE_PORT = 30002
-CLOSED_PORT = 30999
 _MANIFEST = Path(__file__).with_name("smoke.yml")
-_PAGE = "Welcome to nginx!"
+PAGE = "Welcome to nginx!"
 
 
 class Smoke:
@@ -26,7 +25,7 @@ class Smoke:
 
     def checks(self) -> list[Check]:
         pages = [
-            Check("A12", f"nginx's page through the NodePort of {node.name}", self._page_of(node), 60)
+            Check("A12", f"nginx's page through the NodePort of {node.name}", self.page_of(node), 60)
             for node in self._cluster.nodes
         ]
         return [
@@ -51,12 +50,12 @@ class Smoke:
             raise NotYet("; ".join(f"{name_of(pod)} {pod['status'].get('phase')}" for pod in pods) or "no pod yet")
         return "1 of 1 available"
 
-    def _page_of(self, node: Node) -> Callable[[], str]:
+    def page_of(self, node: Node) -> Callable[[], str]:
         def look() -> str:
             body = fetch(node.ports.http)
-            if _PAGE not in body:
+            if PAGE not in body:
                 raise NotYet(f"another page came back: {body[:60]!r}")
-            return f"127.0.0.1:{node.ports.http} shows {_PAGE!r}"
+            return f"127.0.0.1:{node.ports.http} shows {PAGE!r}"
 
         return look
 
@@ -83,9 +82,9 @@ class Smoke:
 
     def by_name(self) -> str:
         body = self.in_client("curl", "-sS", "--max-time", "30", "http://nginx.smoke.svc.cluster.local/")
-        if _PAGE not in body:
+        if PAGE not in body:
             raise NotYet(f"another page came back: {body[:60]!r}")
-        return f"http://nginx shows {_PAGE!r}"
+        return f"http://nginx shows {PAGE!r}"
 
     def no_such_name(self) -> str:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from builder.aside import write_aside
 from builder.cluster.model import Cluster
 from builder.errors import InputError
 
@@ -45,9 +46,7 @@ def locked(name: str) -> Iterator[Path]:
 
 
 def save(cluster: Cluster) -> None:
-    aside = cluster.directory / ".cluster.json.part"
-    aside.write_text(cluster.model_dump_json(indent=1))
-    aside.replace(cluster.directory / "cluster.json")
+    write_aside(cluster.directory / "cluster.json", cluster.model_dump_json(indent=1))
 
 
 def load(name: str) -> Cluster:

@@ -2,37 +2,41 @@
 
 from pathlib import Path
 
-from builder.cluster import bundle, lifecycle, report
+from builder.cluster import bundle, form, lifecycle, report
+from builder.cluster.across import Across
+from builder.cluster.endurance import Endurance
 from builder.cluster.engine import Check, Engine, NotYet
 from builder.cluster.kubectl import Kubectl
-from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Cluster, Node, Report
+from builder.cluster.model import Cluster, Node, Outcome, Report
 from builder.cluster.readiness import Readiness
 from builder.cluster.smoke import Smoke
 from builder.deadline import Deadline
-from builder.errors import CheckError
 from builder.machine.machine import Machine
 from builder.progress import note
 
-SUITES = ("smoke",)
+SUITES = ("smoke", "full")
+
+
+# Checks whose passing ends a stage: first our own, then those of minikube's time-to-k8s, under its names.
+_STAGES = (
+    ("A2", "services run"), ("A6", "kubeadm init"), ("A7", "kubeadm join"), ("A8", "every node Ready"),
+    ("A10c", "command"), ("A6b", "API server"), ("T1", "Kubernetes SVC"), ("T2", "DNS SVC"), ("S2", "app running"),
+    ("A14a", "DNS answering"),
+)  # fmt: skip
 
 
 class Run:
     """One run of a suite over one cluster."""
 
-    def __init__(self, plan: ClusterPlan, cluster: Cluster, suite: str) -> None:
+    def __init__(self, cluster: Cluster, suite: str) -> None:
         self.cluster = cluster
-        self.plan = plan
         self.suite = suite
         self.machines: dict[str, Machine] = {}
         self.engine = Engine(1.0, self.alive)
-        self._timeline: list[tuple[str, float]] = []
 
     def alive(self) -> None:
         """Raises with QEMU's own reason as soon as a machine is gone."""
-        for machine in self.machines.values():
-            if reason := machine.obituary():
-                raise CheckError(reason)
+        lifecycle.obituary(self.machines)
 
     def boot(self) -> bool:
         """Machines started and their services running."""
@@ -50,21 +54,37 @@ class Run:
             for node in self.cluster.nodes
             for number, (name, command) in enumerate(self.cluster.runtime.checks, 1)
         ]
-        return self.engine.run([*proofs, Check("A6", "kubeadm init ends with exit code 0", self._init, once=True)])
+        joins = [Check("A7", f"kubeadm join ends with exit code 0 on {len(self._joining)} nodes", self._join, once=True)]
+        init = Check("A6", "kubeadm init ends with exit code 0", self._init, once=True)
+        return self.engine.run([*proofs, init, *(joins if self._joining else [])])
+
+    @property
+    def _joining(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.cluster.nodes if node != self.cluster.masters[0])
 
     def check(self) -> bool:
         kubectl = Kubectl(self.cluster)
-        return self.engine.run([*Readiness(self.cluster, kubectl).checks(), *Smoke(self.cluster, kubectl).checks()])
+        passed = self.engine.run([*Readiness(self.cluster, kubectl).checks(), *Smoke(self.cluster, kubectl).checks()])
+        if passed and self.suite == "full":
+            passed = self.engine.run([*Across(self.cluster, kubectl).checks(), *self._endurance().checks()])
+        return passed
+
+    def _endurance(self) -> Endurance:
+        return Endurance(self.cluster, self.machines, self.engine.scale, self._grown)
+
+    def _grown(self, cluster: Cluster) -> None:
+        self.cluster = cluster
 
     def power_off(self) -> bool:
         return self.engine.run([Check("A19", "the machines power off at the power button", self._power_off, once=True)])
 
     def report(self, bundle_path: Path | None) -> Report:
+        hardware = self.cluster.hardware
         return Report(
             suite=self.suite,
             runtime=self.cluster.runtime.name,
             kubernetes_version=self.cluster.kubernetes_version,
-            acceleration=f"{self.plan.acceleration.name}, {self.plan.firmware.value}, {self.plan.attachment.value}",
+            acceleration=f"{self.cluster.acceleration.name}, {hardware.firmware.value}, {hardware.attachment.value}",
             scale=self.engine.scale,
             findings=tuple(self.engine.findings),
             timeline=self._stages(),
@@ -72,7 +92,7 @@ class Run:
         )
 
     def _start(self) -> str:
-        self.machines = lifecycle.start(self.plan, self.cluster, leashed=True)
+        self.machines = lifecycle.start(self.cluster, leashed=True)
         for machine in self.machines.values():
             with machine.qmp() as qmp:
                 if (status := qmp.status()) != "running":
@@ -80,7 +100,7 @@ class Run:
         return f"{len(self.machines)} of {len(self.cluster.nodes)} running"
 
     def _ready(self) -> str:
-        self.engine.scale = lifecycle.wait_ready(self.cluster, self.machines)
+        self.engine.scale = lifecycle.wait_ready(self.cluster.nodes, self.machines)
         return f"{self.engine.scale:.1f} times slower than native"
 
     def _console(self) -> str:
@@ -103,8 +123,12 @@ class Run:
         return (ended.output.strip().splitlines() or ["exit code 0"])[0][:100]
 
     def _init(self) -> str:
-        lifecycle.init(self.cluster, self.machines, self.engine.scale)
+        form.init(self.cluster, self.machines, self.engine.scale)
         return "exit code 0, nothing of its preflight ignored"
+
+    def _join(self) -> str:
+        form.join(self.cluster, self._joining, self.machines, self.engine.scale)
+        return f"exit code 0 on {', '.join(node.name for node in self._joining)}"
 
     def _power_off(self) -> str:
         endings = [machine.stop(grace=60 * self.engine.scale) for machine in self.machines.values()]
@@ -113,23 +137,23 @@ class Run:
         return "by themselves"
 
     def _stages(self) -> tuple[tuple[str, float], ...]:
-        """The first master's own stages, then each check, all in seconds since the machine's start."""
-        checks = [(f"{f.id} {f.name}", f.began + f.seconds) for f in self.engine.findings if f.outcome.value == "passed"]
-        return tuple((name, round(seconds, 1)) for name, seconds in checks)
+        """When each stage was over, by the names that time-to-k8s gave them, in seconds since the machines' start."""
+        passed = {f.id: f.began + f.seconds for f in self.engine.findings if f.outcome is Outcome.PASSED}
+        return tuple((name, round(passed[check], 1)) for check, name in _STAGES if check in passed)
 
 
-def run_suite(plan: ClusterPlan, cluster: Cluster, suite: str, out: Path) -> Report:
+def run_suite(cluster: Cluster, suite: str, out: Path) -> Report:
     """Runs the suite and writes its report under `out`; every machine is ended whatever happens."""
-    run = Run(plan, cluster, suite)
+    run = Run(cluster, suite)
     made: Path | None = None
     try:
         if run.boot() and run.form() and run.check():
             run.power_off()
         if run.engine.failed:
-            made = bundle.collect(cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+            made = bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
     except KeyboardInterrupt:
         note("interrupted: collecting what is known so far")
-        bundle.collect(cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+        bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
         raise
     finally:
         for machine in run.machines.values():

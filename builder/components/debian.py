@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from builder.aside import write_aside
 from builder.components.mirrors import archive
 from builder.components.model import DebianPackage, Lock
 from builder.download import NotThere, Remote, fetch
@@ -34,9 +35,7 @@ def load_lock(path: Path) -> Lock:
 def save_lock(lock: Lock, path: Path) -> None:
     """Writes the lock, sorted, so that the same pins give the same bytes."""
     text = HEADER + yaml.safe_dump(lock.model_dump(mode="json"), sort_keys=True, width=120)
-    aside = path.with_suffix(".new")
-    aside.write_text(text)
-    aside.replace(path)
+    write_aside(path, text)
 
 
 def pinned(set_name: str, lock: Lock) -> list[DebianPackage]:

@@ -28,7 +28,7 @@ SOFT = re.compile(rb"\0softdep=([^\0]*)")
 def kernel_tree(packages: Tree, description: KernelDescription, work: Path) -> Tree:
     """The kernel image's files from the unpacked names of a linux-image package; `work` takes the files made on the way.
 
-    Raises BuildError when the packages hold no kernel or several.
+    Raises BuildError when the packages hold no kernel or several, or no module that is to be kept.
     """
     kernel = _only([name for name in packages.under("boot") if name.startswith("boot/vmlinuz-")], "boot/vmlinuz-*")
     version = kernel.removeprefix("boot/vmlinuz-")
@@ -52,7 +52,7 @@ def _only(names: list[str], what: str) -> str:
 def extract_modules(packages: Tree, version: str, description: KernelDescription, root: Path) -> dict[str, int]:
     """Writes the modules that the description keeps, and those that they need, uncompressed below `root`.
 
-    Returns the kept modules' paths below kernel/ and sizes in bytes.
+    Returns the kept modules' paths below kernel/ and sizes in bytes. Raises BuildError where none is kept.
     """
     base = f"{MODULES}/{version}"
     every = {
@@ -72,6 +72,12 @@ def extract_modules(packages: Tree, version: str, description: KernelDescription
         write_module(root / base / "kernel" / f"{path}.ko", data)
         kept[path] = len(data)
         todo += [by_name[name] for name in needs(data) if name in by_name]
+    if not kept:
+        raise BuildError(
+            f"pkg/kernel keeps no module of Linux {version}",
+            why=f"its packages have {len(every)}, and `keep` and `drop` leave none",
+            hint="mend `keep` and `drop` in pkg/kernel/image.yml: a node needs modules to find its medium",
+        )  # fmt: skip
     link_lib(root)
     copy_lists(packages, base, root, kept)
     return dict(sorted(kept.items()))

@@ -45,13 +45,21 @@ def probe(store: Store, kernel: Path, initrd: Path) -> Acceleration:
     `initrd` is one made by `probe_initrd`. The result is kept for this boot of the host, this kernel and this QEMU.
     The environment variable KUBEISO_ACCEL=kvm|tcg decides instead. Raises InputError for another value, ToolMissing without QEMU.
     """
-    if forced := os.environ.get(OVERRIDE):
-        if forced not in ("kvm", "tcg"):
-            raise InputError(f"{OVERRIDE}={forced} is neither kvm nor tcg", hint=f"unset {OVERRIDE} to have it found out")
-        return _told(Acceleration(name=forced, reason=f"{OVERRIDE} says so"))
+    if decided := forced():
+        return decided
     version = run([PROGRAM, "--version"]).stdout.partition("\n")[0]
     key = key_of("acceleration", version, os.uname().release, boot_id())
     return _told(Acceleration.model_validate(store.once(key, lambda: _decide(store, kernel, initrd).model_dump())))
+
+
+def forced() -> Acceleration | None:
+    """What KUBEISO_ACCEL decides: then there is nothing to prepare for a probe. Raises InputError for neither kvm nor tcg."""
+    named = os.environ.get(OVERRIDE)
+    if not named:
+        return None
+    if named not in ("kvm", "tcg"):
+        raise InputError(f"{OVERRIDE}={named} is neither kvm nor tcg", hint=f"unset {OVERRIDE} to have it found out")
+    return _told(Acceleration(name=named, reason=f"{OVERRIDE} says so"))
 
 
 def probe_initrd(program: Path, target: Path) -> None:

@@ -1,35 +1,35 @@
-"""Starts QEMU: what has to lie in a machine's directory, the process in the background, and the leash to who started it."""
+"""Starts QEMU: what has to lie in a machine's directory, and the process in the background."""
 
 import os
 import shlex
 import shutil
-from contextlib import ExitStack
 from pathlib import Path
-from subprocess import PIPE
 
-from builder.errors import BuildError, InputError, ToolMissing
+from builder.aside import aside
+from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine.model import Firmware, MachineSpec
 from builder.machine.process import Identity, identify
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS, command, image_format
-from builder.run import Completed, run, spawn
+from builder.run import Completed, run
 
 SOCKET_PATH = 107
 """Bytes that the path of a unix socket may have: sun_path less its final zero, unix(7)."""
-
-# Ends the process whose id is in the file $1 and whose command line names $2, once stdin is at its end or SIGTERM comes.
-_LEASH = (
-    'end() { pid=$(cat "$1" 2>/dev/null) && grep -qsF -- "$2" "/proc/$pid/cmdline" && kill -TERM "$pid"; exit 0; };'
-    'trap \'end "$1" "$2"\' TERM INT HUP; while read -r _; do :; done; end "$1" "$2"'
-)
 
 
 def prepare(spec: MachineSpec) -> None:
     """Makes the directory of a machine that does not run, with its private firmware variables and its overlay.
 
-    Raises InputError for a medium that is not there or a directory with too long a name, ToolMissing without OVMF.
+    Raises InputError for a file that is not there or a directory with too long a name, ToolMissing without OVMF, and CheckError
+    where the switch of its cluster does not run: QEMU would start without a word, and stay unplugged.
     """
     if not spec.medium.is_file():
         raise InputError(f"there is no medium {spec.medium}", hint="build one first: kubeiso build")
+    for what, path in (("metadata volume", spec.metadata), ("state disk", spec.state_disk)):
+        if path and not path.is_file():
+            raise InputError(f"there is no {what} {path}")
+    if spec.cluster_network and not spec.cluster_network.socket.exists():
+        why = f"there is no {spec.cluster_network.socket}"
+        raise CheckError(f"the cluster's network, which {spec.name} is to be plugged into, does not run", why=why)
     if len(os.fsencode(spec.console_socket)) > SOCKET_PATH:
         why = f"a unix socket's path has at most {SOCKET_PATH} bytes, and {spec.console_socket} has more"
         raise InputError("the machine's directory has too long a name", why=why, hint="choose a shorter one")
@@ -57,13 +57,6 @@ def launch(spec: MachineSpec) -> Identity:
     return identity
 
 
-def leash(spec: MachineSpec) -> ExitStack:
-    """Ties the machine to this program: however this program ends, the machine ends too. So it does when the stack is closed."""
-    stack = ExitStack()
-    stack.enter_context(spawn(["sh", "-c", _LEASH, "sh", spec.pid_file, spec.directory], stdin=PIPE))
-    return stack
-
-
 def last_words(spec: MachineSpec, count: int = 10) -> tuple[str, ...]:
     """The last lines that QEMU wrote to its log."""
     try:
@@ -73,7 +66,6 @@ def last_words(spec: MachineSpec, count: int = 10) -> tuple[str, ...]:
 
 
 def _dead_on_arrival(spec: MachineSpec, done: Completed) -> BuildError:
-
     said = (*done.stderr.strip().splitlines(), *last_words(spec))
     return BuildError(
         f"QEMU could not start the machine {spec.name}", why=f"it ended at once with exit code {done.code}",
@@ -89,6 +81,5 @@ def _copy_variables(target: Path) -> None:
 
 
 def _make_overlay(medium: Path, overlay: Path) -> None:
-    aside = overlay.with_suffix(".part")
-    run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", medium, "-F", image_format(medium), aside])
-    aside.replace(overlay)
+    with aside(overlay) as made:
+        run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", medium, "-F", image_format(medium), made])

@@ -1,17 +1,18 @@
 """A virtual machine that runs: started, found again from its directory alone, watched, and ended."""
 
 import json
-import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from builder.aside import write_aside
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.console import Console
 from builder.machine.diagnose import diagnose
-from builder.machine.launch import last_words, launch, leash, prepare
+from builder.machine.launch import last_words, launch, prepare
+from builder.machine.leash import leash
 from builder.machine.model import Frozen, MachineSpec
 from builder.machine.process import Identity, Process, identify
 from builder.machine.qmp import Qmp
@@ -57,16 +58,20 @@ class Machine:
 
         It outlives this program, unless it is `leashed`. Raises InputError, ToolMissing, or BuildError with QEMU's own words.
         """
-        spec = spec.model_copy(update={"directory": spec.directory.absolute(), "medium": spec.medium.absolute()})
+        spec = spec.absolute()
         if (spec.directory / STATE).exists() and cls.attach(spec.directory).alive():
             raise CheckError(f"the machine {spec.name} runs already", hint="end it first: kubeiso down")
         prepare(spec)
         _save(State(spec=spec))
-        state = State(spec=spec, identity=launch(spec))
-        _save(state)
-        machine = cls(state)
+        with ExitStack() as stack:
+            tie = stack.enter_context(leash(spec.pid_file, spec.directory)) if leashed else ExitStack()
+            state = State(spec=spec, identity=launch(spec))
+            _save(state)
+            machine = cls(state)
+            machine._leash = tie
+            stack.pop_all()
         try:
-            machine._begin(leashed, on_stage or (lambda _: None))
+            machine._begin(on_stage or (lambda _: None))
         except BaseException:
             machine.stop(grace=0)
             raise
@@ -152,11 +157,26 @@ class Machine:
         with self.qmp() as qmp:
             qmp.screendump(path)
 
+    def set_link(self, name: str, up: bool) -> None:
+        """Pulls the cable of a NIC ("access" or "cluster", see qemu.py), or puts it back; the guest sees its carrier go and come.
+
+        It lasts until the machine is started again. Raises CheckError for a NIC that the machine does not have.
+        """
+        with self.qmp() as qmp:
+            qmp.set_link(name, up=up)
+
+    def pause(self) -> None:
+        """Holds the guest's processors until `resume`."""
+        with self.qmp() as qmp:
+            qmp.execute("stop")
+
+    def resume(self) -> None:
+        with self.qmp() as qmp:
+            qmp.execute("cont")
+
     # Within
 
-    def _begin(self, leashed: bool, on_stage: Callable[[Stage], None]) -> None:
-        if leashed:
-            self._leash = leash(self.spec)
+    def _begin(self, on_stage: Callable[[Stage], None]) -> None:
         self.console(on_stage)
         with self.qmp() as qmp:
             qmp.execute("cont")
@@ -179,10 +199,8 @@ class Machine:
             with suppress(CheckError):
                 if seconds and (reason := self._ask(command, seconds)):
                     return Ending(how=command.removeprefix("system_"), reason=reason)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            self._process.send(number)
-            if self._process.ended(PATIENCE):
-                return Ending(how=number.name)
+        if number := self._process.end(PATIENCE):
+            return Ending(how=number.name)
         raise CheckError(f"QEMU of {self.spec.name} (process {self.pid}) can't be ended")
 
     def _ask(self, command: str, seconds: float) -> str | None:
@@ -205,7 +223,4 @@ def _console_is_free(qmp: Qmp) -> bool:
 
 
 def _save(state: State) -> None:
-    target = state.spec.directory / STATE
-    aside = target.with_suffix(".part")
-    aside.write_text(state.model_dump_json(indent=1))
-    aside.replace(target)
+    write_aside(state.spec.directory / STATE, state.model_dump_json(indent=1))

@@ -48,10 +48,31 @@ class Forward(Frozen):
     guest_port: int
 
 
+class SwitchKind(StrEnum):
+    """Who carries a cluster's network: the program vde_switch, or our own switch (builder/machine/switch.py)."""
+
+    VDE = "vde"
+    OWN = "own"
+
+
+class ClusterCard(Frozen):
+    """What a machine's second NIC is plugged into: the switch that has its files in `directory`."""
+
+    directory: Path
+    kind: SwitchKind
+
+    @property
+    def socket(self) -> Path:
+        """vde_switch wants a directory for its sockets; ours has one socket."""
+        return self.directory / ("vde" if self.kind is SwitchKind.VDE else "switch.sock")
+
+
 class MachineSpec(Frozen):
     """All that decides QEMU's command line. Files and sockets of the machine live in `directory`. Memory in MiB.
 
     With `outbound` the guest reaches the host and what the host reaches; without it, only the forwards work.
+    `metadata` is a volume with the label cidata, attached read-only; `state_disk` a raw file that the guest keeps its state on.
+    With `capture` all that passes a NIC is written to a file beside the console's log (pcap).
     """
 
     name: str
@@ -64,6 +85,10 @@ class MachineSpec(Frozen):
     cpus: int = 2
     forwards: tuple[Forward, ...] = ()
     outbound: bool = False
+    cluster_network: ClusterCard | None = None
+    metadata: Path | None = None
+    state_disk: Path | None = None
+    capture: bool = False
     extra: tuple[str, ...] = ()
 
     @property
@@ -97,6 +122,18 @@ class MachineSpec(Frozen):
     @property
     def firmware_variables(self) -> Path:
         return self.directory / "OVMF_VARS.fd"
+
+    def absolute(self) -> "MachineSpec":
+        """The same with whole paths: QEMU in the background works in another directory."""
+        changed = {name: path.absolute() for name, path in self if isinstance(path, Path)}
+        card = self.cluster_network
+        if card:
+            card = card.model_copy(update={"directory": card.directory.absolute()})
+        return self.model_copy(update={**changed, "cluster_network": card})
+
+    def capture_file(self, netdev: str) -> Path:
+        """Where what passes a NIC goes, in tcpdump's format."""
+        return self.directory / f"{netdev}.pcap"
 
     @property
     def overlay(self) -> Path | None:

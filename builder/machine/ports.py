@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from builder.aside import write_aside
 from builder.errors import BuildError
 from builder.machine.model import Frozen
 
@@ -94,6 +95,4 @@ def _living(locks: Path) -> list[Ports]:
 
 
 def _write(locks: Path, reserved: list[Ports]) -> None:
-    aside = locks / "ports.part"
-    aside.write_text(json.dumps([ports.model_dump(mode="json") for ports in reserved], indent=1))
-    aside.replace(locks / "ports.json")
+    write_aside(locks / "ports.json", json.dumps([ports.model_dump(mode="json") for ports in reserved], indent=1))

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import weakref
 from pathlib import Path
 
 from builder.machine.model import Frozen
@@ -37,6 +38,7 @@ class Process:
     def __init__(self, pid: int, descriptor: int) -> None:
         self.pid = pid
         self._descriptor = descriptor
+        self._closing = weakref.finalize(self, os.close, descriptor)
 
     @classmethod
     def find(cls, identity: Identity, mark: str) -> "Process | None":
@@ -58,8 +60,17 @@ class Process:
         if not self.ended():
             signal.pidfd_send_signal(self._descriptor, number)
 
+    def end(self, patience: float) -> signal.Signals | None:
+        """Sends SIGTERM, then SIGKILL, and waits `patience` seconds after each; returns what ended it, None where nothing did."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self.send(number)
+            if self.ended(patience):
+                return number
+        return None
+
     def close(self) -> None:
-        os.close(self._descriptor)
+        """Lets go of it; it can't be asked any more. Whoever forgets this does no harm."""
+        self._closing()
 
 
 def _command_line(pid: int) -> str:

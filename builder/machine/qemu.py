@@ -5,7 +5,7 @@ import json
 import uuid
 from pathlib import Path
 
-from builder.machine.model import Attachment, Firmware, MachineSpec
+from builder.machine.model import Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
 
 PROGRAM = "qemu-system-x86_64"
 
@@ -16,6 +16,9 @@ OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 # Formats of disk files by the ends of their names; all else is taken as raw.
 FORMATS = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhd": "vpc", ".vdi": "vdi"}
 
+ACCESS, CLUSTER = "access", "cluster"
+"""The NICs by the names of their netdevs, which `set_link` takes."""
+
 _NAMESPACE = uuid.UUID("5d0d8c3e-7f2b-5d0b-9a57-6b7562650000")
 
 
@@ -23,14 +26,15 @@ def command(spec: MachineSpec) -> list[str]:
     """The whole argument list: a paused machine in the background, with console, QMP and logs in its directory.
 
     It has a serial console on a unix socket that is also logged from the first byte, QMP on another socket, a screen for
-    screendumps, and one NIC behind QEMU's own NAT. Reboots work: nothing turns a reset into an end.
+    screendumps, and one NIC behind QEMU's own NAT; a second NIC, metadata and a state disk where the specification has them.
+    Reboots work: nothing turns a reset into an end.
     """
     return [
         PROGRAM, "-name", f"guest={_option(spec.name)}", "-uuid", str(machine_id(spec)),
         "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *spec.acceleration.to_qemu(),
         "-smp", str(spec.cpus), "-m", str(spec.memory), "-rtc", "base=utc",
         "-display", "none", "-device", "VGA",
-        *_channels(spec), *_firmware(spec), *_medium(spec), *_network(spec),
+        *_channels(spec), *_firmware(spec), *_medium(spec), *_volumes(spec), *_network(spec),
         "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
         *_process(spec), *spec.extra,
     ]  # fmt: skip
@@ -91,18 +95,54 @@ def _medium(spec: MachineSpec) -> list[str]:
             return [*block, "-device", "virtio-blk-pci,drive=medium,bootindex=1"]
 
 
-def _block(name: str, driver: str, path: Path, *, read_only: bool) -> str:
-    file = {"driver": "file", "filename": str(path), "read-only": read_only}
-    return json.dumps({"driver": driver, "node-name": name, "read-only": read_only, "file": file})
+def _volumes(spec: MachineSpec) -> list[str]:
+    """Disks after the medium. The guest finds them by their labels; their serials are for /dev/disk/by-id and for people.
+
+    The state disk is written back (QEMU's default): what the guest flushes is on the host's disk, as a power cut needs it.
+    """
+    words = []
+    if spec.metadata:
+        words += _volume("metadata", spec.metadata, serial="cidata", read_only=True)
+    if spec.state_disk:
+        words += _volume("state", spec.state_disk, serial="state", read_only=False)
+    return words
+
+
+def _volume(name: str, path: Path, *, serial: str, read_only: bool) -> list[str]:
+    discard = {} if read_only else {"discard": "unmap"}
+    block = _block(name, "raw", path, read_only=read_only, **discard)
+    return ["-blockdev", block, "-device", f"virtio-blk-pci,drive={name},serial={serial}"]
+
+
+def _block(name: str, driver: str, path: Path, *, read_only: bool, **options: str) -> str:
+    file = {"driver": "file", "filename": str(path), "read-only": read_only, **options}
+    return json.dumps({"driver": driver, "node-name": name, "read-only": read_only, **options, "file": file})
 
 
 def _network(spec: MachineSpec) -> list[str]:
     # restrict: without `outbound` the guest reaches neither the host nor anything beyond it; the forwards work all the same.
-    options = ["user", "id=access", f"restrict={'off' if spec.outbound else 'on'}"]
+    options = ["user", f"id={ACCESS}", f"restrict={'off' if spec.outbound else 'on'}"]
     options += [f"hostfwd=tcp:127.0.0.1:{forward.host_port}-:{forward.guest_port}" for forward in spec.forwards]
+    words = _card(spec, ACCESS, 0, ",".join(options))
+    if spec.cluster_network:
+        words += _card(spec, CLUSTER, 1, plug(spec.cluster_network))
+    return words
+
+
+def plug(card: ClusterCard) -> str:
+    """The value of -netdev that plugs a machine into a cluster's switch."""
+    socket = _option(card.socket)
+    if card.kind is SwitchKind.VDE:
+        return f"vde,id={CLUSTER},sock={socket},mode=0600"
+    return f"stream,id={CLUSTER},server=off,addr.type=unix,addr.path={socket}"
+
+
+def _card(spec: MachineSpec, name: str, index: int, netdev: str) -> list[str]:
     # An empty romfile: no network boot, which would take its time before the medium's turn.
-    device = f"virtio-net-pci,netdev=access,mac={mac_address(spec, 0)},romfile="
-    return ["-netdev", ",".join(options), "-device", device]
+    words = ["-netdev", netdev, "-device", f"virtio-net-pci,netdev={name},mac={mac_address(spec, index)},romfile="]
+    if spec.capture:
+        words += ["-object", f"filter-dump,id=capture-{name},netdev={name},file={_option(spec.capture_file(name))}"]
+    return words
 
 
 def _process(spec: MachineSpec) -> list[str]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,8 +16,10 @@ from builder.progress import step
 from builder.run import run
 from builder.store import Digest, Store, file_digest
 from builder.tarball import EPOCH
+from builder.workplace import sweep, workdir
 
 LABEL = re.compile(r"[A-Z0-9_]{1,32}")  # ISO 9660 d-characters, ECMA-119 section 8.4.8
+ASIDE = ".kubeiso-iso-"
 CORE_IMAGE = "/boot/grub/eltorito.img"
 FIXED_TIME = time.strftime("%Y%m%d%H%M%S00", time.gmtime(EPOCH))
 EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"  # GPT partition types: UEFI specification, section 5.3.3
@@ -87,10 +88,11 @@ def written(path: Path, text: str) -> Path:
 
 
 def write_iso(target: Path, label: str, files: Mapping[str, Path], efi: Path) -> None:
-    """Writes the ISO aside and renames it."""
+    """Writes the ISO aside and renames it; what a killed run left there is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as aside:
-        made = Path(aside) / target.name
+    sweep(target.parent, ASIDE)
+    with workdir(target.parent, ASIDE) as aside:
+        made = aside / target.name
         run(xorriso_argv(made, label, files, efi), env={"SOURCE_DATE_EPOCH": str(EPOCH)})
         made.replace(target)
 

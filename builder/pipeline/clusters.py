@@ -1,12 +1,12 @@
 """From a plan to what a cluster on this machine boots from."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from builder.cluster.layout import network as between
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import RuntimeFacts
+from builder.cluster.model import Hardware, RuntimeFacts, Workload
 from builder.machine.accel import probe, probe_initrd
-from builder.machine.model import Acceleration, Attachment, Firmware
+from builder.machine.model import Acceleration
 from builder.pipeline.build import build_role, parts
 from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.parts import INITRD
@@ -17,34 +17,37 @@ from builder.recipe.model import Role
 from builder.store import Digest, Store
 
 
-@dataclass(frozen=True)
-class Hardware:
-    """What the machines of a cluster are to be; memory in MiB."""
-
-    memory: int = 3072
-    cpus: int = 2
-    firmware: Firmware = Firmware.BIOS
-    attachment: Attachment = Attachment.CDROM
-
-
 def cluster_plan(
-    project: Project, recipe: Path, store: Store, out: Path, options: BuildOptions, *, name: str, hardware: Hardware
+    project: Project,
+    recipe: Path,
+    store: Store,
+    out: Path,
+    options: BuildOptions,
+    *,
+    name: str,
+    hardware: Hardware,
+    masters: int = 1,
+    workers: int = 0,
 ) -> ClusterPlan:
-    """Builds the master's ISO, finds out how machines run here, and takes the client of the nodes' version."""
-    made = plan(project, recipe, (Role.MASTER,), options)
+    """Builds an ISO for each role that the cluster has, finds out how machines run here, and takes the nodes' own kubectl."""
+    roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
+    made = plan(project, recipe, roles, options)
     found = parts(project, made, store, options)
-    built = build_role(made, Role.MASTER, found, store, out, options)
+    built = [build_role(made, role, found, store, out, options) for role in roles]
+    network = made.recipe.network
     return ClusterPlan(
         name=name,
-        media={Role.MASTER.value: built.media.path.absolute()},
+        media={one.role.value: one.media.path.absolute() for one in built},
         runtime=facts(made),
         kubernetes_version=made.recipe.kubernetes.version,
         kubectl=store.path(found.components["kubernetes"].files["kubectl"]),
-        acceleration=acceleration(store, built.media.kernel, found.components[INITRD].files["initrd"]),
-        memory=hardware.memory,
-        cpus=hardware.cpus,
-        firmware=hardware.firmware,
-        attachment=hardware.attachment,
+        acceleration=acceleration(store, built[0].media.kernel, found.components[INITRD].files["initrd"]),
+        network=between(network.pod_subnet, network.service_subnet, host_ranges=made.network.host_ranges),
+        hardware=hardware,
+        masters=masters,
+        workers=workers,
+        workloads=tuple(Workload(**workload.model_dump()) for workload in made.network.workloads),
+        ssh_keys=made.recipe.ssh.authorized_keys,
     )
 
 

@@ -16,6 +16,7 @@ from builder.components.mirrors import archive
 from builder.components.registry import find
 from builder.components.toolchain import c_toolchain, go, network
 from builder.errors import KubeisoError, ToolMissing
+from builder.machine.accel import forced
 from builder.machine.model import Acceleration
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS
 from builder.media.grub import LIBRARY, check_installed
@@ -59,6 +60,7 @@ def examine(project: Project, store: Store, *, probe: bool) -> list[Finding]:
     findings = [_tool(name, "build") for name in BUILD_TOOLS] + [_tool(name, "up, test, boot") for name in RUN_TOOLS]
     findings += [_try("GRUB's modules", "build", _grub), _try("C libraries", "build", lambda: _libraries(project))]
     findings += [_try("Go toolchain", "build", lambda: go().version), _ovmf(), _linuxkit(), _disk(store), _memory()]
+    findings.append(_try("mke2fs", "nodes with a disk", lambda: tool("mke2fs"), State.WANTING))
     findings += [_source("Debian packages", lambda: f"{archive('main')}/dists/stable/InRelease"), _modules()]
     if probe:
         findings.append(_try("acceleration", "up, test", lambda: _acceleration(project, store), State.WANTING))
@@ -164,7 +166,9 @@ def _acceleration(project: Project, store: Store) -> str:
 
 
 def probed(project: Project, store: Store) -> Acceleration:
-    """How machines run here; fetches the kernel and builds the probe where they are not in the cache."""
+    """How machines run here; fetches the kernel and builds the probe where they are needed and not in the cache."""
+    if decided := forced():
+        return decided
     program = find(INITRD, store, project).files["initrd"]
     kernel = kernel_image(project, store)
     return acceleration(store, kernel, program)

@@ -2,10 +2,10 @@
 
 import importlib.metadata
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from builder.aside import write_aside
 from builder.components.toolchain import go
 from builder.errors import ToolMissing
 from builder.media.layers import squashfs_version
@@ -22,10 +22,10 @@ def write_beside(built: Built, parts: Parts, store: Store, out: Path, stem: str)
     """Writes STEM.yml, .iso.sha256, .spdx.json and .build.json; each appears only when it is whole. parts: those of the role."""
     media, tools = built.media, tool_versions()
     modules = linked({file for files in programs(parts).values() for file in files.values()}, store)
-    _replace(out / f"{stem}.yml", built.document.to_yaml())
-    _replace(out / f"{stem}.iso.sha256", f"{media.sha256.removeprefix('sha256:')}  {media.path.name}\n")
-    _replace(out / f"{stem}.spdx.json", _json(sbom(built, parts, modules, tools, stem)))
-    _replace(out / f"{stem}.build.json", _json(record(built, parts, store, tools)))
+    write_aside(out / f"{stem}.yml", built.document.to_yaml())
+    write_aside(out / f"{stem}.iso.sha256", f"{media.sha256.removeprefix('sha256:')}  {media.path.name}\n")
+    write_aside(out / f"{stem}.spdx.json", _json(sbom(built, parts, modules, tools, stem)))
+    write_aside(out / f"{stem}.build.json", _json(record(built, parts, store, tools)))
 
 
 def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> dict[str, Any]:
@@ -75,9 +75,3 @@ def _blob(digest: Digest, store: Store) -> dict[str, Any]:
 
 def _json(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")  # another build may write the same file at the same time
-    aside.write_text(text)
-    aside.replace(path)

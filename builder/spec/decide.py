@@ -7,14 +7,14 @@ from pathlib import Path
 from builder.errors import InputError
 from builder.oci import Image
 from builder.recipe.model import Recipe, Role
-from builder.spec.kubeadm import init_config
+from builder.spec.kubeadm import init_config, join_config
 from builder.spec.model import Entry, ImageSpec, NodeFile, PodNetwork, Runtime
 from builder.spec.needs import Needs
 
 # A failed lease must not stop a node that has no cable.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
 _ONBOOT_SETTINGS = {
-    "dhcpcd": {**_OPTIONAL, "command": ["/usr/sbin/dhcpcd", "--nobackground", "-f", "/dhcpcd.conf", "-1", "-t", "30"]},
+    "dhcpcd": {**_OPTIONAL, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
 _SYSCTL = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
 
@@ -46,7 +46,7 @@ def decide(
         init=(*(reference[name] for name in need.init), image_store.reference),
         onboot=tuple(Entry(name=n, image=reference[n], settings=_ONBOOT_SETTINGS.get(n, {})) for n in need.onboot),
         services=tuple(_services(recipe, need, reference)),
-        files=(*_node_files(recipe, role, runtime, network), *_recipe_files(recipe, folder)),
+        files=(*_node_files(recipe, role, runtime, network, images), *_recipe_files(recipe, folder)),
         container_images=tuple(images[name].reference for name in need.containers),
         console_login=console_login,
     )
@@ -65,20 +65,39 @@ def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iter
         yield Entry(name=service.name, image=image, settings=dict(service.linuxkit))
 
 
-def _node_files(recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork) -> Iterable[NodeFile]:
+def _node_files(
+    recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, images: Mapping[str, Image]
+) -> Iterable[NodeFile]:
     modules = sorted({*runtime.modules, *network.modules})
     sysctl = {**_SYSCTL, **network.sysctl}
     yield NodeFile(path="etc/os-release", contents=_os_release(recipe))
     yield NodeFile(path="etc/modules-load.d/20-kubeiso.conf", contents="".join(f"{name}\n" for name in modules))
     yield NodeFile(path="etc/sysctl.d/10-kubeiso.conf", contents="".join(f"{k} = {v}\n" for k, v in sorted(sysctl.items())))
-    yield NodeFile(path="etc/kubeadm", directory=True, mode="0755")
-    if role is Role.MASTER:
-        yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime))
-    values = {"{node_pod_subnet}": _first_node_subnet(recipe.network.pod_subnet), "{pod_subnet}": recipe.network.pod_subnet}
+    # Where networks, and add-ons in the cluster, can write their configuration.
+    yield NodeFile(path="etc/cni/net.d", symlink="/var/lib/cni/net.d")
+    yield NodeFile(path="etc/pod-network", directory=True, mode="0755")
+    yield from _kubeadm_files(recipe, role, runtime, network)
+    values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
     if recipe.ssh.authorized_keys:
         keys = "".join(f"{key.strip()}\n" for key in recipe.ssh.authorized_keys)
         yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
+
+
+def _kubeadm_files(recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork) -> Iterable[NodeFile]:
+    """What kubeadm reads; a master that is not the first one joins, too."""
+    yield NodeFile(path="etc/kubeadm", directory=True, mode="0755")
+    master = role is Role.MASTER
+    if master:
+        yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime, network))
+    yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(runtime))
+
+
+def _values(recipe: Recipe, images: Mapping[str, Image]) -> dict[str, str]:
+    """What stands for a name in braces in the files of descriptions; {image.NAME} is the image of a folder of pkg/."""
+    subnet = recipe.network.pod_subnet
+    named = {f"{{image.{name}}}": image.name for name, image in images.items()}
+    return {"{node_pod_subnet}": _first_node_subnet(subnet), "{pod_subnet}": subnet, **named}
 
 
 def _recipe_files(recipe: Recipe, folder: Path) -> Iterable[NodeFile]:
@@ -101,7 +120,7 @@ def _filled(file: NodeFile, values: Mapping[str, str]) -> NodeFile:
 
 
 def _first_node_subnet(pods: str) -> str:
-    """The range that kube-controller-manager gives the first node: the first /24 of the pods' subnet."""
+    """The range of a node that nobody gave one: the first /24 of the pods' subnet."""
     network = ipaddress.ip_network(pods)
     return str(next(network.subnets(new_prefix=24))) if network.prefixlen < 24 else pods
 

@@ -1,14 +1,15 @@
-"""kubeadm's configuration (kubeadm.k8s.io/v1beta4) for a master, as the image carries it.
+"""kubeadm's configuration (kubeadm.k8s.io/v1beta4), as the image carries it.
 
 Field names: cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go and staging/src/k8s.io/kubelet/config/v1beta1/types.go of v1.36.3.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from builder.recipe.model import Recipe
-from builder.spec.model import Runtime
+from builder.spec.model import PodNetwork, Runtime
 
 # kubeadm's own defaults in seconds, three times as long: a first start on a slow disk or under emulation is no failure.
 _TIMEOUTS = {
@@ -17,26 +18,35 @@ _TIMEOUTS = {
 }  # fmt: skip
 
 
-def init_config(recipe: Recipe, runtime: Runtime) -> str:
+def init_config(recipe: Recipe, runtime: Runtime, network: PodNetwork) -> str:
     """The YAML documents for `kubeadm init --config`."""
-    documents = (_init(runtime), _cluster(recipe), _kubelet(recipe, runtime), _proxy(recipe))
+    documents = (_node("InitConfiguration", runtime), _cluster(recipe, network), _kubelet(recipe, runtime), _proxy(recipe))
     return yaml.safe_dump_all(documents, sort_keys=False)
 
 
-def _init(runtime: Runtime) -> dict[str, Any]:
+def join_config(runtime: Runtime) -> str:
+    """What is known beforehand of `kubeadm join --config`; which cluster to join (`discovery`) has to be added."""
+    return yaml.safe_dump(_node("JoinConfiguration", runtime), sort_keys=False)
+
+
+def _node(kind: str, runtime: Runtime) -> dict[str, Any]:
     return {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
-        "kind": "InitConfiguration",
+        "kind": kind,
         "nodeRegistration": {
             "criSocket": runtime.socket,
             "imagePullPolicy": "IfNotPresent",
-            "kubeletExtraArgs": [{"name": n, "value": v} for n, v in sorted(runtime.kubelet_arguments.items())],
+            "kubeletExtraArgs": _arguments(runtime.kubelet_arguments),
         },
         "timeouts": {name: f"{seconds}s" for name, seconds in _TIMEOUTS.items()},
     }
 
 
-def _cluster(recipe: Recipe) -> dict[str, Any]:
+def _arguments(values: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in sorted(values.items())]
+
+
+def _cluster(recipe: Recipe, network: PodNetwork) -> dict[str, Any]:
     return {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
@@ -50,6 +60,8 @@ def _cluster(recipe: Recipe) -> dict[str, Any]:
             "serviceSubnet": recipe.network.service_subnet,
         },
         "apiServer": {"certSANs": ["127.0.0.1", "localhost"]},
+        # Where the nodes' plan has the ranges, a controller with an order of its own must not give out others.
+        "controllerManager": {"extraArgs": _arguments({"allocate-node-cidrs": str(not network.host_ranges).lower()})},
     }
 
 
@@ -71,4 +83,6 @@ def _proxy(recipe: Recipe) -> dict[str, Any]:
         "kind": "KubeProxyConfiguration",
         "mode": recipe.network.proxy_mode,
         "clusterCIDR": recipe.network.pod_subnet,
+        # In nftables mode the default is the Node's own address alone, and access from outside may come in by another card.
+        "nodePortAddresses": ["0.0.0.0/0"],
     }

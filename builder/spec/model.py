@@ -14,7 +14,7 @@ class Frozen(BaseModel):
 
 
 class NodeFile(Frozen):
-    """A file of the node's root. In descriptions, {name} in `contents` stands for a decided value (see values.py)."""
+    """A file of the node's root. In descriptions, {name} in `contents` stands for a decided value (see decide.py)."""
 
     path: str
     contents: str | None = None
@@ -48,14 +48,28 @@ class Runtime(Frozen):
     logs: tuple[str, ...] = Field((), description="the runtime's log files on the node")
 
 
+class Workload(Frozen):
+    """What runs in the cluster and has to be ready before pods can talk across nodes."""
+
+    kind: Literal["daemonset", "deployment"]
+    namespace: str
+    name: str
+
+
 class PodNetwork(Frozen):
     """networks/NAME.yml: the pod network."""
 
     title: str
+    init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
+    onboot: tuple[str, ...] = Field((), description="folders of pkg/ that run once at boot, in this order, after all others")
     modules: tuple[str, ...] = ()
     sysctl: dict[str, str] = {}
     images: tuple[str, ...] = Field((), description="folders of pkg/ whose images the node carries")
+    host_ranges: bool = Field(
+        False, description="whoever plans the nodes gives each its range of pods, and routes; else kube-controller-manager does"
+    )
     files: tuple[NodeFile, ...] = ()
+    workloads: tuple[Workload, ...] = Field((), description="what the network runs in the cluster")
 
 
 class Entry(Frozen):

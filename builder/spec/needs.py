@@ -7,8 +7,8 @@ from builder.spec.model import PodNetwork, Runtime
 from builder.spec.versions import control_plane
 
 INIT = ("init", "runc", "containerd")
-ONBOOT_FIRST = ("sysctl",)
-ONBOOT_LAST = ("dhcpcd",)
+ONBOOT_FIRST = ("sysctl", "state", "metadata")
+ONBOOT_LAST = ("dhcpcd", "pod-network")
 SERVICES = ("dhcpcd", "kubelet")
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
@@ -34,8 +34,8 @@ def needs(recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, *, 
     console = ("getty",) if console_login else ()
     ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
     return Needs(
-        init=(*INIT, *runtime.init),
-        onboot=(*ONBOOT_FIRST, *runtime.onboot, *ONBOOT_LAST),
+        init=(*INIT, *runtime.init, *network.init),
+        onboot=(*ONBOOT_FIRST, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh, *extra))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *TEST_IMAGES})),
     )

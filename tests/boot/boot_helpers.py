@@ -22,8 +22,8 @@ def boot(plan: ClusterPlan) -> Iterator[Running]:
         cluster = lifecycle.create(plan, directory)
         machines: dict[str, Machine] = {}
         try:
-            machines = lifecycle.start(plan, cluster, leashed=True)
-            scale = lifecycle.wait_ready(cluster, machines)
+            machines = lifecycle.start(cluster, leashed=True)
+            scale = lifecycle.wait_ready(cluster.nodes, machines)
             yield cluster, machines[cluster.nodes[0].name], scale
         finally:
             for machine in machines.values():
@@ -33,7 +33,8 @@ def boot(plan: ClusterPlan) -> Iterator[Running]:
 
 def variant(plan: ClusterPlan, name: str, firmware: Firmware, attachment: Attachment, memory: int = 2048) -> ClusterPlan:
     """The same medium in another machine."""
-    return replace(plan, name=name, firmware=firmware, attachment=attachment, memory=memory)
+    change = {"firmware": firmware, "attachment": attachment, "memory": memory}
+    return replace(plan, name=name, hardware=plan.hardware.model_copy(update=change))
 
 
 @contextmanager

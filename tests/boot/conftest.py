@@ -8,7 +8,8 @@ import pytest
 
 from builder import progress
 from builder.cluster.lifecycle import ClusterPlan
-from builder.pipeline.clusters import Hardware, cluster_plan
+from builder.cluster.model import Hardware
+from builder.pipeline.clusters import cluster_plan
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 from builder.store import Store

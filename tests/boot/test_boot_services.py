@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from boot_helpers import Running, boot, typing_at, variant
@@ -11,7 +12,10 @@ from boot_helpers import Running, boot, typing_at, variant
 from builder.cluster.lifecycle import ClusterPlan
 from builder.deadline import Deadline, poll
 from builder.errors import CheckError
-from builder.machine.model import Attachment, Firmware
+from builder.machine.machine import Machine
+from builder.machine.model import Attachment, Firmware, MachineSpec
+from builder.media.inspection import KERNEL
+from builder.run import run
 
 pytestmark = pytest.mark.boot
 
@@ -103,6 +107,24 @@ def test_power_off_is_clean(node: Running) -> None:
     assert machine.stop(grace=30 * scale).how == "powerdown"
     told = machine.spec.console_log.read_text(errors="replace")
     assert '"stage":"poweroff"' in told
+
+
+def test_a_kernel_without_a_root_panics_and_says_so(base_plan: ClusterPlan, tmp_path: Path) -> None:
+    """The kernel of the ISO, started without its initrd."""
+    (medium,) = base_plan.media.values()
+    run(["xorriso", "-osirrox", "on", "-indev", medium, "-extract", KERNEL, tmp_path / "kernel"])
+    (tmp_path / "zeros.iso").write_bytes(b"\0" * (1 << 20))
+    spec = MachineSpec(
+        name="panics", directory=tmp_path / "m", medium=tmp_path / "zeros.iso", acceleration=base_plan.acceleration, memory=512,
+        extra=("-kernel", str(tmp_path / "kernel"), "-append", "console=ttyS0"),
+    )  # fmt: skip
+    machine = Machine.start(spec, leashed=True)
+    try:
+        with pytest.raises(CheckError, match="Kernel panic - not syncing"):
+            machine.console().wait_stage("medium", Deadline.after(600))
+        assert b"Linux version" in machine.spec.console_log.read_bytes(), "the console is complete from the kernel's first line"
+    finally:
+        machine.stop(grace=0)
 
 
 def test_uefi_from_a_disk_and_a_machine_that_dies(base_plan: ClusterPlan) -> None:

@@ -18,7 +18,7 @@ def test_smoke_suite_from_a_cd(base_plan: ClusterPlan, out: Path, firmware: Firm
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         try:
-            found = suite.run_suite(plan, cluster, "smoke", out / plan.name)
+            found = suite.run_suite(cluster, "smoke", out / plan.name)
         finally:
             lifecycle.down(plan.name)
     assert found.passed, report.text(found)

@@ -2,7 +2,7 @@
 
 import yaml
 
-from builder.cluster.kubeadm import patches, scaled
+from builder.cluster.kubeadm import Fit, fitted, patches
 
 BASE = """
 kind: InitConfiguration
@@ -15,8 +15,8 @@ kind: KubeletConfiguration
 """
 
 
-def parsed(scale: float, name: str | None = None) -> dict[str, dict[str, object]]:
-    return {document["kind"]: document for document in yaml.safe_load_all(scaled(BASE, scale, node_name=name))}
+def parsed(scale: float, name: str = "") -> dict[str, dict[str, object]]:
+    return {document["kind"]: document for document in yaml.safe_load_all(fitted(BASE, Fit(scale, node_name=name)))}
 
 
 def values(document: dict[str, object], *path: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ def test_leader_election_and_etcd_are_slower_on_a_slow_guest() -> None:
     manager = values(cluster, "controllerManager", "extraArgs")
     assert manager["leader-elect-lease-duration"] == "75s"
     assert manager["leader-elect-renew-deadline"] == "50s"
-    assert manager["node-monitor-grace-period"] == "250s"
+    assert manager["node-monitor-grace-period"] == "150s"
     assert values(cluster, "etcd", "local", "extraArgs") == {"heartbeat-interval": "500", "election-timeout": "5000"}
 
 
@@ -60,14 +60,14 @@ def test_the_node_gets_its_name() -> None:
 
 
 def test_one_master_holds_no_election() -> None:
-    documents = {document["kind"]: document for document in yaml.safe_load_all(scaled(BASE, 1.0, alone=True))}
+    documents = {document["kind"]: document for document in yaml.safe_load_all(fitted(BASE, Fit(1.0, alone=True)))}
     for part in ("scheduler", "controllerManager"):
         assert values(documents["ClusterConfiguration"], part, "extraArgs")["leader-elect"] == "false"
     assert "leader-elect" not in values(parsed(1.0)["ClusterConfiguration"], "controllerManager", "extraArgs")
 
 
 def test_the_address_is_pinned() -> None:
-    documents = {document["kind"]: document for document in yaml.safe_load_all(scaled(BASE, 1.0, address="10.0.2.15"))}
+    documents = {document["kind"]: document for document in yaml.safe_load_all(fitted(BASE, Fit(1.0, address="10.0.2.15")))}
     assert documents["InitConfiguration"]["localAPIEndpoint"] == {"advertiseAddress": "10.0.2.15", "bindPort": 6443}
     assert values(documents["InitConfiguration"], "nodeRegistration", "kubeletExtraArgs") == {"node-ip": "10.0.2.15"}
 

@@ -5,15 +5,14 @@ import contextlib
 import hashlib
 import http.server
 import io
-import shutil
 import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import pytest
 import yaml
+from private_mounts import private_mounts
 
 from builder.project import Project
 from builder.store import Store
@@ -164,10 +163,7 @@ def store_with(root: Path, build_cache: Path) -> Store:
 def on_small_disk(
     directory: Path, megabytes: int, command: list[str], env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command where `directory` is a file system of that size of its own; skips where the kernel forbids that."""
-    private = ["unshare", "--mount", "--map-root-user"]
-    if not shutil.which("unshare") or subprocess.run([*private, "true"], capture_output=True).returncode:
-        pytest.skip("this machine gives no private mounts")
+    """Runs the command where `directory` is a file system of that size of its own."""
     script = f'mount -t tmpfs -o size={megabytes}m tmpfs "$1" && shift && exec "$@"'
-    line = [*private, "sh", "-c", script, "sh", str(directory), *command]
+    line = [*private_mounts(), "sh", "-c", script, "sh", str(directory), *command]
     return subprocess.run(line, capture_output=True, text=True, env=dict(env))

@@ -13,9 +13,10 @@ import pytest
 from image_samples import layer_of, make_image, read, tar_of
 
 from builder import oci
+from builder.components.toolchain import go as toolchain
 from builder.errors import BuildError
 from builder.images.containerd import ROOT, SNAPSHOTS, containerd_store, repository
-from builder.run import run, tool
+from builder.run import run
 from builder.store import Store, default_root
 
 SOURCE = Path(__file__).parents[2] / "pkg" / "image-store"
@@ -178,7 +179,7 @@ def test_a_root_with_another_store_or_half_of_one_is_filled_anew(seeded: tuple[P
 
 @pytest.mark.network
 def test_the_program_s_own_tests_pass_and_its_store_is_the_same_twice(tmp_path: Path) -> None:
-    go = tool("go")
+    go = toolchain().program
     cache = default_root() / "scratch" / "go"  # the builder's own, so that modules are fetched once
     env = {
         "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -modcacherw", "GOTOOLCHAIN": "local",

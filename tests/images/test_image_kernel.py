@@ -122,6 +122,14 @@ def test_packages_without_a_kernel_are_refused(store: Store, tmp_path: Path) -> 
         compose("kernel", tmp_path, description, {}, [make_deb(store, tmp_path, "a", {"etc/a": b""})], store)
 
 
+@pytest.mark.parametrize(("keep", "drop"), [(("drivers/nett",), ()), ((), ("*",))])
+def test_a_kernel_without_a_module_is_refused(store: Store, tmp_path: Path, keep: tuple[str, ...], drop: tuple[str, ...]) -> None:
+    with pytest.raises(BuildError, match=f"pkg/kernel keeps no module of Linux {VERSION}") as caught:
+        kernel_image(store, tmp_path, *keep, drop=drop)
+    assert "its packages have 5" in caught.value.why
+    assert "`keep`" in caught.value.hint
+
+
 def test_the_same_package_gives_the_same_image(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):

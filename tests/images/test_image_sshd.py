@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from private_mounts import private_mounts
 from test_image_complete import composed
 
 from builder import oci
@@ -55,7 +56,7 @@ def serving(root: Path, key: Path) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    argv = ["unshare", "--mount", "sh", "-c", IN_CHROOT, "sshd", str(root)]
+    argv = [*private_mounts(), "sh", "-c", IN_CHROOT, "sshd", str(root)]
     with spawn(argv, env={"SSH_PORT": f"127.0.0.1:{port}"}) as process:
         end = time.monotonic() + SECONDS_TO_LISTEN
         while process.poll() is None and time.monotonic() < end:
@@ -87,17 +88,19 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(root: Path) -> Iterator[Server]:
-    key, rsa = new_key(root.parent / "key"), new_key(root.parent / "rsa", "rsa")
+    key, rsa, other = new_key(root.parent / "key"), new_key(root.parent / "rsa", "rsa"), new_key(root.parent / "metadata")
     (root / "root/.ssh").mkdir(mode=0o700)
     keys = "".join(each.with_suffix(".pub").read_text() for each in (key, rsa))
     (root / "root/.ssh/authorized_keys").write_text(keys)
     (root / "root/.ssh/authorized_keys").chmod(0o600)
+    (root / "run/config/ssh").mkdir(parents=True)
+    (root / "run/config/ssh/authorized_keys").write_text(other.with_suffix(".pub").read_text().rstrip())
     with serving(root, key) as started:
         yield started
 
 
-@pytest.mark.parametrize("key", ["key", "rsa"])
-def test_the_recipe_s_keys_run_commands_as_root(server: Server, key: str) -> None:
+@pytest.mark.parametrize("key", ["key", "rsa", "metadata"])
+def test_the_keys_of_recipe_and_metadata_run_commands_as_root(server: Server, key: str) -> None:
     done = server.ssh("id -un; exit 3", key=server.root.parent / key)
     assert (done.code, done.stdout) == (3, "root\n"), done.stderr
 

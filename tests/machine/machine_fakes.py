@@ -74,6 +74,9 @@ behaviour = {behaviour!r}
 if "--version" in arguments:
     print("QEMU emulator version 0.0 (fake)")
     sys.exit(0)
+if arguments == ["-netdev", "help"]:
+    print("socket stream user vde")
+    sys.exit(0)
 after = lambda option: [arguments[at + 1] for at, word in enumerate(arguments) if word == option]
 if behaviour == "at once":
     print("fake: no such accelerator", file=sys.stderr)
@@ -128,7 +131,17 @@ def answer(command):
         return {{"status": "running" if going.is_set() else "prelaunch", "singlestep": False, "running": going.is_set()}}
     if command == "cont":
         going.set()
+    if command == "stop":
+        going.clear()
     return {{}}
+def refusal(request):
+    if request["execute"] != "set_link":
+        return None
+    asked = request["arguments"]
+    print("set_link", asked["name"], asked["up"], file=sys.stderr, flush=True)
+    if any(f"id={{asked['name']}}" in words.split(",") for words in after("-netdev")):
+        return None
+    return {{"class": "DeviceNotFound", "desc": f"Device '{{asked['name']}}' not found"}}
 def requests(client):
     text = ""
     while data := client.recv(4096):
@@ -147,7 +160,9 @@ def serve():
             client.sendall(json.dumps(message).encode() + b"\\n")
         send({{"QMP": {{"version": {{"qemu": {{"major": 0, "minor": 0, "micro": 0}}, "package": ""}}, "capabilities": []}}}})
         for request in requests(client):
-            send({{"return": answer(request["execute"]), **({{"id": request["id"]}} if "id" in request else {{}})}})
+            error = refusal(request)
+            result = {{"error": error}} if error else {{"return": answer(request["execute"])}}
+            send({{**result, **({{"id": request["id"]}} if "id" in request else {{}})}})
             if request["execute"] == "quit" and behaviour != "deaf":
                 now = {{"seconds": 0, "microseconds": 0}}
                 send({{"event": "SHUTDOWN", "data": {{"guest": False, "reason": "host-qmp-quit"}}, "timestamp": now}})

@@ -1,12 +1,14 @@
 """A machine's whole life with a QEMU that is a small program: start, attach, faults, end."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from machine_fakes import write_qemu
@@ -14,9 +16,10 @@ from machine_fakes import write_qemu
 from builder.deadline import Deadline
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine import launch as launch_module
+from builder.machine import leash as leash_module
 from builder.machine import machine as machine_module
 from builder.machine.machine import Machine
-from builder.machine.model import Acceleration, Firmware, MachineSpec
+from builder.machine.model import Acceleration, ClusterCard, Firmware, MachineSpec, SwitchKind
 
 Start = Callable[..., Machine]
 
@@ -173,6 +176,62 @@ def test_a_leashed_machine_ends_with_its_starter(start: Start, spec: MachineSpec
     assert not machine.alive()
 
 
+def test_a_leash_is_there_before_qemu_is(spec: MachineSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed while QEMU starts leaves a leash that ends it."""
+    seen: list[list[str]] = []
+
+    def refuse(_: MachineSpec) -> NoReturn:
+        seen.append(children())
+        raise BuildError("no machine today")
+
+    monkeypatch.setattr(machine_module, "launch", refuse)
+    with pytest.raises(BuildError, match="no machine today"):
+        Machine.start(spec, leashed=True)
+    assert len(seen[0]) == 1
+    assert children() == []
+
+
+def children() -> list[str]:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def test_a_leash_waits_for_a_process_that_is_only_starting(tmp_path: Path) -> None:
+    """It loses its owner before the process has written its id down."""
+    note = tmp_path / "pid"
+    with (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)]) as process,
+        subprocess.Popen(["sh", "-c", leash_module._WATCH, "sh", note, tmp_path], stdin=subprocess.PIPE) as watch,
+    ):
+        assert watch.stdin
+        watch.stdin.close()
+        time.sleep(0.3)
+        note.write_text(f"{process.pid}\n")
+        assert process.wait(10) == -signal.SIGTERM
+        assert watch.wait(10) == 0
+
+
+def test_cables_are_pulled_and_put_back(start: Start, spec: MachineSpec) -> None:
+    machine = start("runs")
+    machine.set_link("access", up=False)
+    machine.set_link("access", up=True)
+    with pytest.raises(CheckError, match="QEMU refused set_link") as refused:
+        machine.set_link("cluster", up=False)
+    assert "not found" in refused.value.why
+    assert spec.stderr_log.read_text().splitlines() == [
+        "set_link access False", "set_link access True", "set_link cluster False",
+    ]  # fmt: skip
+
+
+def test_a_machine_stands_still_and_goes_on(start: Start) -> None:
+    machine = start("runs")
+    machine.pause()
+    with machine.qmp() as qmp:
+        assert qmp.status() == "prelaunch"  # what the fake calls it
+    machine.resume()
+    with machine.qmp() as qmp:
+        assert qmp.status() == "running"
+
+
 def test_diagnosis_names_what_it_could_not_get(start: Start) -> None:
     machine = start("runs")
     machine.console().wait_stage("ready", soon())
@@ -190,6 +249,13 @@ def test_diagnosis_names_what_it_could_not_get(start: Start) -> None:
 def test_bad_specs_are_refused_before_anything_starts(spec: MachineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="there is no medium"):
         Machine.start(spec.model_copy(update={"medium": tmp_path / "none.iso"}))
+    for field, what in (("metadata", "metadata volume"), ("state_disk", "state disk")):
+        with pytest.raises(InputError, match=f"there is no {what}"):
+            Machine.start(spec.model_copy(update={field: tmp_path / "none.img"}))
+    card = ClusterCard(directory=tmp_path / "net", kind=SwitchKind.OWN)
+    with pytest.raises(CheckError, match="does not run") as unplugged:
+        Machine.start(spec.model_copy(update={"cluster_network": card}))
+    assert "switch.sock" in unplugged.value.why
     with pytest.raises(InputError, match="too long a name"):
         Machine.start(spec.model_copy(update={"directory": tmp_path / ("x" * 100)}))
     monkeypatch.setattr(launch_module, "OVMF_CODE", tmp_path / "none.fd")

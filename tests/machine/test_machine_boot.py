@@ -1,4 +1,4 @@
-"""Machines with the real QEMU. What needs a kernel takes the one that KUBEISO_TEST_KERNEL names."""
+"""Machines with the real QEMU, from media that hold nothing."""
 
 import os
 import signal
@@ -35,15 +35,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         machine.stop(grace=0)
 
 
-@pytest.fixture
-def kernel() -> tuple[str, ...]:
-    """QEMU's arguments for a kernel that is not on the medium."""
-    path = os.environ.get("KUBEISO_TEST_KERNEL")
-    if not path:
-        pytest.skip("KUBEISO_TEST_KERNEL names no kernel")
-    return ("-kernel", path, "-append", "console=ttyS0")
-
-
 @pytest.mark.parametrize("firmware", list(Firmware))
 @pytest.mark.parametrize("attachment", list(Attachment))
 def test_a_medium_that_is_no_iso_is_told_as_such(start: Start, firmware: Firmware, attachment: Attachment) -> None:
@@ -73,11 +64,3 @@ def test_a_paused_machine_ends_without_a_wait_for_its_guest(start: Start) -> Non
     began = time.monotonic()
     assert machine.stop(grace=60).reason == "host-qmp-quit"
     assert time.monotonic() - began < 10
-
-
-def test_a_kernel_without_a_root_panics_and_says_so(start: Start, kernel: tuple[str, ...]) -> None:
-    machine = start(extra=kernel)
-    with pytest.raises(CheckError, match="Kernel panic - not syncing"):
-        machine.console().wait_stage("medium", Deadline.after(180))
-    log = machine.spec.console_log.read_bytes()
-    assert b"Linux version" in log, "the console is complete from the kernel's first line"

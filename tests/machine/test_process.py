@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +48,28 @@ def test_a_zombie_has_ended() -> None:
             time.sleep(0.01)
         assert identify(process.pid) is None
         assert process.returncode is None, "nobody waited for it yet"
+
+
+@pytest.mark.parametrize(("deaf", "how"), [(False, signal.SIGTERM), (True, signal.SIGKILL)])
+def test_its_end_says_which_signal_it_took(deaf: bool, how: signal.Signals) -> None:
+    ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN); " if deaf else ""
+    code = f"import signal, time; {ignore}print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, "/state/mark"], stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        identity = identify(child.pid)
+        assert identity is not None
+        found = Process.find(identity, "/state/mark")
+        assert found is not None
+        assert found.end(0.5 if deaf else 10.0) is how
+
+
+def test_who_is_forgotten_leaves_no_descriptor(sleeper: "subprocess.Popen[bytes]") -> None:
+    identity = identify(sleeper.pid)
+    assert identity is not None
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    found = Process.find(identity, "/state/mark-of-one")
+    assert found is not None
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+    del found
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

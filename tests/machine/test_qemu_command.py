@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.machine.model import Acceleration, Attachment, Firmware, Forward, MachineSpec
+from builder.machine.model import Acceleration, Attachment, ClusterCard, Firmware, Forward, MachineSpec, SwitchKind
 from builder.machine.qemu import command, mac_address, machine_id
 
 DIRECTORY = Path("/state/one")
@@ -100,6 +100,57 @@ def test_the_guest_reaches_out_only_when_asked() -> None:
 def test_forwards_listen_on_loopback_only() -> None:
     (network,) = after(command(spec(forwards=(Forward(host_port=1025, guest_port=22),))), "-netdev")
     assert "hostfwd=tcp:127.0.0.1:1025-:22" in network.split(",")
+
+
+@pytest.mark.parametrize(
+    ("kind", "netdev"),
+    [
+        (SwitchKind.VDE, "vde,id=cluster,sock=/state/net/vde,mode=0600"),
+        (SwitchKind.OWN, "stream,id=cluster,server=off,addr.type=unix,addr.path=/state/net/switch.sock"),
+    ],
+)
+def test_a_node_has_a_second_card_and_its_volumes(kind: SwitchKind, netdev: str) -> None:
+    plain = spec()
+    node = spec(
+        cluster_network=ClusterCard(directory=Path("/state/net"), kind=kind),
+        metadata=Path("/state/one/cidata.img"), state_disk=Path("/state/one/state.img"),
+    )  # fmt: skip
+    argv, before = command(node), command(plain)
+    at, volumes = before.index("-netdev"), [
+        "-blockdev", block("metadata", "/state/one/cidata.img", "true"), "-device", "virtio-blk-pci,drive=metadata,serial=cidata",
+        "-blockdev",
+        block("state", "/state/one/state.img", 'false, "discard": "unmap"'),
+        "-device", "virtio-blk-pci,drive=state,serial=state",
+    ]  # fmt: skip
+    card = ["-netdev", netdev, "-device", f"virtio-net-pci,netdev=cluster,mac={mac_address(node, 1)},romfile="]
+    assert argv == [*before[:at], *volumes, *before[at : at + 4], *card, *before[at + 4 :]]
+
+
+def test_what_passes_is_captured_when_asked() -> None:
+    card = ClusterCard(directory=Path("/state/net"), kind=SwitchKind.OWN)
+    assert "filter-dump" not in " ".join(command(spec(cluster_network=card)))
+    dumps = [words for words in after(command(spec(cluster_network=card, capture=True)), "-object") if "filter-dump" in words]
+    assert dumps == [
+        "filter-dump,id=capture-access,netdev=access,file=/state/one/access.pcap",
+        "filter-dump,id=capture-cluster,netdev=cluster,file=/state/one/cluster.pcap",
+    ]
+
+
+def test_hardware_addresses_stay_what_they_were() -> None:
+    assert mac_address(spec(), 0) == "52:54:00:ff:79:e5"
+
+
+def test_all_paths_become_whole() -> None:
+    card = ClusterCard(directory=Path("net"), kind=SwitchKind.VDE)
+    whole = spec(directory=Path("one"), medium=Path("m.iso"), metadata=Path("c.img"), cluster_network=card).absolute()
+    here = Path.cwd()
+    assert (whole.directory, whole.medium, whole.metadata, whole.state_disk) == (
+        here / "one",
+        here / "m.iso",
+        here / "c.img",
+        None,
+    )
+    assert whole.cluster_network == ClusterCard(directory=here / "net", kind=SwitchKind.VDE)
 
 
 def test_machines_differ_in_what_must_be_unique() -> None:

@@ -22,6 +22,8 @@ const (
 	runc = "/usr/bin/runc"
 	// maxShown bounds what of a failed step's output goes to the console, in bytes of each stream.
 	maxShown = 32 << 10
+	// maxNote bounds the note of a step that succeeded, in bytes.
+	maxNote = 200
 )
 
 // Runner runs steps one after another.
@@ -50,7 +52,8 @@ func (r *Runner) RunAll(ctx context.Context, kind, dir string) error {
 	return nil
 }
 
-// runOne runs and reports one step. The failure of an optional one is reported and no error.
+// runOne runs and reports one step. What a step that succeeded wrote last to its standard output is the stage's note: so it can
+// tell people what it found. The failure of an optional one is reported and no error.
 func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 	stage := r.Console.Begin(kind, filepath.Base(dir)).Announce()
 	step, err := bundle.Load(dir)
@@ -68,6 +71,9 @@ func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 		fields["code"] = code
 	}
 	if err == nil {
+		if note := output.note(); note != "" {
+			fields["note"] = note
+		}
 		return stage.End(nil, fields)
 	}
 	r.Console.Printf("%s", output.tail())
@@ -162,6 +168,16 @@ func (o *output) Close() { _ = errors.Join(o.stdout.Close(), o.stderr.Close()) }
 // tail gives the last part of both files.
 func (o *output) tail() string {
 	return strings.TrimRight(tailOf(o.stdout)+tailOf(o.stderr), "\n")
+}
+
+// note gives the last line of the standard output that is not blank.
+func (o *output) note() string {
+	text := strings.TrimSpace(tailOf(o.stdout))
+	line := strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
+	if len(line) > maxNote {
+		line = strings.ToValidUTF8(line[:maxNote], "") + "..."
+	}
+	return line
 }
 
 func tailOf(file *os.File) string {

@@ -70,3 +70,30 @@ func TestTailIsBounded(t *testing.T) {
 		t.Errorf("%d bytes, ends with %q", len(tail), tail[len(tail)-30:])
 	}
 }
+
+func TestTheNoteIsTheLastLineOfTheStandardOutput(t *testing.T) {
+	for said, want := range map[string]string{
+		"":                                  "",
+		"\n \n":                             "",
+		"state: /dev/vdb keeps /var\n":      "state: /dev/vdb keeps /var",
+		"first\nlast":                       "last",
+		"first\n  last \r\n\n":              "last",
+		strings.Repeat("é", maxNote) + "\n": strings.Repeat("é", maxNote/2) + "...",
+		"x" + strings.Repeat("é", maxNote):  "x" + strings.Repeat("é", maxNote/2-1) + "...",
+	} {
+		out, err := openOutput(t.TempDir(), "onboot.x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.stdout.WriteString(said); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.stderr.WriteString("a warning\n"); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.note(); got != want {
+			t.Errorf("of %q: got %q, want %q", said, got, want)
+		}
+		out.Close()
+	}
+}

@@ -2,21 +2,31 @@
 # kubeadm init with the node's configuration, then the manifests of kube-system.init.
 # The configuration is /run/config/kubeadm/kubeadm.yaml where somebody put one, else the image's own.
 set -e
-config=/run/config/kubeadm/kubeadm.yaml
-[ -f "$config" ] || config=/etc/kubeadm/kubeadm.yaml
-if [ "$#" -ne 0 ]; then
-    kubeadm init --config "$config" "$@"
-else
-    kubeadm init --config "$config"
-fi
+given=/run/config/kubeadm
+image=/etc/kubeadm
+config=$given/kubeadm.yaml
+[ -f "$config" ] || config=$image/kubeadm.yaml
+kubeadm init --config "$config" "$@"
 export KUBECONFIG=/etc/kubernetes/admin.conf
-for manifest in /etc/kubeadm/kube-system.init/*.yaml /run/config/kube-system.init/*.yaml; do
+
+apply() {
+    # An API server that has just come up may need a while.
+    for _ in 1 2 3 4; do
+        if kubectl apply -f "$1"; then
+            return
+        fi
+        sleep "${KUBEADM_PAUSE:-10}"
+    done
+    kubectl apply -f "$1"
+}
+
+for manifest in "$image"/kube-system.init/*.yaml /run/config/kube-system.init/*.yaml; do
     if [ -s "$manifest" ]; then
         echo "kubeadm-init.sh: applying $manifest"
-        kubectl apply -f "$manifest"
+        apply "$manifest"
     fi
 done
-if [ -f /etc/kubeadm/untaint-master ] || [ -f /run/config/kubeadm/untaint-master ]; then
+if [ -f "$image/untaint-master" ] || [ -f "$given/untaint-master" ]; then
     kubectl taint nodes --all node-role.kubernetes.io/control-plane:NoSchedule- || true
 fi
 echo "kubeadm-init.sh: done"

@@ -1,0 +1,52 @@
+"""From running machines to a cluster: init on the first master, join on every other node."""
+
+from collections.abc import Mapping, Sequence
+
+from builder.cluster.engine import NotYet
+from builder.cluster.init import init_master
+from builder.cluster.join import join_all
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.model import Cluster, Node
+from builder.cluster.parallel import for_each
+from builder.cluster.readiness import name_of
+from builder.deadline import Deadline
+from builder.errors import CheckError, InputError
+from builder.machine.console import Console
+from builder.machine.machine import Machine
+from builder.progress import step
+
+
+def consoles(nodes: Sequence[Node], machines: Mapping[str, Machine], scale: float) -> dict[str, Console]:
+    """The nodes' consoles with a root shell on each."""
+
+    def log_in(node: Node) -> Console:
+        console = machines[node.name].console()
+        with step(f"Logging in on {node.name}"):
+            console.login(Deadline.after(20.0 * len(nodes), scale=scale))
+        return console
+
+    return dict(zip([node.name for node in nodes], for_each(nodes, log_in), strict=True))
+
+
+def init(cluster: Cluster, machines: Mapping[str, Machine], scale: float) -> str:
+    """kubeadm init on the first master, over its console; returns kubeadm's output."""
+    node = cluster.masters[0]
+    return init_master(cluster, node, consoles([node], machines, scale)[node.name], scale)
+
+
+def join(cluster: Cluster, nodes: Sequence[Node], machines: Mapping[str, Machine], scale: float) -> None:
+    """kubeadm join on the nodes, side by side."""
+    join_all(cluster, nodes, consoles(nodes, machines, scale), scale)
+
+
+def missing(cluster: Cluster) -> list[Node]:
+    """The nodes that the API server does not know yet. Raises where it can't be asked."""
+    if not cluster.kubeconfig.exists():
+        raise InputError("kubeadm init has not been run", hint=f"kubeiso init --name {cluster.name}")
+    try:
+        known = {name_of(node) for node in Kubectl(cluster).items("nodes")}
+    except NotYet as reason:
+        raise CheckError(
+            "the API server does not answer", why=str(reason), hint=f"kubeiso status --name {cluster.name}"
+        ) from reason
+    return [node for node in cluster.nodes if node.name not in known]

@@ -1,0 +1,65 @@
+"""A node of a cluster as a virtual machine: what is attached to it."""
+
+from pathlib import Path
+
+from builder.cluster.metadata import node_metadata
+from builder.cluster.model import Cluster, Hardware, Node
+from builder.cluster.ports import API_PORT, CLOSED_PORT, NODE_PORT
+from builder.machine import budget
+from builder.machine.cidata import make_cidata
+from builder.machine.disk import make_state_disk
+from builder.machine.model import Acceleration, ClusterCard, Forward, MachineSpec
+from builder.machine.qemu import mac_address
+
+
+def afford(hardware: Hardware, acceleration: Acceleration | None, masters: int, workers: int) -> None:
+    """Raises InputError where this host can't carry so many more machines; an acceleration not yet known is taken for the best."""
+    groups = [
+        budget.Group(count=masters, memory=hardware.memory),
+        budget.Group(count=workers, memory=hardware.worker_memory, option="--worker-memory"),
+    ]
+    known = acceleration or Acceleration(name="kvm", reason="not known yet")
+    budget.check([group for group in groups if group.count], known, budget.this_host())
+
+
+def prepare_node(cluster: Cluster, node: Node) -> None:
+    """Makes what a node's machine starts with: its metadata volume, and its disk where the cluster's nodes have one."""
+    node.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_cidata(node_metadata(cluster, node, mac_address(_bare(cluster, node), 1)), _metadata(node))
+    if cluster.hardware.disk and not _disk(node).exists():
+        make_state_disk(_disk(node), cluster.hardware.disk)
+
+
+def machine_spec(cluster: Cluster, node: Node, card: ClusterCard) -> MachineSpec:
+    """All that decides the machine of a node."""
+    forwards = ((node.ports.api, API_PORT), (node.ports.http, NODE_PORT), (node.ports.closed, CLOSED_PORT))
+    return _bare(cluster, node).model_copy(
+        update={
+            "forwards": tuple(Forward(host_port=host, guest_port=guest) for host, guest in forwards),
+            "cluster_network": card,
+            "metadata": _metadata(node),
+            "state_disk": _disk(node) if cluster.hardware.disk else None,
+        }
+    )
+
+
+def _bare(cluster: Cluster, node: Node) -> MachineSpec:
+    hardware = cluster.hardware
+    return MachineSpec(
+        name=node.name,
+        directory=node.directory,
+        medium=cluster.media[node.role],
+        attachment=hardware.attachment,
+        firmware=hardware.firmware,
+        acceleration=cluster.acceleration,
+        memory=hardware.memory_of(node.role),
+        cpus=hardware.cpus_of(node.role),
+    )
+
+
+def _metadata(node: Node) -> Path:
+    return node.directory / "cidata.img"
+
+
+def _disk(node: Node) -> Path:
+    return node.directory / "state.img"

@@ -1,0 +1,21 @@
+#!/bin/sh
+# kubeadm-join.sh [ARGUMENTS]: kubeadm join with /run/config/kubeadm/kubeadm.yaml where somebody put one, else with the arguments,
+# else with those in the file /run/config/kubeadm/join (as LinuxKit's Kubernetes has it).
+set -ef
+given=/run/config/kubeadm
+image=/etc/kubeadm
+if [ -f "$given/kubeadm.yaml" ]; then
+    exec kubeadm join --config "$given/kubeadm.yaml" "$@"
+fi
+if [ "$#" -eq 0 ] && [ -f "$given/join" ]; then
+    # The file's words are separate arguments.
+    # shellcheck disable=SC2046
+    set -- $(cat "$given/join")
+fi
+if [ "$#" -eq 0 ]; then
+    echo "kubeadm-join.sh: which cluster? There are no arguments, and neither kubeadm.yaml nor join in $given" >&2
+    exit 1
+fi
+base=$image/kubeadm-join.yaml # a master's; a worker has no other configuration than the one for join
+[ -f "$base" ] || base=$image/kubeadm.yaml
+exec kubeadm join --cri-socket "$(sed -n 's/^ *criSocket: *//p' "$base")" "$@"

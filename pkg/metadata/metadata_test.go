@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	keyOne = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f one@example.org"
+	keyTwo = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"
+)
+
+// texts turns the files of a test into those of a volume.
+func texts(files map[string]string) map[string][]byte {
+	made := map[string][]byte{}
+	for name, text := range files {
+		made[name] = []byte(text)
+	}
+	return made
+}
+
+// must parses files that have no mistake.
+func must(t *testing.T, files map[string]string) *wanted {
+	t.Helper()
+	all, mistakes := parse(texts(files))
+	if mistakes != nil {
+		t.Fatalf("unexpected: %v", errors.Join(mistakes...))
+	}
+	return all
+}
+
+func TestMistakesAreToldWithFileLineAndKey(t *testing.T) {
+	tests := []struct{ file, text, want string }{
+		{"meta-data", "local-hostname: a_b\n", `meta-data, line 1, local-hostname: "a_b" is no name`},
+		{"meta-data", "local-hostname: [a]\n", "meta-data, line 1, local-hostname: a text is expected"},
+		{"meta-data", "a: 1\nlocal-hostname: Web\n", `meta-data, line 2, local-hostname: "Web" is no name`},
+		{"meta-data", "hostname: a\nhostname: b\n", "meta-data, line 2, hostname: the key is there twice"},
+		{"meta-data", "- a\n", "meta-data, line 1: keys with values are expected"},
+		{"meta-data", "a: b: c\n", "meta-data, line 1: mapping values"},
+		{"meta-data", "a: 1\nb: 2\n c: 3\n", "meta-data, line 3: mapping values"},
+		{"meta-data", "a: 1\n---\nb: 1\n", "meta-data: there is more than one YAML document"},
+		{"meta-data", "public-keys:\n- ssh-rsa !\n", "meta-data, line 2, public-keys[0]: this is no SSH public key"},
+		{"meta-data", "public-keys: {me: [{a: b}]}\n", "meta-data, line 1, public-keys.me[0]: a text is expected"},
+		{"user-data", "#!/bin/sh\necho\n", "user-data, line 1: it is neither YAML"},
+		{"user-data", "# cloud-config\n", "user-data, line 1: it is neither YAML"},
+		{"user-data", "#cloud-config\nssh_authorized_keys: 5\n", "user-data, line 2, ssh_authorized_keys: this is no SSH"},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /etc/x, content: y}\n", `user-data, line 3, write_files[0]: path: "/etc/x" is not below`},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/../x}\n", "is not below /run/config"},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, permissions: rw}\n", `permissions: "rw" is no mode`},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: gzip}\n", `encoding: "gzip" is not known`},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: b64, content: '%'}\n", "no base64"},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, append: true}\n", "nothing to append to"},
+		{"user-data", `{"a": {"content": "1"}`, "user-data, line 1: this is no JSON: unexpected end"},
+		{"user-data", "{\n\"a\": {\n\"content\": 1}}", "user-data, line 3, a.content: a text is expected"},
+		{"user-data", "{\n\"a\":\n{}}", `a: an entry has either "content"`},
+		{"user-data", `{"a": {"content": "", "entries": {}}}`, `a: an entry has either "content"`},
+		{"user-data", `{"a": {"contents": ""}}`, `"contents" is no key of an entry`},
+		{"user-data", "{\n\"a\": {\"content\": \"\", \"perm\": \"9\"}}", `user-data, line 2, a: "9" is no mode`},
+		{"user-data", `{"a/b": {"content": ""}}`, `"a/b" is no name of a file`},
+		{"user-data", `{"..": {"content": ""}}`, `".." is no name of a file`},
+		{"user-data", `{"a": {"content": ""}, "a": {"content": ""}}`, "a: the key is there twice"},
+		{"user-data", `{"a": "b"}`, `a: an object with "content" or "entries" is expected`},
+		{"user-data", `{"a": {"content": ""}} x`, "there is more in the file"},
+		{"user-data", "{\n\n, }", "user-data, line 3: this is no JSON"},
+		{"config", "[]", "config, line 1: a map of names"},
+	}
+	for _, test := range tests {
+		_, mistakes := parse(texts(map[string]string{test.file: test.text}))
+		if len(mistakes) != 1 || !strings.Contains(mistakes[0].Error(), test.want) {
+			t.Errorf("%s %q: got %v, want %q", test.file, test.text, mistakes, test.want)
+		}
+		var wrong *mistake
+		if err := errors.Join(mistakes...); !errors.As(err, &wrong) {
+			t.Errorf("%q: %v is no mistake of the author", test.text, err)
+		}
+	}
+}
+
+func TestEveryFileTellsItsMistake(t *testing.T) {
+	_, mistakes := parse(texts(map[string]string{"meta-data": "- a", "user-data": "x", "network-config": "version: 1"}))
+	if len(mistakes) != 3 {
+		t.Errorf("got %v", mistakes)
+	}
+}
+
+func TestPathsAreGivenOnce(t *testing.T) {
+	tests := []struct {
+		files map[string]string
+		want  string
+	}{
+		{map[string]string{"user-data": `{"a": {"content": "1"}}`, "config": `{"a": {"content": "1"}}`}, "config, line 1, a: /run/config/a is given twice: here and in user-data"},
+		{map[string]string{"user-data": `{"a": {"content": "1"}}`, "config": `{"a": {"entries": {}}}`}, "is given twice"},
+		{map[string]string{"user-data": "#cloud-config\nwrite_files: [{path: /run/config/a/b}]", "config": `{"a": {"content": ""}}`}, "is a folder in user-data and a file here"},
+		{map[string]string{"meta-data": "hostname: a", "config": `{"hostname": {"content": "b"}}`}, "/run/config/hostname is given twice"},
+		{map[string]string{"meta-data": "public-keys: " + keyOne, "config": `{"ssh": {"content": "b"}}`}, "/run/config/ssh is a file in config"},
+	}
+	for _, test := range tests {
+		if _, mistakes := parse(texts(test.files)); len(mistakes) != 1 || !strings.Contains(mistakes[0].Error(), test.want) {
+			t.Errorf("%v: got %v", test.files, mistakes)
+		}
+	}
+}
+
+func TestNameAndKeys(t *testing.T) {
+	tests := []struct {
+		meta, user, name string
+		keys             []string
+	}{
+		{"local-hostname: a\nhostname: b", "", "a", nil},
+		{"hostname: node-1.example.org", "\n", "node-1.example.org", nil},
+		{"local-hostname: a", "#cloud-config\nhostname: c\n", "c", nil},
+		{"local-hostname: 12", "#cloud-config\n", "12", nil},
+		{"", "", "", nil},
+		{"local-hostname:\npublic-keys:\n", "", "", nil},
+		{"public-keys: |\n  " + keyOne + "\n  # mine\n\n  " + keyTwo, "", "", []string{keyOne, keyTwo}},
+		{"public-keys: [" + keyOne + "]", "#cloud-config\nssh_authorized_keys: [" + keyOne + ", " + keyTwo + "]", "", []string{keyOne, keyTwo}},
+		{"public-keys: {me: " + keyOne + ", you: [" + keyTwo + "]}", "", "", []string{keyOne, keyTwo}},
+		{"public-keys: ['no-pty " + keyOne + "']", "", "", []string{"no-pty " + keyOne}},
+		{"{\"local-hostname\": \"a\", \"public-keys\": [\"" + keyOne + "\"]}", "", "a", []string{keyOne}},
+	}
+	for _, test := range tests {
+		all := must(t, map[string]string{"meta-data": test.meta, "user-data": test.user})
+		if all.hostname != test.name || !slices.Equal(all.keys, test.keys) {
+			t.Errorf("%q %q: got %q, %q", test.meta, test.user, all.hostname, all.keys)
+		}
+	}
+}
+
+func TestUnknownKeysAreWarnedOf(t *testing.T) {
+	all := must(t, map[string]string{
+		"meta-data": "instance-id: i\ndsmode: local\n",
+		"user-data": "#cloud-config\npackages: [vim]\nwrite_files:\n- {path: /run/config/x, owner: 'root:root'}\n",
+	})
+	want := []string{
+		"meta-data, line 2, dsmode: this node does nothing with it",
+		"user-data, line 4, write_files[0].owner: this node does nothing with it",
+		"user-data, line 2, packages: this node does nothing with it",
+	}
+	if !slices.Equal(all.warnings, want) {
+		t.Errorf("got %q", all.warnings)
+	}
+}
+
+// modes gives the modes and texts of the files below a folder.
+func modes(t *testing.T, root string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		text, _ := os.ReadFile(path)
+		found[strings.TrimPrefix(path, root+"/")] = strings.TrimPrefix(info.Mode().String()+" "+string(text), "d")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestFilesAreWrittenWithTheirModes(t *testing.T) {
+	from, root := t.TempDir(), t.TempDir()
+	user := `{"kubeadm": {"entries": {"init": {"content": "--x"}, "k": {"content": "s", "perm": "0600"}}},
+ "closed": {"perm": "0500", "entries": {"in": {"entries": {}}, "f": {"content": "é\n"}}}}`
+	for name, text := range map[string]string{
+		"meta-data": "local-hostname: n\npublic-keys: [" + keyOne + "]", "user-data": user,
+		"network-config": "{version: 2, ethernets: {eth1: {addresses: [192.0.2.1/24], nameservers: {addresses: [192.0.2.9], search: [a.b]}}, eth0: {dhcp4: true}}}",
+	} {
+		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, warnings bytes.Buffer
+	for range 2 { // the second run finds the files of the first
+		if err := run(options{from, root, true}, nil, &out, &warnings); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(root, "run/config/closed"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head := "search a.b\nnameserver 192.0.2.9\n"
+	want := map[string]string{
+		"run": "rwx------ ", "run/config": "rwx------ ",
+		"run/config/hostname": "-rw-r--r-- n\n", "run/config/userdata": "-rw------- " + user,
+		"run/config/ssh": "rwxr-xr-x ", "run/config/ssh/authorized_keys": "-rw------- " + keyOne + "\n",
+		"run/config/kubeadm": "rwxr-xr-x ", "run/config/kubeadm/init": "-rw-r--r-- --x", "run/config/kubeadm/k": "-rw------- s",
+		"run/config/closed": "rwx------ ", "run/config/closed/in": "rwxr-xr-x ", "run/config/closed/f": "-rw-r--r-- é\n",
+		"run/config/network": "rwxr-xr-x ", "run/config/network/static": "rwxr-xr-x ",
+		"run/config/network/static/eth1": "-rw-r--r-- 192.0.2.1/24\n",
+		"run/resolvconf":                 "rwxr-xr-x ", "run/resolvconf/resolv.conf": "-rw-r--r-- " + head,
+		"run/resolvconf/resolv.conf.head": "-rw-r--r-- " + head,
+	}
+	got := modes(t, root)
+	for name := range want {
+		if got[name] != want[name] {
+			t.Errorf("%s: got %q, want %q", name, got[name], want[name])
+		}
+	}
+	if len(got) != len(want) || warnings.Len() > 0 || strings.Contains(out.String(), "--x") {
+		t.Errorf("got %v; out %q; warnings %q", got, out.String(), warnings.String())
+	}
+}
+
+func TestNothingIsWrittenAfterAMistake(t *testing.T) {
+	from, root := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{"meta-data": "local-hostname: n", "user-data": "{"} {
+		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := run(options{from, root, true}, nil, &bytes.Buffer{}, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), from+": user-data, line 1") {
+		t.Errorf("got %v", err)
+	}
+	if got := modes(t, root); len(got) > 0 {
+		t.Errorf("written: %v", got)
+	}
+}
+
+func TestAFolderWithoutTheFilesIsAnError(t *testing.T) {
+	from := t.TempDir()
+	if err := os.WriteFile(filepath.Join(from, "USER_DAT"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := readFolder(from)
+	if err == nil || !strings.Contains(err.Error(), "it has [USER_DAT]") {
+		t.Errorf("got %v", err)
+	}
+}

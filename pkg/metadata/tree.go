@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// entry is a file or a folder below /run/config, and where it was asked for.
+type entry struct {
+	folder  bool
+	content string
+	mode    uint32
+	from    string
+}
+
+// What LinuxKit's metadata package takes where "perm" is missing.
+const (
+	defaultFileMode   = 0o644
+	defaultFolderMode = 0o755
+)
+
+// treeReader reads LinuxKit's JSON tree (docs/metadata.md): a map of names to entries. An entry has "content" (a file) or
+// "entries" (a folder), and perhaps "perm". It goes token by token, so that a mistake is told with its line, and a name that
+// is there twice is one.
+type treeReader struct {
+	file    string
+	text    []byte
+	decoder *json.Decoder
+	entries entries
+}
+
+// parseTree adds what a JSON tree asks for to entries.
+func parseTree(file string, text []byte, into entries) error {
+	reader := &treeReader{file, text, json.NewDecoder(bytes.NewReader(text)), into}
+	if err := reader.folder("", "a map of names to files and folders"); err != nil {
+		return err
+	}
+	if _, err := reader.decoder.Token(); !errors.Is(err, io.EOF) {
+		return reader.errorf("", "there is more in the file after its JSON value")
+	}
+	return nil
+}
+
+// errorf tells of a mistake at what was read last.
+func (r *treeReader) errorf(path, format string, arguments ...any) error {
+	return r.at(r.decoder.InputOffset(), path, fmt.Sprintf(format, arguments...))
+}
+
+func (r *treeReader) at(offset int64, path, text string) error {
+	line := 1 + bytes.Count(r.text[:min(int(offset), len(r.text))], []byte("\n"))
+	return &mistake{r.file, strings.ReplaceAll(path, "/", "."), line, text}
+}
+
+// token gives the next token; a text that is no JSON is a mistake.
+func (r *treeReader) token(path string) (json.Token, error) {
+	token, err := r.decoder.Token()
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return token, nil
+	case errors.As(err, &syntax):
+		return nil, r.at(syntax.Offset, path, "this is no JSON: "+syntax.Error())
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, r.at(int64(len(r.text)), path, "the JSON ends too early")
+	}
+	return nil, r.errorf(path, "%v", err)
+}
+
+// object calls read for every key of the object that comes next.
+func (r *treeReader) object(path, expected string, read func(key string) error) error {
+	token, err := r.token(path)
+	if err != nil {
+		return err
+	}
+	if token != json.Delim('{') {
+		return r.errorf(path, "%s is expected here", expected)
+	}
+	seen := map[string]bool{}
+	for r.decoder.More() {
+		token, err := r.token(path)
+		if err != nil {
+			return err
+		}
+		key, _ := token.(string) // a key of an object is always a text
+		if seen[key] {
+			return r.errorf(joined(path, key), "the key is there twice")
+		}
+		seen[key] = true
+		if err := read(key); err != nil {
+			return err
+		}
+	}
+	_, err = r.token(path)
+	return err
+}
+
+// folder reads a map of names to entries.
+func (r *treeReader) folder(path, expected string) error {
+	return r.object(path, expected, func(name string) error {
+		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+			return r.errorf(path, "%q is no name of a file", name)
+		}
+		return r.entry(strings.TrimPrefix(path+"/"+name, "/"))
+	})
+}
+
+// entry reads one file or folder.
+func (r *treeReader) entry(path string) error {
+	line, content, perm, folder := r.decoder.InputOffset(), (*string)(nil), "", false
+	err := r.object(path, `an object with "content" or "entries"`, func(key string) (err error) {
+		switch key {
+		case "content":
+			content, err = r.string(joined(path, key))
+		case "perm":
+			var given *string
+			if given, err = r.string(joined(path, key)); given != nil {
+				perm = *given
+			}
+		case "entries":
+			folder = true
+			err = r.folder(path, "a map of names to files and folders")
+		default:
+			err = r.errorf(path, `%q is no key of an entry; those are "content", "entries" and "perm"`, key)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if folder == (content != nil) {
+		return r.at(line, path, `an entry has either "content" (a file) or "entries" (a folder)`)
+	}
+	made := entry{folder: folder, mode: defaultFolderMode, from: r.file}
+	if !folder {
+		made.content, made.mode = *content, defaultFileMode
+	}
+	if perm != "" {
+		if made.mode, err = parseMode(perm); err != nil {
+			return r.at(line, path, err.Error())
+		}
+	}
+	if err := r.entries.add(path, made); err != nil {
+		return r.at(line, path, err.Error())
+	}
+	return nil
+}
+
+// string reads a text.
+func (r *treeReader) string(path string) (*string, error) {
+	token, err := r.token(path)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := token.(string)
+	if !ok {
+		return nil, r.errorf(path, "a text is expected here")
+	}
+	return &text, nil
+}
+
+// parseMode reads a file's mode, such as "0644".
+func parseMode(text string) (uint32, error) {
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || mode > 0o777 {
+		return 0, fmt.Errorf("%q is no mode of a file, such as 0644", text)
+	}
+	return uint32(mode), nil
+}
+
+// entries are all files and folders to make, by their paths below /run/config.
+type entries map[string]entry
+
+// add takes one more. No path is asked for twice, and none is both a file and a folder; folders may come together.
+func (e entries) add(path string, made entry) error {
+	if before, found := e[path]; found && !(before.folder && made.folder) {
+		return fmt.Errorf("/run/config/%s is given twice: here and in %s", path, before.from)
+	}
+	for other, before := range e {
+		if !before.folder && strings.HasPrefix(path, other+"/") {
+			return fmt.Errorf("/run/config/%s is a file in %s and a folder here", other, before.from)
+		}
+		if !made.folder && strings.HasPrefix(other, path+"/") {
+			return fmt.Errorf("/run/config/%s is a folder in %s and a file here", path, before.from)
+		}
+	}
+	e[path] = made
+	return nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// spare is how much larger than its file system, in bytes, a device has to be before the file system is grown: mke2fs itself
+// leaves a little over where the last group of blocks would be too small.
+const spare = 64 << 20
+
+// The result of e2fsck is a sum of these: e2fsck(8).
+const (
+	fsckMended = 1
+	fsckReboot = 2
+)
+
+// mountFlags are those that init's own /var has, without the writes of access times.
+const mountFlags = unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOATIME
+
+// mountData: the rest is ext4's default, which is what etcd's fsync relies on (data in order, barriers). A disk that fails is
+// not written any further.
+const mountData = "errors=remount-ro"
+
+// system is what the node does for this program.
+type system struct {
+	// run runs a program and gives its exit code; the error is for one that did not run.
+	run func(argv ...string) (int, error)
+	// mount mounts a device.
+	mount func(device, target, kind string, flags uintptr, data string) error
+}
+
+// kernel is the real system. What programs write goes to out.
+func kernel(out io.Writer) system {
+	return system{
+		run: func(argv ...string) (int, error) {
+			command := exec.Command(argv[0], argv[1:]...)
+			command.Stdout, command.Stderr = out, out
+			err := command.Run()
+			if command.ProcessState == nil {
+				return 0, err
+			}
+			return command.ProcessState.ExitCode(), nil
+		},
+		mount: unix.Mount,
+	}
+}
+
+// put checks the disk, mounts it on target and grows it. With repair, all that is broken is mended, at the price of what
+// cannot be saved. What it gives is a remark for people, or nothing.
+func (s system) put(chosen *disk, target string, repair bool) (remark string, err error) {
+	if chosen.size < chosen.content.size {
+		return "", fmt.Errorf("%s has %d MiB, but its file system %d MiB: a part of it was cut off\n"+
+			"next: give the disk its size back, or "+fromMemory, chosen.path, chosen.size>>20, chosen.content.size>>20)
+	}
+	if err := s.check(chosen.path, repair); err != nil {
+		return "", err
+	}
+	if err := s.mount(chosen.path, target, "ext4", mountFlags, mountData); err != nil {
+		return "", fmt.Errorf("%s can't be mounted on %s: %w\nnext: %s", chosen.path, target, err, fromMemory)
+	}
+	if chosen.size-chosen.content.size < spare {
+		return "", nil
+	}
+	code, err := s.run("resize2fs", chosen.path) // a mounted file system grows without a check of all of it
+	if err != nil || code != 0 {
+		return fmt.Sprintf(", but was not grown to the disk's %d MiB (see the step's log)", chosen.size>>20), nil
+	}
+	return fmt.Sprintf(", grown to %d MiB", chosen.size>>20), nil
+}
+
+// check runs e2fsck, which replays the journal after a power cut.
+func (s system) check(device string, repair bool) error {
+	mode := "-p"
+	if repair {
+		mode = "-y"
+	}
+	code, err := s.run("e2fsck", mode, device)
+	switch {
+	case err != nil:
+		return fmt.Errorf("e2fsck did not run: %w", err)
+	case code&^(fsckMended|fsckReboot) != 0 && repair:
+		return fmt.Errorf("e2fsck could not mend %s (exit code %d)\nnext: %s, or replace the disk", device, code, fromMemory)
+	case code&^(fsckMended|fsckReboot) != 0:
+		return fmt.Errorf("%s has faults that e2fsck does not mend unasked (exit code %d)\n"+
+			"next: start once with %s=repair on the kernel's command line, which mends what can be mended; or %s; or look at\n"+
+			"the disk on another machine: e2fsck -f DEVICE", device, code, argument, fromMemory)
+	case code&fsckReboot != 0:
+		return fmt.Errorf("%s was mended, and e2fsck wants a restart\nnext: restart the node", device)
+	}
+	return nil
+}
