@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from builder.aside import write_aside
 from builder.cli.clusters import Wish, discard, plan_of
 from builder.cli.common import (
     AssemblerName,
@@ -33,6 +34,7 @@ from builder.cli.common import (
 from builder.cluster import lifecycle, report, state, suite
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster, Hardware, Outcome, Report
+from builder.cluster.page import console_file, page
 from builder.errors import CheckError, InputError
 from builder.machine.model import Attachment, Firmware
 from builder.project import Project
@@ -85,7 +87,9 @@ def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path) -> 
     try:
         cluster = lifecycle.create(plan, directory)
         found = suite.run_suite(cluster, suite_name, results)
+        cluster = state.load(plan.name)  # it may have grown
         _keep_consoles(cluster, results)
+        _write_page(found, cluster, results)
         return found
     finally:
         discard(plan.name, directory)
@@ -94,7 +98,15 @@ def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path) -> 
 def _keep_consoles(cluster: Cluster, results: Path) -> None:
     for node in cluster.nodes:
         if (log := node.directory / "console.log").exists():
-            shutil.copy2(log, results / f"{node.name}.console.log")
+            shutil.copy2(log, results / console_file(node.name))
+
+
+def _write_page(found: Report, cluster: Cluster, results: Path) -> None:
+    """report.html: the whole run on one page."""
+    logs = {node.name: results / console_file(node.name) for node in cluster.nodes}
+    consoles = {name: log.read_text(errors="replace") for name, log in logs.items() if log.exists()}
+    screens = {image.stem: image.read_bytes() for image in sorted(results.glob("*.png"))}
+    write_aside(results / "report.html", page(found, consoles, screens))
 
 
 def _verdict(found: Report, results: Path) -> None:

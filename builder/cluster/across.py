@@ -7,7 +7,8 @@ import select
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, PIPE
+from typing import IO
 
 from builder.cluster.engine import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
@@ -122,7 +123,8 @@ class Across:
         pod = name_of(self._pod("web", self._cluster.nodes[-1]))
         argv = self._kubectl.argv("port-forward", "-n", "across", f"pod/{pod}", ":80")
         with spawn(argv, stdin=DEVNULL, stdout=PIPE, env=self._kubectl.env) as forward:
-            told = _first_line(forward)
+            assert forward.stdout is not None
+            told = _first_line(forward.stdout)
             found = re.search(rb"127\.0\.0\.1:(\d+) ->", told)
             if not found:
                 raise NotYet(f"kubectl port-forward said {told!r}")
@@ -145,8 +147,7 @@ class Across:
         return "100 kB came back as they went"
 
 
-def _first_line(process: Popen[bytes], seconds: float = 120) -> bytes:
-    """The first line of its output; empty when it ends or says nothing for so long."""
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], seconds)
-    return process.stdout.readline() if ready else b""
+def _first_line(output: IO[bytes], seconds: float = 120) -> bytes:
+    """The first line of a program's output; empty when it ends or says nothing for so long."""
+    ready, _, _ = select.select([output], [], [], seconds)
+    return output.readline() if ready else b""

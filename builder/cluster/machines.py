@@ -13,7 +13,7 @@ from builder.machine.qemu import mac_address
 
 
 def afford(hardware: Hardware, acceleration: Acceleration | None, masters: int, workers: int) -> None:
-    """Raises InputError where this host can't carry so many more machines; an acceleration not yet known is taken for the best."""
+    """Raises InputError where this host can't carry so many more machines. What is not known yet is taken for the best."""
     groups = [
         budget.Group(count=masters, memory=hardware.memory),
         budget.Group(count=workers, memory=hardware.worker_memory, option="--worker-memory"),

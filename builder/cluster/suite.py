@@ -1,5 +1,6 @@
 """A whole run: boot, init, checks, tear-down, with a verdict that is positive only when everything was seen."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from builder.cluster import bundle, form, lifecycle, report
@@ -11,10 +12,12 @@ from builder.cluster.model import Cluster, Node, Outcome, Report
 from builder.cluster.readiness import Readiness
 from builder.cluster.smoke import Smoke
 from builder.deadline import Deadline
+from builder.errors import CheckError
 from builder.machine.machine import Machine
 from builder.progress import note
 
-SUITES = ("smoke", "full")
+SUITES = ("smoke", "across", "full")
+"""Each holds the ones before it: one node's duties, what works between nodes, and what a cluster survives."""
 
 
 # Checks whose passing ends a stage: first our own, then those of minikube's time-to-k8s, under its names.
@@ -64,10 +67,12 @@ class Run:
 
     def check(self) -> bool:
         kubectl = Kubectl(self.cluster)
-        passed = self.engine.run([*Readiness(self.cluster, kubectl).checks(), *Smoke(self.cluster, kubectl).checks()])
-        if passed and self.suite == "full":
-            passed = self.engine.run([*Across(self.cluster, kubectl).checks(), *self._endurance().checks()])
-        return passed
+        checks = [*Readiness(self.cluster, kubectl).checks(), *Smoke(self.cluster, kubectl).checks()]
+        if self.suite in ("across", "full"):
+            checks += Across(self.cluster, kubectl).checks()
+        if self.suite == "full":
+            checks += self._endurance().checks()
+        return self.engine.run(checks)
 
     def _endurance(self) -> Endurance:
         return Endurance(self.cluster, self.machines, self.engine.scale, self._grown)
@@ -77,6 +82,13 @@ class Run:
 
     def power_off(self) -> bool:
         return self.engine.run([Check("A19", "the machines power off at the power button", self._power_off, once=True)])
+
+    def last_screens(self, out: Path) -> None:
+        """What each machine's screen shows, as NODE.png under `out`."""
+        out.mkdir(parents=True, exist_ok=True)
+        for name, machine in self.machines.items():
+            with suppress(CheckError):
+                machine.screendump(out / f"{name}.png")
 
     def report(self, bundle_path: Path | None) -> Report:
         hardware = self.cluster.hardware
@@ -147,7 +159,9 @@ def run_suite(cluster: Cluster, suite: str, out: Path) -> Report:
     run = Run(cluster, suite)
     made: Path | None = None
     try:
-        if run.boot() and run.form() and run.check():
+        passed = run.boot() and run.form() and run.check()
+        run.last_screens(out)
+        if passed:
             run.power_off()
         if run.engine.failed:
             made = bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")

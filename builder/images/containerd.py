@@ -1,9 +1,10 @@
 """Images -> a containerd store in which they are unpacked already, as one more image.
 
 What containerd 2 keeps below its root (/var/lib/containerd) lies in the image below /usr/share/kubeiso/containerd:
-databases and the manifests' and configs' blobs, which a node copies (pkg/image-seed), and the snapshots' files, which it
-links to and never changes. Layers are left out: containerd needs them no more once they are unpacked, as with its own
-setting discard_unpacked_layers.
+databases and the manifests' and configs' blobs, which a node copies (pkg/image-seed), and the layers' files, which it
+links to and never changes. Each layer lies in a folder named by its chain id, so that a link on a node's disk means the same
+layer with any other medium, or none. The layers' archives are left out: containerd needs them no more once they are unpacked,
+as with its own setting discard_unpacked_layers.
 """
 
 import gzip
@@ -29,9 +30,9 @@ from builder.store import Digest, Store, file_digest, key_of
 ROOT = "usr/share/kubeiso/containerd"
 NAMESPACE = "k8s.io"
 SNAPSHOTTER = "overlayfs"
-SNAPSHOTS = f"io.containerd.snapshotter.v1.{SNAPSHOTTER}/snapshots"
+LAYERS = "layers"
 # Changes when the store's files lie elsewhere or mean something else, so that a node replaces what it has.
-LAYOUT = 1
+LAYOUT = 2
 
 # The CRI plugin's labels: it manages the image, and the kubelet never removes it to gain room. It could not: the files
 # lie in the read-only root, and without a network the image would be gone for good.
@@ -89,15 +90,20 @@ def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Pat
     trees = {chain: snapshot_tree(store.path(layer.blob.digest), layer, spool) for chain, layer in layers.items()}
     database = work / "root"
     document = plan(images, layers, trees, database, store)
-    told = run([tool], input=json.dumps(document)).stdout
+    run([tool], input=json.dumps(document))
     whole = Tree()
     whole.add(ROOT, directory(0o700))
     for made in sorted(path for path in database.rglob("*") if path.is_file()):
         whole.add(f"{ROOT}/{made.relative_to(database).as_posix()}", file(made, 0o600))
-    for chain, number in json.loads(told)["snapshots"].items():
-        whole.graft(f"{ROOT}/{SNAPSHOTS}/{number}/fs", trees[chain])
+    for chain, tree in trees.items():
+        whole.graft(f"{ROOT}/{folder_of(chain)}/fs", tree)
     whole.add(f"{ROOT}/id", Node(content=spool.put(f"{identity}\n".encode())))
     return write_layer(store, whole)
+
+
+def folder_of(chain: str) -> str:
+    """Where a layer lies below ROOT."""
+    return f"{LAYERS}/{chain.removeprefix('sha256:')}"
 
 
 def layers_of(store: Store, image: oci.Image) -> list[Layer]:

@@ -16,10 +16,22 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do end "$1" "$2" && exit 0; sleep 1; done
 """
 
 
-def leash(pid_file: Path, mark: Path) -> ExitStack:
-    """Ends the process that writes its id into `pid_file` and has `mark` in its command line, when this program ends or the stack
-    is closed. To be taken before that process is started: so there is no moment in which it could be forgotten.
+# By the process's note, and not held by whoever took it: a leash that is forgotten must hold all the same.
+_taken: dict[Path, ExitStack] = {}
+
+
+def leash(pid_file: Path, mark: Path) -> None:
+    """Ends the process that writes its id into `pid_file` and has `mark` in its command line, when this program ends.
+
+    To be taken before that process is started: so there is no moment in which it could be forgotten.
     """
-    stack = ExitStack()
-    stack.enter_context(spawn(["sh", "-c", _WATCH, "sh", pid_file, mark], stdin=PIPE))
-    return stack
+    unleash(pid_file)
+    with ExitStack() as stack:
+        stack.enter_context(spawn(["sh", "-c", _WATCH, "sh", pid_file, mark], stdin=PIPE))
+        _taken[pid_file] = stack.pop_all()
+
+
+def unleash(pid_file: Path) -> None:
+    """Takes the leash away, where there is one; the process, should it still run, ends with it."""
+    if stack := _taken.pop(pid_file, None):
+        stack.close()

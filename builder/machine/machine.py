@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from builder.aside import write_aside
@@ -12,7 +12,7 @@ from builder.errors import CheckError
 from builder.machine.console import Console
 from builder.machine.diagnose import diagnose
 from builder.machine.launch import last_words, launch, prepare
-from builder.machine.leash import leash
+from builder.machine.leash import leash, unleash
 from builder.machine.model import Frozen, MachineSpec
 from builder.machine.process import Identity, Process, identify
 from builder.machine.qmp import Qmp
@@ -50,7 +50,6 @@ class Machine:
         self.spec = state.spec
         self._process = Process.find(state.identity, str(state.spec.directory)) if state.identity else None
         self._console: Console | None = None
-        self._leash = ExitStack()
 
     @classmethod
     def start(cls, spec: MachineSpec, *, leashed: bool = False, on_stage: Callable[[Stage], None] | None = None) -> "Machine":
@@ -63,13 +62,15 @@ class Machine:
             raise CheckError(f"the machine {spec.name} runs already", hint="end it first: kubeiso down")
         prepare(spec)
         _save(State(spec=spec))
-        with ExitStack() as stack:
-            tie = stack.enter_context(leash(spec.pid_file, spec.directory)) if leashed else ExitStack()
+        try:
+            if leashed:
+                leash(spec.pid_file, spec.directory)
             state = State(spec=spec, identity=launch(spec))
             _save(state)
-            machine = cls(state)
-            machine._leash = tie
-            stack.pop_all()
+        except BaseException:
+            unleash(spec.pid_file)
+            raise
+        machine = cls(state)
         try:
             machine._begin(on_stage or (lambda _: None))
         except BaseException:
@@ -137,7 +138,7 @@ class Machine:
             return self._end(grace)
         finally:
             self.close()
-            self._leash.close()
+            unleash(self.spec.pid_file)
             for left in (self.spec.console_socket, self.spec.qmp_socket, self.spec.pid_file):
                 left.unlink(missing_ok=True)
 

@@ -29,6 +29,10 @@ EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+lahf-lm,+aes,+pclmu
 A boot to running services took 37 s of processor time with this one, 47 s with `max` (QEMU 7.2, one run each in a row)."""
 
 
+CODE_CACHE = 1024
+"""MiB that an emulator may keep translated code in. A master's had filled them after four minutes, a worker's a third."""
+
+
 class Acceleration(Frozen):
     """`name` is "kvm" or "tcg"; `reason` says how that was found out."""
 
@@ -38,7 +42,7 @@ class Acceleration(Frozen):
     def to_qemu(self) -> list[str]:
         if self.name == "kvm":
             return ["-accel", "kvm", "-cpu", "host"]
-        return ["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", EMULATED_CPU]
+        return ["-accel", f"tcg,thread=multi,tb-size={CODE_CACHE}", "-cpu", EMULATED_CPU]
 
 
 class Forward(Frozen):

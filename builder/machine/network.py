@@ -5,14 +5,14 @@ import os
 import shutil
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from builder.aside import write_aside
 from builder.deadline import Deadline
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine.launch import SOCKET_PATH
-from builder.machine.leash import leash
+from builder.machine.leash import leash, unleash
 from builder.machine.model import ClusterCard, Frozen, SwitchKind
 from builder.machine.process import Identity, Process, identify
 from builder.machine.qemu import PROGRAM
@@ -43,7 +43,6 @@ class Switch:
     def __init__(self, state: State) -> None:
         self.card = state.card
         self._process = Process.find(state.identity, str(state.card.directory)) if state.identity else None
-        self._leash = ExitStack()
 
     @classmethod
     def start(cls, directory: Path, *, kind: SwitchKind | None = None, leashed: bool = False) -> "Switch":
@@ -60,14 +59,15 @@ class Switch:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _clean(card)
         _save(State(card=card))
-        with ExitStack() as stack:
-            tie = stack.enter_context(leash(_pid_file(directory), directory)) if leashed else ExitStack()
-            stack.callback(_end_started, card)
+        try:
+            if leashed:
+                leash(_pid_file(directory), directory)
             state = State(card=card, identity=_launch(card))
             _save(state)
-            stack.pop_all()
+        except BaseException:
+            _end_started(card)
+            raise
         switch = cls(state)
-        switch._leash = tie
         debug(f"the cluster's network is {card.kind}, process {switch.pid}, in {directory}")
         return switch
 
@@ -95,7 +95,7 @@ class Switch:
     def stop(self) -> str:
         """Ends the switch: "SIGTERM", "SIGKILL" or "ended before". Its sockets are gone then, its log stays."""
         how = self._end()
-        self._leash.close()
+        unleash(_pid_file(self.card.directory))
         _clean(self.card)
         return how
 

@@ -1,8 +1,7 @@
 // Command image-store writes the databases of a containerd image store whose images are already unpacked.
 //
-// It reads a Plan as JSON on standard input, writes metadata, snapshot records and blobs under the plan's root with
-// containerd's own packages, and prints which number each snapshot got. It needs neither root rights nor a daemon. The
-// same plan gives the same bytes.
+// It reads a Plan as JSON on standard input, and writes metadata, snapshot records and blobs under the plan's root with
+// containerd's own packages. It needs neither root rights nor a daemon. The same plan gives the same bytes.
 package main
 
 import (
@@ -11,17 +10,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"kubeiso.dev/pkg/image-store/store"
 )
 
 // Plan says what the store holds. Snapshots are listed parents first.
 type Plan struct {
 	// Root is the directory to write, as containerd's own `root`. It must not hold a store yet.
-	Root        string     `json:"root"`
-	Namespace   string     `json:"namespace"`
-	Snapshotter string     `json:"snapshotter"`
-	Blobs       []Blob     `json:"blobs"`
-	Snapshots   []Snapshot `json:"snapshots"`
-	Images      []Image    `json:"images"`
+	Root        string           `json:"root"`
+	Namespace   string           `json:"namespace"`
+	Snapshotter string           `json:"snapshotter"`
+	Blobs       []Blob           `json:"blobs"`
+	Snapshots   []store.Snapshot `json:"snapshots"`
+	Images      []Image          `json:"images"`
 }
 
 // Blob is content that goes into the store: a manifest or a config.
@@ -29,15 +30,6 @@ type Blob struct {
 	File   string            `json:"file"`
 	Digest string            `json:"digest"`
 	Labels map[string]string `json:"labels"`
-}
-
-// Snapshot is a committed snapshot: an unpacked layer on top of its parent. Size is in bytes.
-type Snapshot struct {
-	Name   string            `json:"name"`
-	Parent string            `json:"parent"`
-	Labels map[string]string `json:"labels"`
-	Size   int64             `json:"size"`
-	Inodes int64             `json:"inodes"`
 }
 
 // Image is a name for a manifest.
@@ -49,28 +41,19 @@ type Image struct {
 	Labels    map[string]string `json:"labels"`
 }
 
-// Result tells under which directory of `snapshots/` each snapshot belongs.
-type Result struct {
-	Snapshots map[string]string `json:"snapshots"`
-}
-
 func main() {
-	if err := run(context.Background(), os.Stdin, os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "image-store:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, in io.Reader, out io.Writer) error {
+func run(ctx context.Context, in io.Reader) error {
 	var plan Plan
 	decoder := json.NewDecoder(in)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&plan); err != nil {
 		return fmt.Errorf("reading the plan: %w", err)
 	}
-	numbers, err := write(ctx, plan)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(out).Encode(Result{Snapshots: numbers})
+	return write(ctx, plan)
 }

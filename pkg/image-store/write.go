@@ -2,113 +2,69 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/metadata"
-	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	bolt "go.etcd.io/bbolt"
+
+	"kubeiso.dev/pkg/image-store/store"
 )
 
-// Where containerd 2's plugins keep their data below its root.
-const (
-	metadataFile     = "io.containerd.metadata.v1.bolt/meta.db"
-	contentDirectory = "io.containerd.content.v1.content"
-	snapshotterFile  = "io.containerd.snapshotter.v1.%s/metadata.db"
-)
-
-// write makes the store of the plan and returns the number of each snapshot.
-func write(ctx context.Context, plan Plan) (map[string]string, error) {
-	meta := filepath.Join(plan.Root, metadataFile)
-	records := filepath.Join(plan.Root, fmt.Sprintf(snapshotterFile, plan.Snapshotter))
-	for _, file := range []string{meta, records} {
+// write makes the store of the plan.
+func write(ctx context.Context, plan Plan) error {
+	databases := []string{filepath.Join(plan.Root, store.MetadataFile), filepath.Join(plan.Root, store.RecordsFile(plan.Snapshotter))}
+	for _, file := range databases {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	numbers, err := fill(ctx, plan, meta, records)
+	into, err := store.Open(ctx, plan.Root, plan.Snapshotter, &bolt.Options{NoSync: true, PageSize: pageSize})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, file := range []string{meta, records} {
+	if err := errors.Join(fill(namespaces.WithNamespace(ctx, plan.Namespace), plan, into), into.Close()); err != nil {
+		return err
+	}
+	for _, file := range databases {
 		if err := settle(file); err != nil {
-			return nil, fmt.Errorf("rewriting %s: %w", file, err)
+			return fmt.Errorf("rewriting %s: %w", file, err)
 		}
 	}
 	// Left behind by the content store; containerd makes it again.
-	if err := os.RemoveAll(filepath.Join(plan.Root, contentDirectory, "ingest")); err != nil {
-		return nil, err
-	}
-	return numbers, nil
+	return os.RemoveAll(filepath.Join(plan.Root, store.ContentDirectory, "ingest"))
 }
 
-// fill writes both databases and the blobs through containerd's own code.
-func fill(ctx context.Context, plan Plan, meta, records string) (map[string]string, error) {
-	db, err := bolt.Open(meta, 0o600, &bolt.Options{NoSync: true, PageSize: pageSize})
-	if err != nil {
-		return nil, err
-	}
-	blobs, err := local.NewStore(filepath.Join(plan.Root, contentDirectory))
-	if err != nil {
-		return nil, err
-	}
-	snapshotter, err := openRecorder(records)
-	if err != nil {
-		return nil, err
-	}
-	defer snapshotter.Close()
-	store := metadata.NewDB(db, blobs, map[string]snapshots.Snapshotter{plan.Snapshotter: snapshotter})
-	defer store.Close()
-	if err := store.Init(ctx); err != nil {
-		return nil, err
-	}
-	return fillStore(namespaces.WithNamespace(ctx, plan.Namespace), plan, store, snapshotter)
-}
-
-func fillStore(ctx context.Context, plan Plan, store *metadata.DB, snapshotter *recorder) (map[string]string, error) {
-	update := func(tx *bolt.Tx) error {
-		return metadata.NewNamespaceStore(tx).Create(ctx, plan.Namespace, nil)
-	}
-	if err := store.Update(update); err != nil {
-		return nil, err
+func fill(ctx context.Context, plan Plan, into *store.Store) error {
+	if err := into.AddNamespace(ctx, plan.Namespace); err != nil {
+		return err
 	}
 	for _, snapshot := range plan.Snapshots {
-		if err := commit(ctx, store.Snapshotter(plan.Snapshotter), snapshotter, snapshot); err != nil {
-			return nil, fmt.Errorf("snapshot %s: %w", snapshot.Name, err)
+		if err := into.Commit(ctx, snapshot); err != nil {
+			return fmt.Errorf("snapshot %s: %w", snapshot.Name, err)
 		}
 	}
 	for _, blob := range plan.Blobs {
-		if err := addBlob(ctx, store.ContentStore(), blob); err != nil {
-			return nil, fmt.Errorf("blob %s: %w", blob.Digest, err)
+		if err := addBlob(ctx, into, blob); err != nil {
+			return fmt.Errorf("blob %s: %w", blob.Digest, err)
 		}
 	}
-	names := metadata.NewImageStore(store)
+	names := metadata.NewImageStore(into.DB)
 	for _, image := range plan.Images {
 		if _, err := names.Create(ctx, record(image)); err != nil {
-			return nil, fmt.Errorf("image %s: %w", image.Name, err)
+			return fmt.Errorf("image %s: %w", image.Name, err)
 		}
 	}
-	return snapshotter.numbers, nil
+	return nil
 }
 
-func commit(ctx context.Context, into snapshots.Snapshotter, snapshotter *recorder, snapshot Snapshot) error {
-	snapshotter.next = snapshot
-	labels := snapshots.WithLabels(snapshot.Labels)
-	key := "preparing " + snapshot.Name
-	if _, err := into.Prepare(ctx, key, snapshot.Parent, labels); err != nil {
-		return err
-	}
-	return into.Commit(ctx, snapshot.Name, key, labels)
-}
-
-func addBlob(ctx context.Context, into content.Store, blob Blob) error {
+func addBlob(ctx context.Context, into *store.Store, blob Blob) error {
 	file, err := os.Open(blob.File)
 	if err != nil {
 		return err
@@ -118,8 +74,7 @@ func addBlob(ctx context.Context, into content.Store, blob Blob) error {
 	if err != nil {
 		return err
 	}
-	descriptor := ocispec.Descriptor{Digest: digest.Digest(blob.Digest), Size: status.Size()}
-	return content.WriteBlob(ctx, into, blob.Digest, file, descriptor, content.WithLabels(blob.Labels))
+	return into.AddBlob(ctx, file, digest.Digest(blob.Digest), status.Size(), blob.Labels)
 }
 
 func record(image Image) images.Image {

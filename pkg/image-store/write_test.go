@@ -17,6 +17,8 @@ import (
 	"github.com/containerd/containerd/v2/plugins/snapshots/overlay"
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
+
+	"kubeiso.dev/pkg/image-store/store"
 )
 
 // planFor is a store with one image of two layers, which no garbage collection may touch.
@@ -37,7 +39,7 @@ func planFor(t *testing.T, root string) Plan {
 			put(manifest, map[string]string{"containerd.io/gc.ref.content.config": digest.FromBytes(config).String()}),
 			put(config, map[string]string{"containerd.io/gc.ref.snapshot.overlayfs": "sha256:two"}),
 		},
-		Snapshots: []Snapshot{
+		Snapshots: []store.Snapshot{
 			{Name: "sha256:one", Size: 4096, Inodes: 2},
 			{Name: "sha256:two", Parent: "sha256:one", Size: 8192, Inodes: 3},
 		},
@@ -45,31 +47,25 @@ func planFor(t *testing.T, root string) Plan {
 	}
 }
 
-func runPlan(t *testing.T, plan Plan) Result {
+func runPlan(t *testing.T, plan Plan) {
 	t.Helper()
 	in, err := json.Marshal(plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := run(context.Background(), bytes.NewReader(in), &out); err != nil {
+	if err := run(context.Background(), bytes.NewReader(in)); err != nil {
 		t.Fatal(err)
 	}
-	var result Result
-	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
-		t.Fatal(err)
-	}
-	return result
 }
 
 // open opens the store with the code that containerd itself uses.
 func open(t *testing.T, root string) (*metadata.DB, context.Context) {
 	t.Helper()
-	db, err := bolt.Open(filepath.Join(root, metadataFile), 0o600, nil)
+	db, err := bolt.Open(filepath.Join(root, store.MetadataFile), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := local.NewStore(filepath.Join(root, contentDirectory))
+	blobs, err := local.NewStore(filepath.Join(root, store.ContentDirectory))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,34 +73,30 @@ func open(t *testing.T, root string) (*metadata.DB, context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := metadata.NewDB(db, blobs, map[string]snapshots.Snapshotter{"overlayfs": snapshotter})
-	t.Cleanup(func() { store.Close(); snapshotter.Close() })
+	opened := metadata.NewDB(db, blobs, map[string]snapshots.Snapshotter{"overlayfs": snapshotter})
+	t.Cleanup(func() { opened.Close(); snapshotter.Close() })
 	ctx := namespaces.WithNamespace(context.Background(), "k8s.io")
-	if err := store.Init(ctx); err != nil {
+	if err := opened.Init(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return store, ctx
+	return opened, ctx
 }
 
 func TestCollectionKeepsTheImageAndItsSnapshots(t *testing.T) {
 	root := t.TempDir()
-	plan := planFor(t, root)
-	numbers := runPlan(t, plan).Snapshots
-	if numbers["sha256:one"] != "1" || numbers["sha256:two"] != "2" {
-		t.Fatalf("numbers: %v", numbers)
-	}
-	store, ctx := open(t, root)
-	if _, err := store.GarbageCollect(ctx); err != nil {
+	runPlan(t, planFor(t, root))
+	db, ctx := open(t, root)
+	if _, err := db.GarbageCollect(ctx); err != nil {
 		t.Fatal(err)
 	}
-	image, err := metadata.NewImageStore(store).Get(ctx, "example.org/a:1")
+	image, err := metadata.NewImageStore(db).Get(ctx, "example.org/a:1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := content.ReadBlob(ctx, store.ContentStore(), image.Target); err != nil {
+	if _, err := content.ReadBlob(ctx, db.ContentStore(), image.Target); err != nil {
 		t.Fatal(err)
 	}
-	info, err := store.Snapshotter("overlayfs").Stat(ctx, "sha256:two")
+	info, err := db.Snapshotter("overlayfs").Stat(ctx, "sha256:two")
 	if err != nil || info.Parent != "sha256:one" || info.Kind != snapshots.KindCommitted {
 		t.Fatalf("snapshot: %+v, %v", info, err)
 	}
@@ -112,14 +104,14 @@ func TestCollectionKeepsTheImageAndItsSnapshots(t *testing.T) {
 
 func TestAContainerGetsTheLayersAsLowerDirectories(t *testing.T) {
 	root := t.TempDir()
-	numbers := runPlan(t, planFor(t, root)).Snapshots
-	for _, number := range numbers {
+	runPlan(t, planFor(t, root))
+	for _, number := range []string{"1", "2"} {
 		if err := os.MkdirAll(filepath.Join(root, "io.containerd.snapshotter.v1.overlayfs/snapshots", number, "fs"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	store, ctx := open(t, root)
-	mounts, err := store.Snapshotter("overlayfs").Prepare(ctx, "container", "sha256:two")
+	db, ctx := open(t, root)
+	mounts, err := db.Snapshotter("overlayfs").Prepare(ctx, "container", "sha256:two")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,14 +124,14 @@ func TestAContainerGetsTheLayersAsLowerDirectories(t *testing.T) {
 func TestDeletingTheImageLetsCollectionTakeItsSnapshots(t *testing.T) {
 	root := t.TempDir()
 	runPlan(t, planFor(t, root))
-	store, ctx := open(t, root)
-	if err := metadata.NewImageStore(store).Delete(ctx, "example.org/a:1"); err != nil {
+	db, ctx := open(t, root)
+	if err := metadata.NewImageStore(db).Delete(ctx, "example.org/a:1"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.GarbageCollect(ctx); err != nil {
+	if _, err := db.GarbageCollect(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Snapshotter("overlayfs").Stat(ctx, "sha256:two"); err == nil {
+	if _, err := db.Snapshotter("overlayfs").Stat(ctx, "sha256:two"); err == nil {
 		t.Fatal("the snapshot outlived its image")
 	}
 }
@@ -176,12 +168,12 @@ func TestTheSamePlanGivesTheSameBytes(t *testing.T) {
 }
 
 func TestAPlanWithAnUnknownKeyOrAWrongDigestFails(t *testing.T) {
-	if err := run(context.Background(), strings.NewReader(`{"rooot": "/"}`), &bytes.Buffer{}); err == nil {
+	if err := run(context.Background(), strings.NewReader(`{"rooot": "/"}`)); err == nil {
 		t.Fatal("an unknown key was taken")
 	}
 	plan := planFor(t, t.TempDir())
 	plan.Blobs[0].Digest = plan.Blobs[1].Digest
-	if _, err := write(context.Background(), plan); err == nil {
+	if err := write(context.Background(), plan); err == nil {
 		t.Fatal("a blob with another digest was taken")
 	}
 }

@@ -217,10 +217,13 @@ func (e *ethernet) readMatch(at value) error {
 	read(r, "macaddress", &e.mac, value.mac)
 	read(r, "name", &e.name, value.text)
 	read(r, "driver", &e.driver, value.text)
-	if r.err == nil && e.mac == "" && e.name == "" && e.driver == "" {
-		r.err = at.errorf("macaddress, name or driver is needed here")
+	if err := r.end(); err != nil {
+		return err
 	}
-	return r.end()
+	if e.mac == "" && e.name == "" && e.driver == "" {
+		return at.errorf("macaddress, name or driver is needed here")
+	}
+	return nil
 }
 
 func (e *ethernet) readNameservers(at value) error {

@@ -13,7 +13,7 @@ from builder.pipeline.build import build
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 from builder.recipe.model import Role
-from builder.store import Store
+from builder.store import Digest, Store
 
 pytest_plugins = ["bench_fixtures", "pipeline_fixtures"]
 pytestmark = pytest.mark.bench
@@ -27,7 +27,8 @@ def test_a_rebuild_after_an_edit_of_a_recipe_s_file(sample: tuple[Project, Path]
     (project.pkg / "containerd" / "files" / "large").write_bytes(prose(LARGE))
     recipe, text = project.recipes / "toy.yml", project.recipes / "motd"
     recipe.write_text(recipe.read_text() + yaml.safe_dump({"files": [{"path": "/etc/motd", "source": "motd"}]}))
-    store, digests = store_with(tmp_path / "cache", deb), []
+    store = store_with(tmp_path / "cache", deb)
+    digests: list[Digest] = []
 
     def edit() -> None:
         text.write_text(f"edit {len(digests)}")

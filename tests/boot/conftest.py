@@ -33,6 +33,18 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def base_plan(out: Path) -> ClusterPlan:
     """The master's ISO of the default recipe, with the console open, on whatever machines run here."""
+    return planned(out, workers=0)
+
+
+@pytest.fixture(scope="session")
+def pair_plan(out: Path) -> ClusterPlan:
+    """A master and a worker, with the workers' ISO too."""
+    return planned(out, workers=1)
+
+
+def planned(out: Path, workers: int) -> ClusterPlan:
     project = Project.here()
     options = BuildOptions(console_login=True)
-    return cluster_plan(project, project.recipes / "cri-containerd.yml", Store(), out, options, name="plan", hardware=Hardware())
+    return cluster_plan(
+        project, project.recipes / "cri-containerd.yml", Store(), out, options, name="plan", hardware=Hardware(), workers=workers
+    )

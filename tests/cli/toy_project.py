@@ -23,19 +23,17 @@ PACKAGE = "linux-image-toy"
 # The folders of pkg/ that the program itself asks for by name.
 IMAGES = (
     "client", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver", "kube-controller-manager",
-    "kube-proxy", "kube-scheduler", "nginx", "pause", "runc", "sysctl",
+    "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "state", "sysctl",
 )  # fmt: skip
 COMPONENTS = {"image-store": ("image-store",), "initrd": ("initrd",), "kubernetes": ("kubectl", "kubelet")}
 
-# What pkg/image-store does, without containerd's databases: a file in the place of each, and a number for each snapshot.
+# What pkg/image-store does, without containerd's databases: a file in the place of them.
 IMAGE_STORE = """#!{python}
 import json, pathlib, sys
 plan = json.load(sys.stdin)
 root = pathlib.Path(plan["root"])
 root.mkdir()
 (root / "metadata").write_text("\\n".join(sorted(image["name"] for image in plan["images"])))
-names = [snapshot["name"] for snapshot in plan["snapshots"]]
-print(json.dumps({{"snapshots": {{name: str(number) for number, name in enumerate(names, 1)}}}}))
 """
 
 

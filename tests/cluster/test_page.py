@@ -202,7 +202,8 @@ def test_any_console_makes_a_page_that_can_be_written(log: str) -> None:
     ("text", "shown"),
     [
         ("\x1b[1;31mred\x1b[0m and \x1b]0;title\x07plain", "red and plain"), ("\x1b[?25l\x1b[2J\x1b(B\x1b=x", "x"),
-        ("a\r\r\nb\tc\r\nd", "a\nb\tc\nd"), ("10%\r20%\r", "10%\n20%\n"), ("bell\x07 \x00\x9b\x7f", "bell "), ("\udcff\ufffe!", "!"), ("a\u202eb\u2066c", "abc"),
+        ("a\r\r\nb\tc\r\nd", "a\nb\tc\nd"), ("10%\r20%\r", "10%\n20%\n"),
+        ("bell\x07 \x00\x9b\x7f", "bell "), ("\udcff\ufffe!", "!"), ("a\u202eb\u2066c", "abc"),
         ("cut off \x1b[1", "cut off 1"), ("\x1b]0;no end\nnext", "0;no end\nnext"), ("grüße ✓ \U0001f600", "grüße ✓ \U0001f600"),
     ],
 )  # fmt: skip

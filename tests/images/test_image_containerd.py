@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import stat
 import sys
 import tarfile
@@ -10,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from image_samples import layer_of, make_image, read, tar_of
 
 from builder import oci
 from builder.components.toolchain import go as toolchain
 from builder.errors import BuildError
-from builder.images.containerd import ROOT, SNAPSHOTS, containerd_store, repository
+from builder.images.containerd import ROOT, containerd_store, folder_of, repository
 from builder.run import run
 from builder.store import Store, default_root
 
 SOURCE = Path(__file__).parents[2] / "pkg" / "image-store"
-SEED = Path(__file__).parents[2] / "pkg" / "image-seed" / "files" / "usr" / "bin" / "image-seed.sh"
 
-# Writes the plan where a database would be and numbers the snapshots, as the real program does.
+# Writes the plan where a database would be.
 RECORDER = """#!{python}
 import json, pathlib, sys
 plan = json.load(sys.stdin)
@@ -31,7 +30,6 @@ for name in ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotte
     file = pathlib.Path(plan["root"], name)
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({{key: plan[key] for key in plan if key != "root"}}))
-print(json.dumps({{"snapshots": {{each["name"]: str(number) for number, each in enumerate(plan["snapshots"], 1)}}}}))
 """
 
 
@@ -53,10 +51,16 @@ def made_with(store: Store, recorder: Path, *images: oci.Image) -> tuple[oci.Ima
     return image, json.loads(read(store, image, f"{ROOT}/io.containerd.metadata.v1.bolt/meta.db"))
 
 
+def files_of(plan: dict[str, Any], number: int) -> str:
+    """Where the image has the files of the plan's snapshot."""
+    return f"{ROOT}/{folder_of(plan['snapshots'][number]['name'])}/fs"
+
+
 def test_a_layer_s_files_lie_in_a_snapshot_with_their_owners(store: Store, recorder: Path) -> None:
-    image, _ = made_with(store, recorder, make_image(store, "registry.k8s.io/a:v1", {"bin/": b"", "bin/a": b"a", "l": "bin/a"}))
+    toy = make_image(store, "registry.k8s.io/a:v1", {"bin/": b"", "bin/a": b"a", "l": "bin/a"})
+    image, plan = made_with(store, recorder, toy)
     layer = layer_of(store, image)
-    fs = f"{ROOT}/{SNAPSHOTS}/1/fs"
+    fs = files_of(plan, 0)
     assert read(store, image, f"{fs}/bin/a") == b"a"
     assert (layer[f"{fs}/bin"].mode, layer[f"{fs}/bin"].uid, layer[f"{fs}/bin"].gid) == (0o750, 7, 8)
     assert layer[f"{fs}/l"].linkname == "bin/a"
@@ -70,8 +74,17 @@ def test_layers_become_a_chain_and_a_shared_one_is_there_once(store: Store, reco
     image, plan = made_with(store, recorder, one, two)
     base, a, b = plan["snapshots"]
     assert (base["parent"], a["parent"], b["parent"]) == ("", base["name"], base["name"])
-    assert [f"{ROOT}/{SNAPSHOTS}/{number}/fs/{name}" in layer_of(store, image) for number, name in
-            ((1, "base"), (2, "a"), (3, "b"))] == [True] * 3  # fmt: skip
+    names = [f"{files_of(plan, number)}/{name}" in layer_of(store, image) for number, name in ((0, "base"), (1, "a"), (2, "b"))]
+    assert names == [True] * 3
+
+
+def test_a_layer_s_place_does_not_depend_on_what_else_the_store_has(store: Store, recorder: Path) -> None:
+    toy = make_image(store, "registry.k8s.io/b:v1", {"base": b""}, {"b": b""})
+    other = make_image(store, "registry.k8s.io/a:v1", {"a": b""})
+    one, plan = made_with(store, recorder, toy)
+    two, _ = made_with(store, recorder, other, toy)
+    places = [f"{ROOT}/layers/{each['name'].removeprefix('sha256:')}/fs" for each in plan["snapshots"]]
+    assert all(place in layer_of(store, image) for place in places for image in (one, two))
 
 
 def test_an_image_is_known_by_tag_digest_and_id_and_garbage_collection_finds_its_parts(store: Store, recorder: Path) -> None:
@@ -90,9 +103,10 @@ def test_an_image_is_known_by_tag_digest_and_id_and_garbage_collection_finds_its
 
 def test_whiteouts_become_those_of_overlayfs(store: Store, recorder: Path) -> None:
     upper: dict[str, bytes | str] = {"d/": b"", "d/.wh.gone": b"", "o/.wh..wh..opq": b"", "o/new": b"n"}
-    image, _ = made_with(store, recorder, make_image(store, "registry.k8s.io/a:v1", {"d/gone": b"", "o/old": b""}, upper))
+    toy = make_image(store, "registry.k8s.io/a:v1", {"d/gone": b"", "o/old": b""}, upper)
+    image, plan = made_with(store, recorder, toy)
     layer = layer_of(store, image)
-    fs = f"{ROOT}/{SNAPSHOTS}/2/fs"
+    fs = files_of(plan, 1)
     gone = layer[f"{fs}/d/gone"]
     assert (gone.type, gone.devmajor, gone.devminor) == (tarfile.CHRTYPE, 0, 0)
     assert layer[f"{fs}/o"].pax_headers["SCHILY.xattr.trusted.overlay.opaque"] == "y"
@@ -108,8 +122,8 @@ def test_a_compressed_layer_is_read_and_an_unknown_one_refused(store: Store, rec
         manifest["layers"] = [{"mediaType": oci.LAYER + suffix, "digest": packed, "size": 1}]
         other = oci.Image(name="registry.k8s.io/a:v1", digest=store.put(oci.canonical(manifest)))
         if suffix == "+gzip":
-            image, _ = made_with(store, recorder, other)
-            assert read(store, image, f"{ROOT}/{SNAPSHOTS}/1/fs/a") == b"a"
+            image, plan = made_with(store, recorder, other)
+            assert read(store, image, f"{files_of(plan, 0)}/a") == b"a"
         else:
             with pytest.raises(BuildError, match="can't be unpacked"):
                 made_with(store, recorder, other)
@@ -120,6 +134,11 @@ def test_a_compressed_layer_is_read_and_an_unknown_one_refused(store: Store, rec
 )
 def test_the_repository_is_the_name_without_its_tag(name: str, expected: str) -> None:
     assert repository(name) == expected
+
+
+def test_the_store_is_written_by_the_node_s_own_version_of_containerd() -> None:
+    version = yaml.safe_load((SOURCE.parent / "containerd" / "component.yml").read_text())["version"]
+    assert f"\tgithub.com/containerd/containerd/v2 v{version}\n" in (SOURCE / "go.mod").read_text()
 
 
 def test_a_tool_that_fails_leaves_nothing_behind(store: Store, recorder: Path) -> None:
@@ -133,52 +152,8 @@ def test_a_tool_that_fails_leaves_nothing_behind(store: Store, recorder: Path) -
     assert list((store.root / "tmp").iterdir()) == []
 
 
-@pytest.fixture
-def seeded(store: Store, recorder: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """The store's files as on a node's root, and containerd's root filled from them."""
-    image, _ = made_with(store, recorder, make_image(store, "registry.k8s.io/a:v1", {"a": b"a"}, {"b": b""}))
-    (tmp_path / "root").mkdir()
-    run(["tar", "-x", "-f", oci.layer_paths(store, image.digest)[0], "-C", tmp_path / "root", "--no-same-owner"])
-    source, root = tmp_path / "root" / ROOT, tmp_path / "containerd"
-    assert "put in place" in run(["sh", SEED, source, root]).stdout
-    return source, root
-
-
-def test_a_node_copies_the_databases_and_links_to_the_snapshots(seeded: tuple[Path, Path]) -> None:
-    source, root = seeded
-    for name in ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db"):
-        assert (root / name).read_bytes() == (source / name).read_bytes()
-        assert os.access(root / name, os.W_OK)
-        assert not (root / name).is_symlink()
-    assert (root / SNAPSHOTS / "1").readlink() == source / SNAPSHOTS / "1"
-    assert (root / SNAPSHOTS / "1" / "fs" / "a").read_bytes() == b"a"
-
-
-def test_a_root_that_has_this_store_is_left_alone(seeded: tuple[Path, Path]) -> None:
-    source, root = seeded
-    database = root / "io.containerd.metadata.v1.bolt/meta.db"
-    database.write_text("containers of now")
-    assert "in place" in run(["sh", SEED, source, root]).stdout
-    assert database.read_text() == "containers of now"
-
-
-@pytest.mark.parametrize("interrupted", [False, True], ids=["another image", "a power cut"])
-def test_a_root_with_another_store_or_half_of_one_is_filled_anew(seeded: tuple[Path, Path], interrupted: bool) -> None:
-    source, root = seeded
-    if interrupted:
-        (root / "kubeiso-images").unlink()
-        (root / "io.containerd.metadata.v1.bolt/meta.db").unlink()
-    else:
-        (root / "kubeiso-images").write_text("another\n")
-    (root / SNAPSHOTS / "99").symlink_to("/nowhere")
-    run(["sh", SEED, source, root])
-    assert sorted(path.name for path in (root / SNAPSHOTS).iterdir()) == ["1", "2"]
-    assert (root / "kubeiso-images").read_text() == (source / "id").read_text()
-    assert (root / "io.containerd.metadata.v1.bolt/meta.db").exists()
-
-
 @pytest.mark.network
-def test_the_program_s_own_tests_pass_and_its_store_is_the_same_twice(tmp_path: Path) -> None:
+def test_the_programs_own_tests_pass_and_a_node_takes_a_store_that_is_the_same_twice(tmp_path: Path) -> None:
     go = toolchain().program
     cache = default_root() / "scratch" / "go"  # the builder's own, so that modules are fetched once
     env = {
@@ -186,11 +161,20 @@ def test_the_program_s_own_tests_pass_and_its_store_is_the_same_twice(tmp_path: 
         "GOMODCACHE": str(cache / "mod"), "GOCACHE": str(cache / "build"),
     }  # fmt: skip
     run([go, "test", "./..."], cwd=SOURCE, env=env)
+    run([go, "build", "-trimpath", "-buildvcs=false", "-o", f"{tmp_path}/", ".", "./seed"], cwd=SOURCE, env=env)
     program = tmp_path / "image-store"
-    run([go, "build", "-trimpath", "-buildvcs=false", "-o", program, "."], cwd=SOURCE, env=env)
-    digests = set()
+    made = set()
     for name in ("one", "two"):
         store = Store(tmp_path / name)
         images = [make_image(store, f"registry.k8s.io/{each}:v1", {"base": b""}, {each: b""}) for each in "abcdef"]
-        digests.add(containerd_store("docker.io/kubeiso/images:1", images, program, store).digest)
-    assert len(digests) == 1
+        image = containerd_store("docker.io/kubeiso/images:1", images, program, store)
+        made.add(image.digest)
+    assert len(made) == 1
+    (tmp_path / "node").mkdir()
+    run(["tar", "-x", "-f", oci.layer_paths(store, image.digest)[0], "-C", tmp_path / "node", "--no-same-owner"])
+    seed = [tmp_path / "seed", tmp_path / "node" / ROOT, tmp_path / "containerd"]
+    assert run(seed).stdout == "image-seed: 6 images put in place\n"
+    links = {path.readlink() for path in (tmp_path / "containerd/io.containerd.snapshotter.v1.overlayfs/snapshots").iterdir()}
+    assert links == {path.parent for path in (tmp_path / "node" / ROOT).glob("layers/*/fs")}
+    assert len(links) == 7
+    assert run(seed).stdout == "image-seed: the images are in place\n"

@@ -33,16 +33,16 @@ def test_what_fits_exactly_is_taken_and_one_mebibyte_less_is_not() -> None:
 
 
 def test_what_would_fit_does_fit() -> None:
-    host = Host(memory=6000, cores=2)
+    host = Host(memory=6300, cores=2)
     refused = refusal(groups(1, 2), host)
-    assert refused.hint == "--nodes 2 or --memory 2560 --worker-memory 1280 fits"
+    assert refused.hint == "--nodes 2 or --memory 2432 --worker-memory 1152 fits"
     check(groups(1, 1), TCG, host)
-    check([Group(count=1, memory=2560), Group(count=2, memory=1280)], TCG, host)
+    check([Group(count=1, memory=2432), Group(count=2, memory=1152)], TCG, host)
 
 
 def test_masters_are_never_left_out() -> None:
-    assert "--nodes" not in refusal(groups(3, 1), Host(memory=9000, cores=8)).hint
-    assert refusal(groups(3, 2), Host(memory=11800, cores=8)).hint.startswith("--nodes 4 or ")
+    assert "--nodes" not in refusal(groups(3, 1), Host(memory=10000, cores=8)).hint
+    assert refusal(groups(3, 2), Host(memory=12500, cores=8)).hint.startswith("--nodes 4 or ")
 
 
 def test_where_nothing_fits_no_number_is_named() -> None:

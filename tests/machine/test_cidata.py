@@ -10,7 +10,12 @@ from builder.errors import BuildError, InputError
 from builder.machine.cidata import make_cidata
 from builder.run import run
 
-FILES = {"meta-data": b"local-hostname: a\n", "user-data": b"", "network-config": "é\n".encode() * 5000, "config": bytes(range(256))}
+FILES = {
+    "meta-data": b"local-hostname: a\n",
+    "user-data": b"",
+    "network-config": "é\n".encode() * 5000,
+    "config": bytes(range(256)),
+}
 
 
 def extracted(image: Path, folder: Path) -> dict[str, bytes]:

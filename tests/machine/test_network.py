@@ -97,11 +97,13 @@ def test_a_leashed_one_ends_with_its_starter(place: Path, kind: SwitchKind) -> N
         ended(pid)
 
 
-def test_stop_takes_the_leash_away(place: Path, kind: SwitchKind) -> None:
-    switch = Switch.start(place / "net", kind=kind, leashed=True)
-    children = children_of(os.getpid())
-    assert len(children) == 1
-    switch.stop()
+def test_a_leash_holds_though_its_taker_is_forgotten_and_goes_with_the_switch(place: Path, kind: SwitchKind) -> None:
+    pid = Switch.start(place / "net", kind=kind, leashed=True).pid
+    assert len(children_of(os.getpid())) == 1
+    time.sleep(0.3)
+    found = Switch.attach(place / "net")
+    assert found.alive() and found.pid == pid
+    found.stop()
     assert children_of(os.getpid()) == []
 
 

@@ -14,7 +14,10 @@ from builder.machine.process import Process, identify
 
 @pytest.fixture
 def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "/state/mark-of-one"]) as process:
+    code = "import time; print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, "/state/mark-of-one"], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()  # its command line can be read a moment after its start only
         yield process
         process.kill()
 

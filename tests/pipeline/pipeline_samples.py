@@ -22,13 +22,12 @@ from builder.store import Store, key_of, sha256
 
 PLAIN = (
     "client", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver", "kube-controller-manager",
-    "kube-proxy", "kube-scheduler", "nginx", "pause", "runc",
+    "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "state",
 )  # fmt: skip
-# Answers as the program of pkg/image-store does: a number for each snapshot.
+# Takes a plan as the program of pkg/image-store does, and writes nothing.
 IMAGE_STORE = f"""#!{sys.executable}
 import json, sys
-names = [snapshot["name"] for snapshot in json.load(sys.stdin)["snapshots"]]
-print(json.dumps({{"snapshots": {{name: number for number, name in enumerate(names, 1)}}}}))
+json.load(sys.stdin)
 """
 COMPONENTS = {
     "initrd": {"initrd": "#!/bin/sh\n"},

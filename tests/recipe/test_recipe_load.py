@@ -310,3 +310,13 @@ def test_aliases_are_followed_but_not_for_ever(project: Path) -> None:
         f"{b}: &{b} [{', '.join(['*' + a] * 8)}]\n" for a, b in zip("abcde", "bcdef", strict=True)
     )
     assert said(project, START + bomb) == ["1:1: more than 20000 values (recipes are small; do aliases (*) repeat each other?)"]
+
+
+def test_the_names_of_networks_are_those_of_their_descriptions(tmp_path: Path) -> None:
+    real = Path(__file__).parents[2]
+    for file in sorted((real / "networks").glob("*.yml")):
+        recipe = tmp_path / "x.yml"
+        recipe.write_text(f"{START}network:\n  cni: {file.stem}\n")
+        assert load_recipe(recipe, real).network.cni == file.stem
+    recipe.write_text(f"{START}network:\n  cni: flanel\n")
+    assert [mistake.hint for mistake in check_recipe(recipe, real)] == ["did you mean 'flannel'?"]

@@ -87,12 +87,6 @@ def test_kubeadm_configuration_names_socket_driver_and_subnets() -> None:
     assert documents["KubeProxyConfiguration"]["mode"] == "nftables"
 
 
-def test_the_bridge_takes_the_first_nodes_range() -> None:
-    conflist = file_of(spec_of(Recipe(runtime="cri-containerd")), "etc/cni/net.d/10-bridge.conflist")
-    assert '"subnet": "10.244.0.0/24"' in conflist
-    assert "{node_pod_subnet}" not in conflist
-
-
 def test_files_of_the_recipe_come_after_ours(tmp_path: Path) -> None:
     (tmp_path / "motd").write_text("hello\n")
     files = (

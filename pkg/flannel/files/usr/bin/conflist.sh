@@ -4,8 +4,8 @@
 set -eu
 template=$1
 target=$2
-known=${FLANNEL_SUBNET_FILE:-/run/flannel/subnet.env}
-patience=${FLANNEL_PATIENCE:-600} # seconds
+known=/run/flannel/subnet.env
+patience=${PATIENCE:-600} # seconds
 
 end=$(($(date +%s) + patience))
 until [ -s "$known" ]; do
