@@ -74,6 +74,8 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
     """Builds what a new cluster of this recipe boots from. Raises InputError where that can't be, before anything is built."""
     if wish.workers < 0:
         raise InputError(f"{wish.masters} masters do not fit in {wish.nodes} nodes", hint=f"--nodes {wish.masters} or more")
+    if wish.masters > 1:
+        raise InputError(f"a cluster of {wish.masters} masters can't be made yet", hint="--masters 1")
     if (state.directory_of(wish.name) / "cluster.json").exists():
         hint = f"kubeiso down --name {wish.name}, or take another --name"
         raise InputError(f"the cluster {wish.name} exists already", hint=hint)

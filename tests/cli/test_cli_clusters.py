@@ -140,7 +140,7 @@ def test_a_failed_test_is_told_and_torn_down(warm: Program, qemu: Qemu) -> None:
     outcomes = [finding["outcome"] for finding in json.loads(done.out)["findings"]]
     assert "failed" in outcomes and outcomes[-1] == "not run"
     assert not (warm.state / "try").exists() and reserved(warm) == []
-    assert "test-toy-smoke-bios-cdrom/try-master-1.console.log" in files(warm.out)
+    assert "test-toy-smoke-bios-cdrom/console-try-master-1.log" in files(warm.out)
 
 
 @pytest.fixture

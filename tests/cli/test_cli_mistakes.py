@@ -146,7 +146,10 @@ def test_a_component_without_one_of_its_files(kubeiso: Run, program: Program) ->
         (("build", "--runtime", "toy", "--role", "worker"), "toy.yml has no role worker", "add it to `roles`"),
         (("build", "--runtime", "toy", "--assembler", "natve"), "there is no assembler natve", "did you mean 'native'?"),
         (("test", "--runtime", "toy", "--suite", "smok"), "there is no suite smok", "did you mean 'smoke'?"),
-        (("up", "--runtime", "toy", "--nodes", "3"), "a cluster of 3 nodes can't be made yet", "--nodes 1"),
+        (("up", "--runtime", "toy", "--nodes", "1", "--masters", "2"), "2 masters do not fit in 1 nodes", "--nodes 2 or more"),
+        (("up", "--runtime", "toy", "--nodes", "3", "--masters", "3"), "a cluster of 3 masters can't be made yet", "--masters 1"),
+        (("up", "--runtime", "toy", "--nodes", "2"), "toy.yml has no role worker", "roles"),
+        (("test", "--runtime", "toy", "--suite", "full"), "the suite full needs a worker and disks", "--nodes 3 --disk 4096"),
         (("up", "--runtime", "toy", "--name", "My Cluster"), "'My Cluster' is no name for a cluster", "small letters"),
     ],
 )

@@ -29,4 +29,5 @@ done
 if [ -f "$image/untaint-master" ] || [ -f "$given/untaint-master" ]; then
     kubectl taint nodes --all node-role.kubernetes.io/control-plane:NoSchedule- || true
 fi
+sync # a power cut from now on loses nothing of what kubeadm wrote
 echo "kubeadm-init.sh: done"

@@ -5,7 +5,9 @@ set -ef
 given=/run/config/kubeadm
 image=/etc/kubeadm
 if [ -f "$given/kubeadm.yaml" ]; then
-    exec kubeadm join --config "$given/kubeadm.yaml" "$@"
+    kubeadm join --config "$given/kubeadm.yaml" "$@"
+    sync # a power cut from now on loses nothing of what kubeadm wrote
+    exit
 fi
 if [ "$#" -eq 0 ] && [ -f "$given/join" ]; then
     # The file's words are separate arguments.
@@ -18,4 +20,5 @@ if [ "$#" -eq 0 ]; then
 fi
 base=$image/kubeadm-join.yaml # a master's; a worker has no other configuration than the one for join
 [ -f "$base" ] || base=$image/kubeadm.yaml
-exec kubeadm join --cri-socket "$(sed -n 's/^ *criSocket: *//p' "$base")" "$@"
+kubeadm join --cri-socket "$(sed -n 's/^ *criSocket: *//p' "$base")" "$@"
+sync
