@@ -151,7 +151,8 @@ class Run:
     def _stages(self) -> tuple[tuple[str, float], ...]:
         """When each stage was over, by the names that time-to-k8s gave them, in seconds since the machines' start."""
         passed = {f.id: f.began + f.seconds for f in self.engine.findings if f.outcome is Outcome.PASSED}
-        return tuple((name, round(passed[check], 1)) for check, name in _STAGES if check in passed)
+        ended = [(name, round(passed[check], 1)) for check, name in _STAGES if check in passed]
+        return tuple(sorted(ended, key=lambda stage: stage[1]))
 
 
 def run_suite(cluster: Cluster, suite: str, out: Path) -> Report:
