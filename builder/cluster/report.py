@@ -40,9 +40,9 @@ def _case(report: Report, finding: Finding) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=where, name=f"{finding.id} {finding.name}", time=f"{finding.seconds:.3f}")
     kind = {Outcome.FAILED: "failure", Outcome.NOT_RUN: "error"}.get(finding.outcome)
     if kind:
-        ElementTree.SubElement(case, kind, message=printable(finding.reason.splitlines()[0][:300])).text = printable(
-            finding.reason
-        )
+        ElementTree.SubElement(
+            case, kind, message=printable((finding.reason.splitlines() or ["without a reason"])[0][:300])
+        ).text = printable(finding.reason)
     else:
         ElementTree.SubElement(case, "system-out").text = printable(finding.reason)
     return case
