@@ -76,9 +76,7 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
         raise InputError(f"{wish.masters} masters do not fit in {wish.nodes} nodes", hint=f"--nodes {wish.masters} or more")
     if wish.masters > 1:
         raise InputError(f"a cluster of {wish.masters} masters can't be made yet", hint="--masters 1")
-    if (state.directory_of(wish.name) / "cluster.json").exists():
-        hint = f"kubeiso down --name {wish.name}, or take another --name"
-        raise InputError(f"the cluster {wish.name} exists already", hint=hint)
+    state.refuse_existing(state.directory_of(wish.name))
     afford(wish.hardware, None, wish.masters, wish.workers)
     demand_tools(options, (*MEDIA_TOOLS, *RUN_TOOLS))
     plan = cluster_plan(

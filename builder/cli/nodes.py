@@ -20,14 +20,17 @@ app = typer.Typer()
 NodeName = Annotated[str | None, typer.Argument(metavar="NODE", help="The node (default: the first master).")]
 
 
+def named(cluster: Cluster, names: list[str] | None) -> list[Node]:
+    """The nodes of these names; all where none is given."""
+    known = {node.name: node for node in cluster.nodes}
+    if unknown := [name for name in names or () if name not in known]:
+        raise InputError(f"the cluster {cluster.name} has no node {unknown[0]}", hint=one_of(unknown[0], known))
+    return [known[name] for name in names] if names else list(cluster.nodes)
+
+
 def chosen(cluster: Cluster, name: str | None) -> Node:
     """The node of that name, or the first master."""
-    if name is None:
-        return cluster.masters[0]
-    known = {node.name: node for node in cluster.nodes}
-    if name not in known:
-        raise InputError(f"the cluster {cluster.name} has no node {name}", hint=one_of(name, known))
-    return known[name]
+    return cluster.masters[0] if name is None else named(cluster, [name])[0]
 
 
 @app.command(epilog="Examples:  kubeiso shell\n\n           kubeiso shell --command 'ctr -n k8s.io tasks ls'")

@@ -6,22 +6,11 @@ import typer
 
 from builder.cli.clusters import released, runs, whole
 from builder.cli.common import Json, Name, Verbose, choose_sink, show
+from builder.cli.nodes import named
 from builder.cluster import lifecycle, state
-from builder.cluster.model import Cluster, Node
-from builder.errors import CheckError, InputError
-from builder.machine.machine import Machine
-from builder.recipe.words import one_of
 
 app = typer.Typer()
 NodeNames = Annotated[list[str] | None, typer.Argument(metavar="NODE...", help="The nodes (default: all).")]
-
-
-def named(cluster: Cluster, names: list[str] | None) -> list[Node]:
-    """The nodes of these names; all where none is given."""
-    known = {node.name: node for node in cluster.nodes}
-    if unknown := [name for name in names or () if name not in known]:
-        raise InputError(f"the cluster {cluster.name} has no node {unknown[0]}", hint=one_of(unknown[0], known))
-    return [known[name] for name in names] if names else list(cluster.nodes)
 
 
 @app.command(epilog="Examples:  kubeiso stop kubeiso-worker-1\n\n           kubeiso stop --force")
@@ -35,15 +24,8 @@ def stop(
     choose_sink(as_json)
     with state.locked(name):
         cluster = state.load(name)
-        endings = {node.name: _stopped(node, 0 if force else 300) for node in named(cluster, nodes)}
+        endings = {node.name: lifecycle.stop(node, 0 if force else 300) for node in named(cluster, nodes)}
     show({"cluster": name, "endings": endings}, "\n".join(f"{node}: {how}" for node, how in endings.items()), as_json)
-
-
-def _stopped(node: Node, grace: float) -> str:
-    try:
-        return Machine.attach(node.directory).stop(grace).how
-    except CheckError:
-        return "was never started"
 
 
 @app.command(epilog="Example:  kubeiso start kubeiso-worker-1")

@@ -83,15 +83,17 @@ class Across:
             raise NotYet(f"no pod {app} on {node.name}")
         return pods[node.name]
 
-    def _in_client(self, node: Node, command: str) -> str:
-        return self._kubectl.text("exec", "-n", "across", name_of(self._pod("client", node)), "--", "sh", "-c", command)
+    def _page(self, node: Node, command: str) -> None:
+        """Runs a command in the client pod on that node; what it prints last is nginx's page."""
+        client = name_of(self._pod("client", node))
+        told = self._kubectl.text("exec", "-n", "across", client, "--", "sh", "-c", command)
+        if PAGE not in told:
+            raise NotYet(f"another page came back: {told[-60:]!r}")
 
     def _reach(self, one: Node, other: Node) -> Callable[[], str]:
         def look() -> str:
             address = self._pod("web", other)["status"]["podIP"]
-            told = self._in_client(one, f"ping -c 1 -w 30 {address} && curl -sS --max-time 30 http://{address}/")
-            if PAGE not in told:
-                raise NotYet(f"another page came back: {told[-60:]!r}")
+            self._page(one, f"ping -c 1 -w 30 {address} && curl -sS --max-time 30 http://{address}/")
             return f"{address} answers ping and HTTP"
 
         return look
@@ -108,9 +110,7 @@ class Across:
 
     def _names(self, node: Node) -> Callable[[], str]:
         def look() -> str:
-            told = self._in_client(node, _NAMES)
-            if PAGE not in told:
-                raise NotYet(f"another page came back: {told[-60:]!r}")
+            self._page(node, _NAMES)
             return "kubernetes.default.svc.cluster.local, kubernetes.default and nginx.smoke answer"
 
         return look

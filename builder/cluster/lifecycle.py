@@ -11,9 +11,9 @@ from builder.cluster import layout
 from builder.cluster.machines import machine_spec, prepare_node
 from builder.cluster.model import Cluster, Hardware, Network, Node, RuntimeFacts, Workload
 from builder.cluster.parallel import for_each
-from builder.cluster.state import clusters_root, load, remove, save
+from builder.cluster.state import clusters_root, load, refuse_existing, remove, save
 from builder.deadline import Deadline
-from builder.errors import CheckError, InputError
+from builder.errors import CheckError
 from builder.machine.machine import Machine
 from builder.machine.model import Acceleration
 from builder.machine.network import Switch
@@ -50,10 +50,7 @@ class ClusterPlan:
 
 def create(plan: ClusterPlan, directory: Path) -> Cluster:
     """Lays out the cluster's directory and reserves its ports; starts nothing. Raises InputError where it exists already."""
-    if (directory / "cluster.json").exists():
-        raise InputError(
-            f"the cluster {plan.name} exists already", hint=f"kubeiso down --name {plan.name}, or take another --name"
-        )
+    refuse_existing(directory)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     ports = reserve(_locks(), directory, layout.NODES * layout.PORTS)
     kubectl = directory / "kubectl"
@@ -106,7 +103,7 @@ def start(cluster: Cluster, nodes: Sequence[Node] | None = None, *, leashed: boo
 
     Each that was started is ended again when one fails to start.
     """
-    switch = _switch(cluster, leashed)
+    switch = Switch.start(cluster.sockets, leashed=leashed)
     machines: Machines = {}
     try:
         for node in cluster.nodes if nodes is None else nodes:
@@ -118,15 +115,6 @@ def start(cluster: Cluster, nodes: Sequence[Node] | None = None, *, leashed: boo
             machine.stop(grace=0)
         raise
     return machines
-
-
-def _switch(cluster: Cluster, leashed: bool) -> Switch:
-    """The cluster's switch: the one that runs, or a new one."""
-    with suppress(CheckError):
-        running = Switch.attach(cluster.sockets)
-        if running.alive():
-            return running
-    return Switch.start(cluster.sockets, leashed=leashed)
 
 
 def _tell(name: str) -> Callable[[Stage], None]:
@@ -181,7 +169,7 @@ def down(name: str, grace: float = 0.0) -> list[str]:
     """Ends every machine of the cluster, then its network; removes its directory and ports; returns how each ended."""
     cluster = load(name)
     with step(f"Stopping {len(cluster.nodes)} machines"):
-        endings = for_each(cluster.nodes, lambda node: f"{node.name}: {_stop(node, grace)}")
+        endings = for_each(cluster.nodes, lambda node: f"{node.name}: {stop(node, grace)}")
     with suppress(CheckError):
         Switch.attach(cluster.sockets).stop()
     release(_locks(), cluster.directory)
@@ -189,7 +177,8 @@ def down(name: str, grace: float = 0.0) -> list[str]:
     return endings
 
 
-def _stop(node: Node, grace: float) -> str:
+def stop(node: Node, grace: float) -> str:
+    """Ends a node's machine, by its power button where it gets `grace` seconds for that; returns how it ended."""
     try:
         machine = Machine.attach(node.directory)
     except CheckError:

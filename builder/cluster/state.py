@@ -49,6 +49,13 @@ def save(cluster: Cluster) -> None:
     write_aside(cluster.directory / "cluster.json", cluster.model_dump_json(indent=1))
 
 
+def refuse_existing(directory: Path) -> None:
+    """Raises InputError where a cluster lies there already."""
+    if (directory / "cluster.json").exists():
+        hint = f"kubeiso down --name {directory.name}, or take another --name"
+        raise InputError(f"the cluster {directory.name} exists already", hint=hint)
+
+
 def load(name: str) -> Cluster:
     path = directory_of(name) / "cluster.json"
     if not path.is_file():

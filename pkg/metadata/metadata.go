@@ -81,22 +81,14 @@ func (w *wanted) warn(at value, format string, arguments ...any) {
 }
 
 func (w *wanted) metaData(file string, text []byte) error {
-	root, found, err := parseYAML(file, text)
-	if err != nil || !found {
-		return err
-	}
-	keys, err := root.fields()
-	if err != nil {
+	keys, err := mapping(file, text)
+	if err != nil || keys == nil {
 		return err
 	}
 	keys.take("instance-id")
 	for _, key := range []string{"hostname", "local-hostname"} { // the latter is NoCloud's own word
-		name, err := taken(keys, key, hostname)
-		if err != nil {
+		if err := w.takeHostname(keys, key); err != nil {
 			return err
-		}
-		if name != "" {
-			w.hostname = name
 		}
 	}
 	if err := w.takeKeys(keys, "public-keys"); err != nil {
@@ -104,6 +96,14 @@ func (w *wanted) metaData(file string, text []byte) error {
 	}
 	w.ignore(keys)
 	return nil
+}
+
+func (w *wanted) takeHostname(keys *fields, key string) error {
+	name, err := taken(keys, key, hostname)
+	if err == nil && name != "" {
+		w.hostname = name
+	}
+	return err
 }
 
 // ignore warns of keys that mean nothing to this node.

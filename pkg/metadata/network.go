@@ -77,12 +77,8 @@ var harmless = []string{
 // networkConfig reads network-config. What is not understood there is a mistake, since the node would be on another network
 // than its author thinks.
 func (w *wanted) networkConfig(file string, text []byte) error {
-	root, found, err := parseYAML(file, text)
-	if err != nil || !found {
-		return err
-	}
-	keys, err := root.fields()
-	if err != nil {
+	keys, err := mapping(file, text)
+	if err != nil || keys == nil {
 		return err
 	}
 	if wrapped, given := keys.take("network"); given {

@@ -31,20 +31,12 @@ func (w *wanted) config(file string, text []byte) error {
 }
 
 func (w *wanted) cloudConfig(file string, text []byte) error {
-	root, found, err := parseYAML(file, text)
-	if err != nil || !found {
+	keys, err := mapping(file, text)
+	if err != nil || keys == nil {
 		return err
 	}
-	keys, err := root.fields()
-	if err != nil {
+	if err := w.takeHostname(keys, "hostname"); err != nil {
 		return err
-	}
-	name, err := taken(keys, "hostname", hostname)
-	if err != nil {
-		return err
-	}
-	if name != "" {
-		w.hostname = name
 	}
 	if err := w.takeKeys(keys, "ssh_authorized_keys"); err != nil {
 		return err

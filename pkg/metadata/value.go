@@ -53,6 +53,15 @@ func parseYAML(file string, text []byte) (root value, found bool, err error) {
 	return root, !root.isNull(), nil
 }
 
+// mapping reads a file with one document that is a mapping; nil if there is nothing in it.
+func mapping(file string, text []byte) (*fields, error) {
+	root, found, err := parseYAML(file, text)
+	if err != nil || !found {
+		return nil, err
+	}
+	return root.fields()
+}
+
 // syntaxMistake takes the parser's "yaml: line 3: TEXT", in which it leaves the first line out.
 func syntaxMistake(file string, err error) error {
 	found, line := strings.TrimPrefix(err.Error(), "yaml: "), 1

@@ -4,10 +4,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from pexpect.fdpexpect import fdspawn
 
-from builder.cluster import lifecycle, state
+from builder.cluster import lifecycle, report, state, suite
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster
 from builder.machine.machine import Machine
@@ -29,6 +30,18 @@ def boot(plan: ClusterPlan) -> Iterator[Running]:
             for machine in machines.values():
                 machine.stop(grace=0)
             lifecycle.down(plan.name)
+
+
+def passes(plan: ClusterPlan, suite_name: str, out: Path) -> None:
+    """A whole run of a suite, after which nothing of the cluster is left."""
+    with state.locked(plan.name) as directory:
+        cluster = lifecycle.create(plan, directory)
+        try:
+            found = suite.run_suite(cluster, suite_name, out / plan.name)
+        finally:
+            lifecycle.down(plan.name)
+    assert found.passed, report.text(found)
+    assert not directory.exists()
 
 
 def variant(plan: ClusterPlan, name: str, firmware: Firmware, attachment: Attachment, memory: int = 2048) -> ClusterPlan:

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from boot_helpers import variant
+from boot_helpers import passes, variant
 
-from builder.cluster import lifecycle, report, state, suite
 from builder.cluster.lifecycle import ClusterPlan
 from builder.machine.model import Attachment, Firmware
 
@@ -15,11 +14,4 @@ pytestmark = pytest.mark.boot
 @pytest.mark.parametrize("firmware", list(Firmware))
 def test_smoke_suite_from_a_cd(base_plan: ClusterPlan, out: Path, firmware: Firmware) -> None:
     plan = variant(base_plan, f"t-{firmware.value}-cd", firmware, Attachment.CDROM, memory=3072)
-    with state.locked(plan.name) as directory:
-        cluster = lifecycle.create(plan, directory)
-        try:
-            found = suite.run_suite(cluster, "smoke", out / plan.name)
-        finally:
-            lifecycle.down(plan.name)
-    assert found.passed, report.text(found)
-    assert not directory.exists()
+    passes(plan, "smoke", out)

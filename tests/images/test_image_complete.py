@@ -1,6 +1,7 @@
 """Nothing that a program of an image loads or calls is missing in it: the check itself on toys, then every folder of pkg/."""
 
 import struct
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -108,6 +109,15 @@ def composed(name: str, project: Project, store: Store) -> oci.Image:
     components = {each: find(each, store, project) for each in description.components}
     packages = debs(name, load_lock(project.lock), store) if description.packages else []
     return compose(name, project.pkg / name, description, components, packages, store)
+
+
+def unpacked(name: str, place: Path) -> Path:
+    """The files of a folder's image under `place`."""
+    store = Store()
+    (layer,) = oci.layer_paths(store, composed(name, Project.here(), store).digest)
+    with tarfile.open(layer) as archive:
+        archive.extractall(place)
+    return place
 
 
 @pytest.mark.network

@@ -4,17 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from private_mounts import private_mounts
-from test_image_complete import composed
+from test_image_complete import unpacked
 
-from builder import oci
 from builder.project import Project
-from builder.store import Store
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(os.geteuid() != 0, reason="chroot and packet rules need root")]
 SECONDS = 30
@@ -59,11 +56,7 @@ class Node:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("pod-network") / "root"
-    store = Store()
-    (layer,) = oci.layer_paths(store, composed("pod-network", Project.here(), store).digest)
-    with tarfile.open(layer) as archive:
-        archive.extractall(place)
+    place = unpacked("pod-network", tmp_path_factory.mktemp("pod-network") / "root")
     for name in ("dev", "proc", "sys"):
         (place / name).mkdir(exist_ok=True)
     return place

@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +12,9 @@ from pathlib import Path
 
 import pytest
 from private_mounts import private_mounts
-from test_image_complete import composed
+from test_image_complete import unpacked
 
-from builder import oci
-from builder.project import Project
 from builder.run import Completed, run, spawn
-from builder.store import Store
 
 pytestmark = [
     pytest.mark.network,
@@ -76,11 +72,7 @@ def new_key(path: Path, kind: str = "ed25519") -> Path:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image's files, with what a node puts over them."""
-    place = tmp_path_factory.mktemp("sshd") / "root"
-    store = Store()
-    (layer,) = oci.layer_paths(store, composed("sshd", Project.here(), store).digest)
-    with tarfile.open(layer) as archive:
-        archive.extractall(place)
+    place = unpacked("sshd", tmp_path_factory.mktemp("sshd") / "root")
     for name in ("dev", "proc", "run", "var/lib"):
         (place / name).mkdir(parents=True)
     return place

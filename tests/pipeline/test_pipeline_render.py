@@ -66,29 +66,28 @@ def test_an_empty_cache_gives_tags_and_one_warning(
     assert results(store) == set()
 
 
-def test_what_changed_since_the_build_goes_by_tag(sample: tuple[Project, Path], tmp_path: Path, told: Told) -> None:
+def tags_after_a_change(sample: tuple[Project, Path], tmp_path: Path, told: Told, image: str, line: str) -> list[str]:
+    """The references that go by tag alone once a line was added to the description of an image that was built."""
     found, deb = sample
     store, plan = store_with(tmp_path / "cache", deb), planned(found, Role.WORKER)
     build(found, plan, store, tmp_path / "out", BuildOptions())
     told.warnings.clear()
-    with (found.pkg / "runc" / "image.yml").open("a") as file:
-        file.write("links: {runc: usr/share/runc}\n")
+    with (found.pkg / image / "image.yml").open("a") as file:
+        file.write(line)
     references = Document.from_yaml(render(found, plan, Role.WORKER, store)).references()
-    assert [reference for reference in references if "@" not in reference] == ["docker.io/kubeiso/runc:1"]
+    return [reference for reference in references if "@" not in reference]
+
+
+def test_what_changed_since_the_build_goes_by_tag(sample: tuple[Project, Path], tmp_path: Path, told: Told) -> None:
+    assert tags_after_a_change(sample, tmp_path, told, "runc", "links: {runc: usr/share/runc}\n") == ["docker.io/kubeiso/runc:1"]
     assert told.warnings == ["1 image is not built yet and goes by tag alone; `kubeiso build` pins what it builds"]
 
 
 def test_a_pod_s_image_that_changed_takes_the_carrier_s_digest_with_it(
     sample: tuple[Project, Path], tmp_path: Path, told: Told
 ) -> None:
-    found, deb = sample
-    store, plan = store_with(tmp_path / "cache", deb), planned(found, Role.WORKER)
-    build(found, plan, store, tmp_path / "out", BuildOptions())
-    told.warnings.clear()
-    with (found.pkg / "nginx" / "image.yml").open("a") as file:
-        file.write("links: {page: usr/share/nginx}\n")
-    references = Document.from_yaml(render(found, plan, Role.WORKER, store)).references()
-    assert [reference for reference in references if "@" not in reference] == ["docker.io/kubeiso/images-worker:1"]
+    changed = "links: {page: usr/share/nginx}\n"
+    assert tags_after_a_change(sample, tmp_path, told, "nginx", changed) == ["docker.io/kubeiso/images-worker:1"]
     assert told.warnings == ["2 images are not built yet and go by tag alone; `kubeiso build` pins what it builds"]
 
 
