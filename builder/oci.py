@@ -1,6 +1,7 @@
 """OCI images in the store: manifest, config and layers as blobs (image-spec v1.1), layers as plain tar."""
 
 import json
+import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,6 +57,11 @@ class Image(Frozen):
     def reference(self) -> str:
         """The name pinned by digest, as a LinuxKit YAML or a pod takes it."""
         return f"{self.name}@{self.digest}" if self.digest else self.name
+
+
+def tag_of(version: str) -> str:
+    """The version as a tag, which has no "+" (OCI distribution-spec): written as kubeadm does it, KubernetesVersionToImageTag."""
+    return re.sub(r"[^-\w.]", "_", version, flags=re.ASCII)
 
 
 def canonical(document: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from builder.cli.common import (
     Disk,
     FirmwareOption,
     Json,
+    KubernetesDir,
     Masters,
     Memory,
     Name,
@@ -59,6 +60,7 @@ def test(
     offline: Offline = False,
     assembler: AssemblerName = "auto",
     component: Overrides = None,
+    kubernetes_dir: KubernetesDir = None,
     values: Values = None,
     out: Out = Path("out"),
     as_json: Json = False,
@@ -68,10 +70,11 @@ def test(
     choose_sink(as_json, verbose)
     if suite_name not in suite.SUITES:
         raise InputError(f"there is no suite {suite_name}", hint=one_of(suite_name, suite.SUITES))
-    if suite_name == "full" and (nodes == masters or not disk):
-        why = "it stops, adds and restarts workers, whose state has to survive that"
-        raise InputError("the suite full needs a worker and disks", why=why, hint="such as --nodes 3 --disk 4096")
-    options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=True)
+    _suits(suite_name, nodes, masters, disk)
+    options = build_options(
+        assembler=assembler, offline=offline, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
+        console_login=True,
+    )  # fmt: skip
     path = recipe_path(Project.here(), runtime, recipe)
     hardware = Hardware(memory=memory, worker_memory=worker_memory, disk=disk, firmware=firmware, attachment=attach)
     results = out / f"test-{path.stem}-{suite_name}-{firmware.value}-{attach.value}"
@@ -79,6 +82,17 @@ def test(
         found = _run(plan_of(Wish(name, nodes, masters, hardware), options, path, out), directory, suite_name, results)
     show(found.model_dump(mode="json"), report.text(found), as_json)
     _verdict(found, results)
+
+
+def _suits(suite_name: str, nodes: int, masters: int, disk: int) -> None:
+    """Raises InputError for a suite that such a cluster can't pass."""
+    if suite_name == "full" and (nodes == masters or not disk):
+        why = "it stops, adds and restarts workers, whose state has to survive that"
+        raise InputError("the suite full needs a worker and disks", why=why, hint="such as --nodes 3 --disk 4096")
+    if suite_name == "failover" and (masters < 3 or not disk):
+        why = "the masters that are left must be a majority, and the lost one has to find its state again"
+        hint = "such as --masters 3 --nodes 4 --disk 4096"
+        raise InputError("the suite failover needs three masters and disks", why=why, hint=hint)
 
 
 def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path) -> Report:

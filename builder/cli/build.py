@@ -10,6 +10,7 @@ import typer
 from builder.cli.common import (
     AssemblerName,
     Json,
+    KubernetesDir,
     Offline,
     Out,
     Overrides,
@@ -30,6 +31,7 @@ from builder.cli.common import (
 from builder.errors import InputError
 from builder.pipeline.build import build as make_media
 from builder.pipeline.doctor import MEDIA_TOOLS
+from builder.pipeline.model import Built
 from builder.pipeline.pins import read_lock, update_lock
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
@@ -70,19 +72,24 @@ def render(
     recipe: Recipe = None,
     role: RoleOption = "master",
     component: Overrides = None,
+    kubernetes_dir: KubernetesDir = None,
     values: Values = None,
     console_login: Annotated[bool, typer.Option("--console-login", help="As for test builds.")] = False,
 ) -> None:
     """Prints the LinuxKit YAML; builds nothing. What was built before is pinned by digest, the rest goes by tag."""
     choose_sink(False)
     project = Project.here()
-    options = build_options(assembler="auto", offline=True, overrides=component, values=values, console_login=console_login)
+    options = build_options(
+        assembler="auto", offline=True, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
+        console_login=console_login,
+    )  # fmt: skip
     plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
     print(render_yaml(project, plan, None, open_store(), options.overrides), end="")
 
 
 @app.command(
     epilog="Examples:  kubeiso build --runtime cri-containerd --role master\n\n           kubeiso build --recipe my.yml --offline"
+    "\n\n           kubeiso build --kubernetes-dir ~/src/kubernetes --offline"
 )
 def build(
     runtime: Runtime = None,
@@ -91,6 +98,7 @@ def build(
     assembler: AssemblerName = "auto",
     offline: Offline = False,
     component: Overrides = None,
+    kubernetes_dir: KubernetesDir = None,
     values: Values = None,
     console_login: Annotated[
         bool, typer.Option("--console-login", help="A root shell without a password on the consoles: for tests only.")
@@ -102,18 +110,24 @@ def build(
     """Makes the media of a recipe under out/, each with its YAML, checksum, SBOM and build record."""
     choose_sink(as_json, verbose)
     project = Project.here()
-    options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=console_login)
+    options = build_options(
+        assembler=assembler, offline=offline, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
+        console_login=console_login,
+    )  # fmt: skip
     plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
     demand_tools(options, MEDIA_TOOLS)
     built = make_media(project, plan, open_store(), out_folder(out), options)
-    result = {
-        "media": [
-            {"role": one.role, "file": str(one.media.path), "size": one.media.size, "sha256": one.media.sha256, "id": one.spec.id}
-            for one in built
-        ]
-    }
-    lines = [f"{one.media.path}  {one.media.size / 1e6:.0f} MB  {one.media.sha256}" for one in built]
-    show(result, "\n".join(lines), as_json)
+    show({"media": [_told(one) for one in built]}, "\n".join(map(_line, built)), as_json)
+
+
+def _told(one: Built) -> dict[str, object]:
+    media, version = one.media, one.spec.kubernetes_version
+    path, size, checksum = str(media.path), media.size, media.sha256
+    return {"role": one.role, "file": path, "size": size, "sha256": checksum, "id": one.spec.id, "kubernetes": version}
+
+
+def _line(one: Built) -> str:
+    return f"{one.media.path}  {one.media.size / 1e6:.0f} MB  {one.media.sha256}  Kubernetes v{one.spec.kubernetes_version}"
 
 
 @app.command(epilog="Example:  kubeiso lock --update")

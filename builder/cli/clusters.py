@@ -15,6 +15,7 @@ from builder.cli.common import (
     Disk,
     FirmwareOption,
     Json,
+    KubernetesDir,
     Masters,
     Memory,
     Name,
@@ -50,6 +51,7 @@ from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import cluster_plan
 from builder.pipeline.doctor import MEDIA_TOOLS, RUN_TOOLS
 from builder.pipeline.model import BuildOptions
+from builder.progress import note
 from builder.project import Project
 
 app = typer.Typer()
@@ -74,8 +76,8 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
     """Builds what a new cluster of this recipe boots from. Raises InputError where that can't be, before anything is built."""
     if wish.workers < 0:
         raise InputError(f"{wish.masters} masters do not fit in {wish.nodes} nodes", hint=f"--nodes {wish.masters} or more")
-    if wish.masters > 1:
-        raise InputError(f"a cluster of {wish.masters} masters can't be made yet", hint="--masters 1")
+    if wish.masters == 2:
+        note("two masters survive the loss of neither: etcd needs a majority of its members")
     state.refuse_existing(state.directory_of(wish.name))
     afford(wish.hardware, None, wish.masters, wish.workers)
     demand_tools(options, (*MEDIA_TOOLS, *RUN_TOOLS))
@@ -87,7 +89,10 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
     return plan
 
 
-@app.command(epilog="Examples:  kubeiso up --wait\n\n           kubeiso up --nodes 3 --name try --memory 2048 --wait")
+@app.command(
+    epilog="Examples:  kubeiso up --wait\n\n           kubeiso up --nodes 3 --name try --memory 2048 --wait"
+    "\n\n           kubeiso up --kubernetes-dir ~/src/kubernetes --wait"
+)
 def up(
     runtime: Runtime = None,
     recipe: Recipe = None,
@@ -103,6 +108,7 @@ def up(
     offline: Offline = False,
     assembler: AssemblerName = "auto",
     component: Overrides = None,
+    kubernetes_dir: KubernetesDir = None,
     values: Values = None,
     out: Out = Path("out"),
     as_json: Json = False,
@@ -110,7 +116,10 @@ def up(
 ) -> None:
     """Boots the machines of a cluster and leaves them running."""
     choose_sink(as_json, verbose)
-    options = build_options(assembler=assembler, offline=offline, overrides=component, values=values, console_login=True)
+    options = build_options(
+        assembler=assembler, offline=offline, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
+        console_login=True,
+    )  # fmt: skip
     path = recipe_path(Project.here(), runtime, recipe)
     hardware = Hardware(memory=memory, worker_memory=worker_memory, disk=disk, firmware=firmware, attachment=attach)
     with state.locked(name) as directory:

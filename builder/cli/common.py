@@ -31,6 +31,13 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--component", metavar="NAME=PATH", help="Takes a component (or NAME/FILE) from your own file or folder."),
 ]
+KubernetesDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubernetes-dir", metavar="DIR",
+        help="Takes your own build of Kubernetes: a clone, or its _output/bin. Programs that it lacks are the pinned release's.",
+    ),
+]  # fmt: skip
 Values = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the recipe: {{ values.NAME }}.")
 ]
@@ -102,12 +109,18 @@ def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
 
 
 def build_options(
-    *, assembler: str, offline: bool, overrides: Sequence[str] | None, values: Sequence[str] | None, console_login: bool
+    *,
+    assembler: str,
+    offline: bool,
+    overrides: Sequence[str] | None,
+    kubernetes_dir: Path | None,
+    values: Sequence[str] | None,
+    console_login: bool,
 ) -> BuildOptions:
     if assembler not in KINDS:
         raise InputError(f"there is no assembler {assembler}", hint=one_of(assembler, KINDS))
     paths = {name: Path(value) for name, value in pairs("--component", overrides).items()}
-    return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values))
+    return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values), kubernetes_dir)
 
 
 def demand_tools(options: BuildOptions, tools: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import typer
 from builder.cli.common import Name
 from builder.cli.session import session
 from builder.cluster import state
+from builder.cluster.kubectl import use_reachable
 from builder.cluster.model import Cluster, Node
 from builder.deadline import Deadline
 from builder.errors import InputError
@@ -92,8 +93,10 @@ def _print_file(machine: Machine, file: str) -> None:
 
 @app.command(epilog="Example:  export KUBECONFIG=$(kubeiso kubeconfig)")
 def kubeconfig(name: Name = "kubeiso") -> None:
-    """Prints the path of the cluster's kubeconfig."""
+    """Prints the path of the cluster's kubeconfig; of several masters, it leads to one that is ready."""
     cluster = state.load(name)
     if not cluster.kubeconfig.exists():
         raise InputError(f"the cluster {name} has no kubeconfig yet", hint=f"kubeiso init --name {name}")
+    if len(cluster.masters) > 1:
+        use_reachable(cluster)
     print(cluster.kubeconfig)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from builder.cluster import form, lifecycle
-from builder.cluster.engine import Check, NotYet
+from builder.cluster.engine import Check
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
-from builder.cluster.readiness import Readiness, condition, name_of
+from builder.cluster.outage import Outage
+from builder.cluster.readiness import Readiness
 from builder.cluster.smoke import Smoke
-from builder.errors import CheckError
 from builder.machine.machine import Machine
 
 
@@ -20,7 +20,8 @@ class Endurance:
         self._machines = machines
         self._scale = scale
         self._grow = grow
-        self._boots: dict[str, str] = {}
+        self._kubectl = Kubectl(cluster)
+        self._outage = Outage(cluster, machines, self._kubectl)
 
     def checks(self) -> list[Check]:
         lost = self._cluster.workers[-1]
@@ -40,77 +41,45 @@ class Endurance:
     def _lose(self, node: Node) -> Callable[[], str]:
         def look() -> str:
             if node.name in self._machines:
-                ending = self._machines.pop(node.name).stop(grace=60 * self._scale)
-                if ending.how != "powerdown":
-                    raise CheckError(f"{node.name} did not power off by itself: {ending.how}")
-            ready = condition(self._kubectl.get("node", node.name), "Ready")
-            if ready.get("status") == "True":
-                raise NotYet(f"still seen as Ready: {ready.get('message')}")
-            return f"Ready is {ready.get('status')}: {ready.get('reason')}"
+                self._outage.power_off(node, 60 * self._scale)
+            return self._outage.gone(node)
 
         return look
 
     def _return(self, node: Node) -> Callable[[], str]:
         def look() -> str:
             if node.name not in self._machines:
-                self._boots = self._boot_ids()
-                self._machines.update(lifecycle.start(self._cluster, [node], leashed=True))
-                lifecycle.wait_ready([node], self._machines)
-            self._ready_again(node)
-            return self._pods_back(node)
+                self._outage.remember()
+                self._outage.power_on([node])
+            self._outage.back(node)
+            return self._outage.pods_back(node)
 
         return look
-
-    def _boot_ids(self) -> dict[str, str]:
-        """Each node's boot as its kubelet last told it: a node that is Ready with another one really came back."""
-        return {name_of(node): node["status"]["nodeInfo"]["bootID"] for node in self._kubectl.items("nodes")}
-
-    def _ready_again(self, node: Node) -> None:
-        found = self._kubectl.get("node", node.name)
-        ready = condition(found, "Ready")
-        if found["status"]["nodeInfo"]["bootID"] == self._boots[node.name]:
-            raise NotYet(f"the API server still shows the boot before of {node.name}")
-        if ready.get("status") != "True":
-            raise NotYet(f"{node.name}: {ready.get('message')}")
-
-    def _pods_back(self, node: Node) -> str:
-        pods = self._kubectl.items("pods", "-A", "--field-selector", f"spec.nodeName={node.name}")
-        wrong = [name_of(pod) for pod in pods if condition(pod, "Ready").get("status") != "True"]
-        if wrong or not pods:
-            raise NotYet(f"not Ready: {', '.join(wrong) or 'no pod at all'}")
-        return f"{len(pods)} pods Ready"
 
     def add(self) -> str:
         larger = lifecycle.extend(self._cluster, 0, 1)
         (node,) = [node for node in larger.nodes if node not in self._cluster.nodes]
-        self._cluster = larger
+        self._cluster = self._outage.cluster = larger
         self._grow(larger)
-        self._machines.update(lifecycle.start(larger, [node], leashed=True))
-        lifecycle.wait_ready([node], self._machines)
+        self._outage.power_on([node])
         form.join(larger, [node], self._machines, self._scale)
         return f"{node.name} joined"
 
     def power_cut(self) -> str:
-        self._boots = self._boot_ids()
-        for name in list(self._machines):
-            self._machines.pop(name).stop(grace=0)
-        self._machines.update(lifecycle.start(self._cluster, leashed=True))
-        lifecycle.wait_ready(self._cluster.nodes, self._machines)
+        self._outage.remember()
+        self._outage.cut(self._cluster.nodes)
+        self._outage.power_on(self._cluster.nodes)
         return f"{len(self._machines)} machines run again"
 
     def nodes_ready(self) -> str:
         for node in self._cluster.nodes:
-            self._ready_again(node)
+            self._outage.back(node)
         return Readiness(self._cluster, self._kubectl).nodes()
 
     def pods_back(self) -> str:
         for node in self._cluster.nodes:
-            self._pods_back(node)
+            self._outage.pods_back(node)
         return Readiness(self._cluster, self._kubectl).coredns()
 
     def _page(self, node: Node) -> Callable[[], str]:
         return Smoke(self._cluster, self._kubectl).page_of(node)
-
-    @property
-    def _kubectl(self) -> Kubectl:
-        return Kubectl(self._cluster)

@@ -6,7 +6,7 @@ from builder.cluster.engine import NotYet
 from builder.cluster.init import init_master
 from builder.cluster.join import join_all
 from builder.cluster.kubectl import Kubectl
-from builder.cluster.model import Cluster, Node
+from builder.cluster.model import MASTER, Cluster, Node
 from builder.cluster.parallel import for_each
 from builder.cluster.readiness import name_of
 from builder.deadline import Deadline
@@ -35,8 +35,10 @@ def init(cluster: Cluster, machines: Mapping[str, Machine], scale: float) -> str
 
 
 def join(cluster: Cluster, nodes: Sequence[Node], machines: Mapping[str, Machine], scale: float) -> None:
-    """kubeadm join on the nodes, side by side."""
-    join_all(cluster, nodes, consoles(nodes, machines, scale), scale)
+    """kubeadm join on the nodes, over their consoles; where masters are among them, the first master's is needed too."""
+    first = cluster.masters[0]
+    asked = [first, *nodes] if any(node.role == MASTER for node in nodes) else nodes
+    join_all(cluster, nodes, consoles(asked, machines, scale), scale)
 
 
 def missing(cluster: Cluster) -> list[Node]:

@@ -1,6 +1,6 @@
 """kubeadm's configuration, fitted to a machine's speed.
 
-Defaults that are scaled: kubeadm v1beta4 `timeouts`; --leader-elect-* 15 s, 10 s, 2 s (component-base/config/v1alpha1);
+Defaults that are scaled: --leader-elect-* 15 s, 10 s, 2 s (component-base/config/v1alpha1);
 etcd's heartbeat 100 ms and election 1000 ms; the kubelet's runtimeRequestTimeout 2 min; --node-monitor-grace-period 50 s.
 """
 
@@ -10,11 +10,20 @@ from typing import Any
 
 import yaml
 
+from builder.cluster.ports import API_PORT
+
 Document = dict[str, Any]
 
 LEASES = 3.0
 """At most so many times the default: kubelets renew their leases every quarter of the duration, whatever the guest's speed, and
 a node that is lost should be seen in minutes."""
+
+# kubeadm's own `timeouts` at native speed, in place of the image's, which are for a machine of unknown speed. It must give up,
+# and say why, before the one who runs it loses patience (init.py, join.py). Discovery: the API server was just seen to answer.
+_TIMEOUTS = {
+    "controlPlaneComponentHealthCheck": 150, "discovery": 20, "etcdAPICall": 120,
+    "kubeletHealthCheck": 90, "kubernetesAPICall": 60, "tlsBootstrap": 90,
+}  # fmt: skip
 
 PATCHES = "/run/config/kubeadm/patches"
 """Where the node's kubeadm finds what `patches` gave."""
@@ -33,15 +42,20 @@ class Discovery:
 class Fit:
     """What a configuration is fitted to: how many times slower than native speed the guest is, and who the node is.
 
-    alone: there is one master and there will be one, so nobody has to be elected, and a restarted component need not wait for its
-    own old lease. discovery: for a node that joins.
+    endpoint: HOST:PORT by which nodes reach any of several masters. Without one there is one master and there will be one, so
+    nobody has to be elected, and a restarted component need not wait for its own old lease. discovery: for a node that joins;
+    master: it joins as a further master. untainted: a master takes pods from the start. certificate_key: what the cluster's
+    certificates are encrypted with for further masters (32 bytes, as 64 hex digits).
     """
 
     scale: float
     node_name: str = ""
     address: str = ""
-    alone: bool = False
+    endpoint: str = ""
     discovery: Discovery | None = None
+    master: bool = False
+    untainted: bool = False
+    certificate_key: str = ""
 
 
 def fitted(text: str, fit: Fit) -> str:
@@ -54,7 +68,7 @@ def fitted(text: str, fit: Fit) -> str:
                 _deadlines(document, factor)
                 _identify(document, fit)
             case "ClusterConfiguration":
-                _cluster(document, factor, fit.alone)
+                _cluster(document, factor, fit.endpoint)
             case "KubeletConfiguration":
                 _kubelet(document, factor)
     return yaml.safe_dump_all(documents, sort_keys=False)
@@ -89,27 +103,45 @@ def _identify(document: Document, fit: Fit) -> None:
         registration["name"] = fit.node_name
     if fit.address:
         registration.setdefault("kubeletExtraArgs", []).append({"name": "node-ip", "value": fit.address})
-        if document["kind"] == "InitConfiguration":
-            document["localAPIEndpoint"] = {"advertiseAddress": fit.address, "bindPort": 6443}
-    if fit.discovery and document["kind"] == "JoinConfiguration":
-        document["discovery"] = {
-            "bootstrapToken": {
-                "apiServerEndpoint": fit.discovery.endpoint,
-                "token": fit.discovery.token,
-                "caCertHashes": [fit.discovery.ca_hash],
-            }
+    if fit.untainted:
+        registration["taints"] = []
+    if document["kind"] == "InitConfiguration":
+        _lead(document, fit)
+    elif fit.discovery:
+        _follow(document, fit, fit.discovery)
+
+
+def _lead(document: Document, fit: Fit) -> None:
+    if fit.address:
+        document["localAPIEndpoint"] = {"advertiseAddress": fit.address, "bindPort": API_PORT}
+    if fit.certificate_key:
+        document["certificateKey"] = fit.certificate_key
+
+
+def _follow(document: Document, fit: Fit, discovery: Discovery) -> None:
+    document["discovery"] = {
+        "bootstrapToken": {
+            "apiServerEndpoint": discovery.endpoint,
+            "token": discovery.token,
+            "caCertHashes": [discovery.ca_hash],
+        }
+    }
+    if fit.master:
+        document["controlPlane"] = {
+            "localAPIEndpoint": {"advertiseAddress": fit.address, "bindPort": API_PORT},
+            "certificateKey": fit.certificate_key,
         }
 
 
 def _deadlines(document: Document, factor: float) -> None:
-    timeouts = document.get("timeouts") or {}
-    document["timeouts"] = {name: _seconds(float(value.removesuffix("s")) * factor) for name, value in timeouts.items()}
+    document["timeouts"] = {name: _seconds(seconds * factor) for name, seconds in _TIMEOUTS.items()}
 
 
-def _cluster(document: Document, factor: float, alone: bool) -> None:
-    if alone:
+def _cluster(document: Document, factor: float, endpoint: str) -> None:
+    if not endpoint:
         election = {"leader-elect": "false"}
     else:
+        document["controlPlaneEndpoint"] = endpoint
         election = {
             "leader-elect-lease-duration": _seconds(min(15 * factor, 120)),
             "leader-elect-renew-deadline": _seconds(min(10 * factor, 90)),
@@ -126,6 +158,9 @@ def _cluster(document: Document, factor: float, alone: bool) -> None:
 def _kubelet(document: Document, factor: float) -> None:
     document["runtimeRequestTimeout"] = _seconds(120 * factor)
     document["nodeLeaseDurationSeconds"] = round(40 * min(factor, LEASES))
+    if factor > 1:
+        # kube-controller-manager gives up after 10 s without an API server, and would pause 10, 20, 40 s when the server comes.
+        document["crashLoopBackOff"] = {"maxContainerRestartPeriod": "10s"}
 
 
 def _arguments(document: Document, part: str, values: Mapping[str, str]) -> None:

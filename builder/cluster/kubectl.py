@@ -1,6 +1,8 @@
 """kubectl of the cluster's own version, run on this machine."""
 
 import json
+import re
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,17 +10,33 @@ from builder.cluster.engine import NotYet
 from builder.cluster.model import Cluster
 from builder.run import Completed, run
 
+# What kubectl says of an API server that it does not reach, or that does not reach its etcd (client-go, apimachinery).
+_UNREACHED = re.compile(
+    r"Unable to connect|connection to the server|connection refused|connection reset|TLS handshake timeout|: EOF"
+    r"|[Tt]imeout exceeded|deadline exceeded|etcdserver: |InternalError|ServiceUnavailable"
+)
+
 
 class Kubectl:
-    """Calls end within `timeout` seconds of wall time."""
+    """Calls end within `timeout` seconds of wall time.
+
+    They go to the first master's API server until that one can't be reached; the next call goes to the next master's.
+    """
 
     def __init__(self, cluster: Cluster, timeout: float = 60.0) -> None:
         self._cluster = cluster
         self._timeout = timeout
+        self._masters = deque(node.name for node in cluster.masters)
+
+    @property
+    def master(self) -> str:
+        """The node whose API server is asked; a context of the kubeconfig has its name."""
+        return self._masters[0]
 
     def argv(self, *words: str) -> list[str]:
         limit = f"--request-timeout={self._timeout:.0f}s"
-        return [str(self._cluster.kubectl), f"--kubeconfig={self._cluster.kubeconfig}", limit, *words]
+        where = (f"--kubeconfig={self._cluster.kubeconfig}", f"--context={self.master}")
+        return [str(self._cluster.kubectl), *where, limit, *words]
 
     @property
     def env(self) -> dict[str, str]:
@@ -27,7 +45,10 @@ class Kubectl:
 
     def run(self, *words: str, input: str | None = None) -> Completed:
         """Never raises for kubectl's own failures: look at `.code`."""
-        return run(self.argv(*words), env=self.env, input=input, check=False, timeout=self._timeout + 30)
+        done = run(self.argv(*words), env=self.env, input=input, check=False, timeout=self._timeout + 30)
+        if done.code != 0 and _UNREACHED.search(done.stderr):
+            self._masters.rotate(-1)
+        return done
 
     def text(self, *words: str, input: str | None = None) -> str:
         """Standard output; NotYet with kubectl's own words when it fails."""
@@ -43,6 +64,15 @@ class Kubectl:
     def items(self, *words: str) -> Sequence[dict[str, Any]]:
         items: list[dict[str, Any]] = self.get(*words)["items"]
         return items
+
+
+def use_reachable(cluster: Cluster) -> None:
+    """Makes a master whose API server is ready the kubeconfig's current context, where one is."""
+    kubectl = Kubectl(cluster, timeout=10)
+    for _ in cluster.masters:
+        if kubectl.run("get", "--raw", "/readyz").code == 0:
+            kubectl.run("config", "use-context", kubectl.master)
+            return
 
 
 def last_line(text: str) -> str:

@@ -11,7 +11,7 @@ from builder.cluster import layout
 from builder.cluster.machines import machine_spec, prepare_node
 from builder.cluster.model import Cluster, Hardware, Network, Node, RuntimeFacts, Workload
 from builder.cluster.parallel import for_each
-from builder.cluster.state import clusters_root, load, refuse_existing, remove, save
+from builder.cluster.state import clusters_root, directory_of, is_unfinished, load, refuse_existing, remove, save
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.machine import Machine
@@ -51,6 +51,7 @@ class ClusterPlan:
 def create(plan: ClusterPlan, directory: Path) -> Cluster:
     """Lays out the cluster's directory and reserves its ports; starts nothing. Raises InputError where it exists already."""
     refuse_existing(directory)
+    remove(directory)  # what is left where one was killed here
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     ports = reserve(_locks(), directory, layout.NODES * layout.PORTS)
     kubectl = directory / "kubectl"
@@ -167,6 +168,10 @@ def measured_scale(machines: Machines) -> float:
 
 def down(name: str, grace: float = 0.0) -> list[str]:
     """Ends every machine of the cluster, then its network; removes its directory and ports; returns how each ended."""
+    if is_unfinished(directory := directory_of(name)):
+        release(_locks(), directory)
+        remove(directory)
+        return [f"{name}: was never laid out to the end"]
     cluster = load(name)
     with step(f"Stopping {len(cluster.nodes)} machines"):
         endings = for_each(cluster.nodes, lambda node: f"{node.name}: {stop(node, grace)}")

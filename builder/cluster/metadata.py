@@ -14,9 +14,13 @@ import yaml
 
 from builder.cluster.layout import routes
 from builder.cluster.model import Cluster, Node
+from builder.cluster.ports import API_PORT
 
 POD_RANGE = "pod-network/subnet"
 """The node's own range of pods, below /run/config; pkg/pod-network reads it."""
+
+API_SERVERS = "api-balancer/masters"
+"""Where several masters' API servers are, HOST:PORT in lines, below /run/config; pkg/api-balancer reads it."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,14 @@ def node_metadata(cluster: Cluster, node: Node, mac: str) -> dict[str, bytes]:
     """The files of a node of a cluster. `mac` is that of its card on the cluster network."""
     length = ipaddress.ip_network(cluster.network.subnet).prefixlen
     card = Card(mac, (f"{node.address}/{length}",), tuple(routes(cluster.network, node.number)))
+    return metadata(node.name, cards=[card], ssh_keys=cluster.ssh_keys, tree=_tree(cluster, node))
+
+
+def _tree(cluster: Cluster, node: Node) -> dict[str, str]:
     tree = {POD_RANGE: f"{node.pods}\n"} if node.pods else {}
-    return metadata(node.name, cards=[card], ssh_keys=cluster.ssh_keys, tree=tree)
+    if len(cluster.masters) > 1:
+        tree[API_SERVERS] = "".join(f"{master.address}:{API_PORT}\n" for master in cluster.masters)
+    return tree
 
 
 def metadata(

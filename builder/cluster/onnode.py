@@ -7,14 +7,16 @@ from typing import Protocol
 from builder.aside import write_aside
 from builder.cluster.kubeadm import PATCHES, Fit, fitted, patches
 from builder.cluster.model import Node
+from builder.cluster.verdict import reason
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.progress import step
 
 # Where kubeadm-init.sh and kubeadm-join.sh look first; the image's own configuration is the fallback (pkg/kubelet).
 _CONFIG = "/run/config/kubeadm/kubeadm.yaml"
-# The console service sees the node's root there (pkg/getty).
+# The console service sees the node's root there (pkg/getty). A master has one file for init and one for joining others.
 _IMAGE_CONFIG = "/hostroot/etc/kubeadm/kubeadm.yaml"
+_IMAGE_JOIN = "/hostroot/etc/kubeadm/kubeadm-join.yaml"
 _EXEC = "ctr -n services.linuxkit tasks exec --exec-id kubeiso-{id} kubelet "
 
 
@@ -37,7 +39,8 @@ class Shell(Protocol):
 
 def configure(shell: Shell, fit: Fit) -> None:
     """Puts the image's own kubeadm configuration, fitted, where the node's scripts look for it, and the patches beside it."""
-    config = shell.read_file(_IMAGE_CONFIG, Deadline.after(30, scale=fit.scale)).decode()
+    image = _IMAGE_JOIN if fit.master else _IMAGE_CONFIG
+    config = shell.read_file(image, Deadline.after(30, scale=fit.scale)).decode()
     shell.write_file(_CONFIG, fitted(config, fit).encode(), Deadline.after(60, scale=fit.scale))
     for name, patch in patches(fit.scale).items():
         shell.write_file(f"{PATCHES}/{name}", patch.encode(), Deadline.after(60, scale=fit.scale))
@@ -55,8 +58,18 @@ def kubeadm(node: Node, shell: Shell, verb: str, deadline: Deadline) -> str:
     if ended.code != 0:
         last = tuple(ended.output.strip().splitlines()[-20:])
         what = f"kubeadm {verb} on {node.name} ended with exit code {ended.code}"
-        raise CheckError(what, why=_reason(ended.output), details=last, hint=f"all of it: {log}")
+        raise CheckError(what, why=reason(ended.output), details=last, hint=f"all of it: {log}")
     return ended.output
+
+
+def upload_certificates(node: Node, shell: Shell, scale: float) -> None:
+    """Puts the cluster's certificates, encrypted with the key in the node's configuration, where further masters get them."""
+    command = _EXEC.format(id="certs") + f"kubeadm init phase upload-certs --upload-certs --config {_CONFIG}"
+    with step(f"Uploading the cluster's certificates from {node.name}"):
+        ended = shell.run(command, Deadline.after(90, scale=scale))
+    if ended.code != 0:
+        what = f"kubeadm init phase upload-certs on {node.name} ended with exit code {ended.code}"
+        raise CheckError(what, why=reason(ended.output), details=tuple(ended.output.strip().splitlines()[-20:]))
 
 
 def _told(advance: Callable[[float, str], None]) -> Callable[[str], None]:
@@ -67,9 +80,3 @@ def _told(advance: Callable[[float, str], None]) -> Callable[[str], None]:
             advance(0, f"{found[1]}: {found[2][:60]}")
 
     return told
-
-
-def _reason(output: str) -> str:
-    """kubeadm's own last word of an error, without the stack that may follow it."""
-    found = [line.strip() for line in output.splitlines() if re.match(r"\s*(error|\[ERROR )", line)]
-    return found[-1] if found else ""

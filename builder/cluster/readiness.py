@@ -30,13 +30,21 @@ def name_of(item: Object) -> str:
     return str(item["metadata"]["name"])
 
 
+def pressure(node: Object) -> str:
+    """What a node is short of, in its kubelet's words, such as "DiskPressure: kubelet has disk pressure"; empty while nothing."""
+    told = node.get("status", {}).get("conditions") or []
+    return "; ".join(f"{c['type']}: {c.get('message')}" for c in told if c["type"].endswith("Pressure") and c["status"] == "True")
+
+
 def pod_reason(pod: Object) -> str:
-    """Why a pod is not Ready, in the words of its containers."""
+    """Why a pod is not Ready, in the words of its containers, of the kubelet that threw it out, or of the scheduler."""
     for status in pod.get("status", {}).get("containerStatuses") or []:
         for state in ("waiting", "terminated"):
             if state in status.get("state", {}):
                 return f"{name_of(pod)}: {status['state'][state].get('reason', state)}"
-    return f"{name_of(pod)}: {condition(pod, 'Ready').get('reason') or pod.get('status', {}).get('phase', 'unknown')}"
+    status = pod.get("status", {})
+    told = status.get("message") or condition(pod, "PodScheduled").get("message") or condition(pod, "Ready").get("reason")
+    return f"{name_of(pod)}: {told or status.get('phase', 'unknown')}"
 
 
 class Readiness:
@@ -75,6 +83,8 @@ class Readiness:
         for name, node in sorted(found.items()):
             if not is_true(node, "Ready"):
                 raise NotYet(f"{name}: {condition(node, 'Ready').get('message') or 'no Ready condition yet'}")
+            if short := pressure(node):
+                raise NotYet(f"{name}: {short}")
         return f"{', '.join(sorted(found))} Ready"
 
     def schedulable(self) -> str:
@@ -89,13 +99,16 @@ class Readiness:
 
     def etcd(self) -> str:
         masters = [node.name for node in self._cluster.masters]
-        in_etcd = ("exec", "-n", "kube-system", f"etcd-{masters[0]}", "--", *_ETCDCTL)
-        health = self._kubectl.text(*in_etcd, "endpoint", "health", "--cluster")
-        members = self._kubectl.text(*in_etcd, "member", "list")
+        health = self.etcdctl("endpoint", "health", "--cluster")
+        members = self.etcdctl("member", "list")
         names = sorted(line.split(", ")[2] for line in members.splitlines() if line.count(", ") >= 2)
         if names != sorted(masters):
             raise NotYet(f"members are {names}, masters are {masters}")
         return " ".join(health.split())
+
+    def etcdctl(self, *words: str) -> str:
+        """What etcdctl says in the etcd of the master that is asked."""
+        return self._kubectl.text("exec", "-n", "kube-system", f"etcd-{self._kubectl.master}", "--", *_ETCDCTL, *words)
 
     def control_plane(self) -> str:
         wanted = [f"{part}-{node.name}" for node in self._cluster.masters for part in _STATIC]

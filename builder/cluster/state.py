@@ -5,8 +5,9 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from builder.aside import write_aside
 from builder.cluster.model import Cluster
@@ -32,21 +33,45 @@ def directory_of(name: str) -> Path:
 
 @contextmanager
 def locked(name: str) -> Iterator[Path]:
-    """The cluster's directory, for one program at a time. Raises InputError when another holds it."""
+    """The cluster's directory, for one program at a time. Raises InputError when another holds it.
+
+    The lock's file goes with the cluster: whoever leaves no directory behind removes it.
+    """
     directory = directory_of(name)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with directory.with_name(f".{name}.lock").open("w") as file:
+    path = directory.with_name(f".{name}.lock")
+    with _lock(path, name):
+        try:
+            yield directory
+        finally:
+            if not directory.exists():
+                path.unlink(missing_ok=True)
+
+
+def _lock(path: Path, name: str) -> IO[str]:
+    """The lock's file, held. A file that was removed while it was waited for is no lock any more."""
+    while True:
+        file = path.open("w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            file.close()
             raise InputError(
                 f"another kubeiso is at work on the cluster {name}", hint="wait for it, or take another --name"
             ) from error
-        yield directory
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()
 
 
 def save(cluster: Cluster) -> None:
     write_aside(cluster.directory / "cluster.json", cluster.model_dump_json(indent=1))
+
+
+def is_unfinished(directory: Path) -> bool:
+    """Whether whoever laid the cluster out was killed before it was whole; no machine of it was started then."""
+    return directory.is_dir() and not (directory / "cluster.json").exists()
 
 
 def refuse_existing(directory: Path) -> None:

@@ -7,6 +7,7 @@ from builder.cluster import bundle, form, lifecycle, report
 from builder.cluster.across import Across
 from builder.cluster.endurance import Endurance
 from builder.cluster.engine import Check, Engine, NotYet
+from builder.cluster.failover import Failover
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node, Outcome, Report
 from builder.cluster.readiness import Readiness
@@ -16,8 +17,11 @@ from builder.errors import CheckError
 from builder.machine.machine import Machine
 from builder.progress import note
 
-SUITES = ("smoke", "across", "full")
-"""Each holds the ones before it: one node's duties, what works between nodes, and what a cluster survives."""
+SUITES = ("smoke", "failover", "across", "full")
+"""What one node owes; how the loss of a master is survived; what works between nodes; all of it and what a cluster survives.
+
+Each holds smoke; full holds across, and failover where there are masters for it.
+"""
 
 
 # Checks whose passing ends a stage: first our own, then those of minikube's time-to-k8s, under its names.
@@ -72,6 +76,8 @@ class Run:
             checks += Across(self.cluster, kubectl).checks()
         if self.suite == "full":
             checks += self._endurance().checks()
+        if self.suite == "failover" or (self.suite == "full" and len(self.cluster.masters) > 2):
+            checks += Failover(self.cluster, self.machines, kubectl).checks()
         return self.engine.run(checks)
 
     def _endurance(self) -> Endurance:

@@ -16,6 +16,7 @@ class Component(Frozen):
     version: str
     source: str = Field(description='which source gave it: "golang", "debian", "local", ...')
     files: dict[str, Digest]
+    own: dict[str, str] = Field({}, description="of files from a developer's own build: the version that each tells")
 
 
 class DebianPackage(Frozen):

@@ -62,6 +62,12 @@ def recall(name: str, store: Store, project: Project, overrides: Overrides | Non
     return _component(description, f"{origin}+local" if own else origin, {**files, **own})
 
 
+def files_of(name: str, project: Project) -> tuple[str, ...]:
+    """The names of the component's files."""
+    description = describe(name, project)
+    return _outputs(description, _sources_of(description, "auto"))
+
+
 def check_overrides(overrides: Overrides, project: Project) -> None:
     """Raises InputError that lists every --component whose component or path does not exist."""
     known = names(project)
@@ -84,9 +90,13 @@ def _had(description: Description) -> str:
 
 def _own(request: Request, sources: tuple[Source, ...]) -> tuple[Files, bool]:
     """The user's own files, and whether they are all that the component has."""
-    outputs = sorted({output for each in sources for output in each.outputs(request.description)})
+    outputs = _outputs(request.description, sources)
     own = take(request, outputs)
     return own, len(own) == len(outputs)
+
+
+def _outputs(description: Description, sources: tuple[Source, ...]) -> tuple[str, ...]:
+    return tuple(sorted({output for each in sources for output in each.outputs(description)}))
 
 
 def _component(description: Description, origin: str, files: Files) -> Component:

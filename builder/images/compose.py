@@ -14,7 +14,7 @@ from builder.images.layer import add_certificates, add_components, add_folder, a
 from builder.images.model import ImageDescription
 from builder.images.packages import Filter, add_package
 from builder.images.tree import Spool, Tree
-from builder.oci import LINUXKIT_LABEL, Image, Process, blobs_of, write_image
+from builder.oci import LINUXKIT_LABEL, Image, Process, blobs_of, tag_of, write_image
 from builder.progress import step, warn
 from builder.store import Digest, Store, file_digest, key_of
 from builder.tarball import writing
@@ -124,7 +124,7 @@ def image_name(description: ImageDescription, components: Mapping[str, Component
     """The full name; {version} becomes the version of the first component of the description, "1" without any."""
     first = next(iter(description.components), "")
     version = components[first].version if first in components else "1"
-    return description.image.replace("{version}", version.removeprefix("v"))
+    return description.image.replace("{version}", tag_of(version.removeprefix("v")))
 
 
 def process_of(description: ImageDescription) -> Process:

@@ -1,6 +1,7 @@
 """Starts QEMU: what has to lie in a machine's directory, and the process in the background."""
 
 import os
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -65,12 +66,18 @@ def last_words(spec: MachineSpec, count: int = 10) -> tuple[str, ...]:
         return ()
 
 
+# QEMU's words for a port that it can't listen on (net/slirp.c).
+_PORT_TAKEN = re.compile(r"host forwarding rule 'tcp:[\d.]*:(\d+)-")
+
+
 def _dead_on_arrival(spec: MachineSpec, done: Completed) -> BuildError:
+    what = f"QEMU could not start the machine {spec.name}"
     said = (*done.stderr.strip().splitlines(), *last_words(spec))
-    return BuildError(
-        f"QEMU could not start the machine {spec.name}", why=f"it ended at once with exit code {done.code}",
-        details=said or ("it said nothing",), hint=f"the command was: {shlex.join(done.argv)}",
-    )  # fmt: skip
+    if taken := _PORT_TAKEN.search("\n".join(said)):
+        hint = f"see who listens there: ss -ltnp 'sport = :{taken[1]}'; a new cluster (kubeiso down, then up) takes other ports"
+        return BuildError(what, why=f"another program took port {taken[1]} of 127.0.0.1", details=said, hint=hint)
+    why = f"it ended at once with exit code {done.code}"
+    return BuildError(what, why=why, details=said or ("it said nothing",), hint=f"the command was: {shlex.join(done.argv)}")
 
 
 def _copy_variables(target: Path) -> None:

@@ -44,7 +44,7 @@ def make_iso(request: MediaRequest, store: Store, target: Path) -> Media:
         cmdline = boot_file(tree, "boot/cmdline").decode().strip()
         menu = grub.menu(request.label, cmdline)
         selection = modules.select(tree, modules.kernel_version(kernel))
-        squashed = make_layers(tree, store)
+        squashed = make_layers(tree, store, request.changing)
         layers = {layer_path(digest): store.path(digest) for digest in squashed}
         ramdisk = make_ramdisk(request, tree, list(layers), selection, store)
         core, efi = grub.make_core_images(work, request.label)

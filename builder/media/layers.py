@@ -1,7 +1,8 @@
 """Root tree -> squashfs layers.
 
 What is big and seldom changes becomes layers of its own that later builds find in the store; the rest, and every directory,
-becomes one small layer on top. No path but directories is in two layers.
+becomes one small layer on top. A file of which it is known that it changes has a layer to itself. No path but directories is in
+two layers.
 """
 
 import copy
@@ -11,7 +12,7 @@ import posixpath
 import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -46,25 +47,39 @@ class Layer:
         return sum(info.size for info, _ in self.entries if info.isreg())
 
 
-def plan(tree: Tree) -> list[Layer]:
-    """The layers of a tree, lowest first. Files below /boot are on the medium itself and in no layer."""
+def plan(tree: Tree, changing: frozenset[Node] = frozenset()) -> list[Layer]:
+    """The layers of a tree, lowest first. Files below /boot are on the medium itself and in no layer.
+
+    Each node of `changing` gets a layer of its own, compressed as quickly as the small files.
+    """
     infos = {path: node.info for path, node in tree.nodes.items()}
     marked = directories_with_whiteouts(infos)
-    groups = grouped(tree)
+    groups = grouped(tree, changing)
     top = sorted([*groups.pop("", []), *(path for path, node in tree.nodes.items() if node.is_directory and path)])
-    layers = [
-        Layer(title, DENSE, tuple(headers(tree, with_parents(paths), marked, own_directories=False)))
-        for title, paths in sorted(groups.items())
-    ]
-    return [*layers, Layer("the small files", FAST, tuple(headers(tree, top, marked, own_directories=True)))]
+
+    def layer(title: str, level: int, paths: list[str]) -> Layer:
+        return Layer(title, level, tuple(headers(tree, with_parents(paths), marked, own_directories=False)))
+
+    large = [layer(title, DENSE, paths) for title, paths in sorted(groups.items())]
+    own = [layer(paths[0], FAST, paths) for paths in sorted(names_of(tree, changing))]
+    return [*large, *own, Layer("the small files", FAST, tuple(headers(tree, top, marked, own_directories=True)))]
 
 
-def grouped(tree: Tree) -> dict[str, list[str]]:
+def names_of(tree: Tree, nodes: frozenset[Node]) -> Iterable[list[str]]:
+    """The paths of each of the nodes, sorted."""
+    found: defaultdict[Node, list[str]] = defaultdict(list)
+    for path, node in sorted(tree.nodes.items()):
+        if node in nodes:
+            found[node].append(path)
+    return found.values()
+
+
+def grouped(tree: Tree, changing: frozenset[Node] = frozenset()) -> dict[str, list[str]]:
     """Paths of all that is no directory by the layer's title; "" is the top layer."""
     members: defaultdict[str, list[str]] = defaultdict(list)
     nodes: defaultdict[str, set[Node]] = defaultdict(set)
     for path, node in tree.nodes.items():
-        if node.is_directory or path.startswith(BOOT_FILES):
+        if node.is_directory or node in changing or path.startswith(BOOT_FILES):
             continue
         title = f"{node.location or 'elsewhere'}, {'large' if node.size >= LARGE_FILE else 'small'} files"
         members[title].append(path)
@@ -200,10 +215,13 @@ def feed(tar: Path, layer: Layer, pipe: IO[bytes], work: Step) -> bool:
     return True
 
 
-def make_layers(tree: Tree, store: Store) -> list[Digest]:
-    """The squashfs blobs, lowest first; those that an earlier build made are taken from the store."""
+def make_layers(tree: Tree, store: Store, changing: Iterable[Digest] = ()) -> list[Digest]:
+    """The squashfs blobs, lowest first; those that an earlier build made are taken from the store.
+
+    changing: contents, in the store, of files that get layers of their own.
+    """
     version = squashfs_version()
-    layers = plan(tree)
+    layers = plan(tree, nodes_with(tree, {digest: store.path(digest).stat().st_size for digest in changing}))
     keys = [layer_key(tree, layer, version) for layer in layers]
     known = sum(store.recall(key) is not None for key in keys)
     note(f"{len(layers)} layers of the root tree, {known} of them made before")
@@ -216,6 +234,14 @@ def make_layer(tree: Tree, layer: Layer, store: Store) -> dict[str, Digest]:
     with store.workdir("layer") as work:
         squash(tree, layer, work / "layer.squashfs")
         return {"layer": store.adopt(work / "layer.squashfs")}
+
+
+def nodes_with(tree: Tree, contents: Mapping[Digest, int]) -> frozenset[Node]:
+    """The files with one of these contents, of which the sizes are known too."""
+    sizes = set(contents.values())
+    alike = {node for path, node in tree.nodes.items() if node.size in sizes and not path.startswith(BOOT_FILES)}
+    digest_of = {node: f"sha256:{content_digest(tree.tar, (node.info, node.info.offset_data))}" for node in alike if node.size}
+    return frozenset(node for node, digest in digest_of.items() if digest in contents)
 
 
 def squashfs_version() -> str:

@@ -9,6 +9,8 @@ from builder.images.containerd import containerd_store
 from builder.linuxkit.emit import document
 from builder.media.iso import make_iso
 from builder.media.model import MediaRequest
+from builder.pipeline.kubernetes import fitted
+from builder.pipeline.linking import check_linked
 from builder.pipeline.model import BuildOptions, Built, Parts, Plan
 from builder.pipeline.parts import (
     IMAGE_STORE,
@@ -27,7 +29,7 @@ from builder.pipeline.record import write_beside
 from builder.progress import step
 from builder.project import Project
 from builder.recipe.model import Role
-from builder.store import Store, file_digest
+from builder.store import Digest, Store, file_digest
 
 
 def build(project: Project, plan: Plan, store: Store, out: Path, options: BuildOptions) -> list[Built]:
@@ -40,28 +42,35 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     """Components found, packages fetched, images composed."""
     lock, pins = load_lock(project.lock), file_digest(project.lock)
     folders = contents(project, plan, lock)
-    found = find_components(project, component_names(folders.values()), store, options)
+    found = find_components(project, plan, component_names(folders.values()), store, options)
     fetch_packages(folders, lock, store, offline=options.offline)
     images = compose_all(requests(project, folders, found), store)
-    return Parts(found, images, folders, c_parts(project, found.values()), lock.suite, pins)
+    check_linked(found, folders, images, store)
+    kubernetes = fitted(plan, found, images, store)
+    return Parts(found, images, folders, c_parts(project, found.values()), lock.suite, pins, kubernetes)
 
 
 def build_role(plan: Plan, role: Role, parts: Parts, store: Store, out: Path, options: BuildOptions) -> Built:
     """One role's ISO with the files that belong beside it."""
     tool = store.path(parts.components[IMAGE_STORE].files["image-store"])
-    image_store = containerd_store(*carried(plan, role, parts.images), tool, store)
-    spec = decided(plan, role, parts.images, image_store)
+    image_store = containerd_store(*carried(plan, role, parts.images, parts.kubernetes), tool, store)
+    spec = decided(plan, role, parts.images, image_store, parts.kubernetes)
     yaml = document(spec)
     with step(f"Assembling the {role.value}'s root tree"):
         root = choose(options.assembler).assemble(yaml, store)
     out.mkdir(parents=True, exist_ok=True)
     stem = stem_of(plan, role)
     with step(f"Making {stem}.iso"):
-        request = MediaRequest(root.digest, parts.components[INITRD].files["initrd"], spec.label)
+        request = MediaRequest(root.digest, parts.components[INITRD].files["initrd"], spec.label, changing(parts))
         media = make_iso(request, store, out / f"{stem}.iso")
     built = Built(role, spec, yaml, image_store, root, media)
     write_beside(built, of_role(parts, plan.needs[role]), store, out, stem)
     return built
+
+
+def changing(parts: Parts) -> tuple[Digest, ...]:
+    """The programs that a developer builds again and again."""
+    return tuple(sorted(part.files[file] for part in parts.components.values() for file in part.own))
 
 
 def stem_of(plan: Plan, role: Role) -> str:

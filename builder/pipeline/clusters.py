@@ -39,7 +39,7 @@ def cluster_plan(
         name=name,
         media={one.role.value: one.media.path.absolute() for one in built},
         runtime=facts(made),
-        kubernetes_version=made.recipe.kubernetes.version,
+        kubernetes_version=built[0].spec.kubernetes_version,
         kubectl=store.path(found.components["kubernetes"].files["kubectl"]),
         acceleration=acceleration(store, built[0].media.kernel, found.components[INITRD].files["initrd"]),
         network=between(network.pod_subnet, network.service_subnet, host_ranges=made.network.host_ranges),

@@ -11,25 +11,29 @@ from builder.linuxkit.model import Document
 from builder.media.model import Media
 from builder.oci import Image
 from builder.recipe.model import Recipe, Role
-from builder.spec.model import ImageSpec, PodNetwork, Runtime
+from builder.spec.model import ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import Needs
 from builder.store import Digest
+
+OwnPrograms = Mapping[str, Path]
+"""A developer's own programs of Kubernetes: file of the component -> where it lies."""
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What the command line decides about a build."""
+    """What the command line decides about a build. kubernetes_dir: the folder of a developer's own build of Kubernetes."""
 
     assembler: str = "auto"
     offline: bool = False
     console_login: bool = False
     overrides: Mapping[str, Path] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    kubernetes_dir: Path | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe with its descriptions and with what each role needs."""
+    """A recipe with its descriptions and with what each role needs. own: the developer's own programs of Kubernetes."""
 
     recipe: Recipe
     recipe_path: Path
@@ -37,6 +41,7 @@ class Plan:
     network: PodNetwork
     needs: Mapping[Role, Needs]
     console_login: bool
+    own: OwnPrograms = field(default_factory=dict)
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -53,11 +58,20 @@ class Contents:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """kubernetes: what the spec has to know. more: further images for pods, which are others of the plan by another name."""
+
+    kubernetes: Kubernetes
+    more: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True)
 class Parts:
     """Everything that a node is made of, in the store.
 
     components by name; images and contents by folder of pkg/. c_parts: component -> the C compiler, and what of C is linked into
-    it, each with its version. suite, lock: Debian's suite, and the digest of components.lock.
+    it, each with its version. suite, lock: Debian's suite, and the digest of components.lock. kubernetes: how the images and what
+    kubeadm asks for go together.
     """
 
     components: Mapping[str, Component]
@@ -66,6 +80,7 @@ class Parts:
     c_parts: Mapping[str, tuple[str, ...]]
     suite: str
     lock: Digest
+    kubernetes: Fitted
 
 
 @dataclass(frozen=True)

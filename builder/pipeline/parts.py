@@ -11,7 +11,8 @@ from builder.components.toolchain import c_toolchain
 from builder.images.compose import Request
 from builder.images.description import load_description
 from builder.oci import Image
-from builder.pipeline.model import BuildOptions, Contents, Parts, Plan
+from builder.pipeline.kubernetes import gathered
+from builder.pipeline.model import BuildOptions, Contents, Fitted, Parts, Plan
 from builder.project import Project
 from builder.recipe.model import Role
 from builder.spec.decide import decide
@@ -34,8 +35,13 @@ def component_names(folders: Iterable[Contents]) -> tuple[str, ...]:
     return tuple(sorted({*named, INITRD, IMAGE_STORE}))
 
 
-def find_components(project: Project, names: Iterable[str], store: Store, options: BuildOptions) -> dict[str, Component]:
-    return {name: find(name, store, project, options.overrides, offline=options.offline) for name in names}
+def find_components(
+    project: Project, plan: Plan, names: Iterable[str], store: Store, options: BuildOptions
+) -> dict[str, Component]:
+    def get(name: str) -> Component:
+        return find(name, store, project, options.overrides, offline=options.offline)
+
+    return gathered(project, plan, names, store, get)
 
 
 def fetch_packages(folders: Mapping[str, Contents], lock: Lock, store: Store, *, offline: bool) -> None:
@@ -62,15 +68,16 @@ def c_parts(project: Project, components: Iterable[Component]) -> dict[str, tupl
     return found
 
 
-def carried(plan: Plan, role: Role, images: Mapping[str, Image]) -> tuple[str, list[Image]]:
+def carried(plan: Plan, role: Role, images: Mapping[str, Image], fitted: Fitted) -> tuple[str, list[Image]]:
     """The name of the image that holds the pods' images unpacked, and those."""
-    return f"docker.io/kubeiso/images-{role.value}:1", [images[name] for name in plan.needs[role].containers]
+    inside = [images[name] for name in plan.needs[role].containers]
+    return f"docker.io/kubeiso/images-{role.value}:1", [*inside, *fitted.more]
 
 
-def decided(plan: Plan, role: Role, images: Mapping[str, Image], image_store: Image) -> ImageSpec:
+def decided(plan: Plan, role: Role, images: Mapping[str, Image], image_store: Image, fitted: Fitted) -> ImageSpec:
     """The image spec of one role."""
     return decide(
-        plan.recipe, role, plan.runtime, plan.network, plan.needs[role], images, image_store,
+        plan.recipe, role, plan.runtime, plan.network, plan.needs[role], images, image_store, fitted.kubernetes,
         folder=plan.recipe_path.parent, console_login=plan.console_login,
     )  # fmt: skip
 
@@ -87,4 +94,5 @@ def of_role(parts: Parts, need: Needs) -> Parts:
         c_parts={name: parts.c_parts[name] for name in names if name in parts.c_parts},
         suite=parts.suite,
         lock=parts.lock,
+        kubernetes=parts.kubernetes,
     )

@@ -7,6 +7,7 @@ from builder.components.registry import recall
 from builder.components.source import Overrides
 from builder.images import compose, containerd
 from builder.linuxkit.emit import document
+from builder.pipeline.kubernetes import fitted, gathered
 from builder.pipeline.model import Plan
 from builder.pipeline.parts import IMAGE_STORE, carried, component_names, contents, decided, requests
 from builder.progress import warn
@@ -23,13 +24,15 @@ def render(project: Project, plan: Plan, role: Role | None, store: Store, overri
     """
     lock = load_lock(project.lock)
     folders = contents(project, plan, lock)
-    components = {name: recall(name, store, project, overrides) for name in component_names(folders.values())}
+    wanted = component_names(folders.values())
+    components = gathered(project, plan, wanted, store, lambda name: recall(name, store, project, overrides))
     images = {each.name: compose.recall(each, store) for each in requests(project, folders, components)}
+    kubernetes = fitted(plan, components, images, store)
     tool = components[IMAGE_STORE].files.get("image-store")
     specs = []
     for each in (role,) if role else tuple(plan.needs):
-        image_store = containerd.recall(*carried(plan, each, images), tool, store)
-        specs.append(decided(plan, each, images, image_store))
+        image_store = containerd.recall(*carried(plan, each, images, kubernetes), tool, store)
+        specs.append(decided(plan, each, images, image_store, kubernetes))
     documents = [document(spec) for spec in specs]
     used = {reference for spec in specs for reference in spec.container_images}
     _warn_of(used.union(*(each.references() for each in documents)))

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.oci import Image
+from builder.oci import Image, tag_of
 from builder.recipe.model import Recipe, Role
 from builder.spec.kubeadm import init_config, join_config
-from builder.spec.model import Entry, ImageSpec, NodeFile, PodNetwork, Runtime
+from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
 from builder.spec.needs import Needs
 
 # A failed lease must not stop a node that has no cable.
@@ -27,6 +27,7 @@ def decide(
     need: Needs,
     images: Mapping[str, Image],
     image_store: Image,
+    kubernetes: Kubernetes,
     *,
     folder: Path,
     console_login: bool,
@@ -34,19 +35,20 @@ def decide(
     """Everything about one node image.
 
     images: what each folder of pkg/ became. image_store: the image that holds the pods' images unpacked.
+    kubernetes: what the images have, whatever the recipe asked for.
     folder: where the recipe lies; `source` of its files is relative to it.
     """
     reference = {name: recipe.replace.get(name, image.reference) for name, image in images.items()}
     return ImageSpec(
         role=role,
         runtime=recipe.runtime,
-        kubernetes_version=recipe.kubernetes.version,
+        kubernetes_version=kubernetes.version,
         kernel=reference["kernel"],
         cmdline=_cmdline(recipe),
         init=(*(reference[name] for name in need.init), image_store.reference),
         onboot=tuple(Entry(name=n, image=reference[n], settings=_ONBOOT_SETTINGS.get(n, {})) for n in need.onboot),
         services=tuple(_services(recipe, need, reference)),
-        files=(*_node_files(recipe, role, runtime, network, images), *_recipe_files(recipe, folder)),
+        files=(*_node_files(recipe, role, runtime, network, kubernetes, images), *_recipe_files(recipe, folder)),
         container_images=tuple(images[name].reference for name in need.containers),
         console_login=console_login,
     )
@@ -66,17 +68,17 @@ def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iter
 
 
 def _node_files(
-    recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, images: Mapping[str, Image]
+    recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, kubernetes: Kubernetes, images: Mapping[str, Image]
 ) -> Iterable[NodeFile]:
     modules = sorted({*runtime.modules, *network.modules})
     sysctl = {**_SYSCTL, **network.sysctl}
-    yield NodeFile(path="etc/os-release", contents=_os_release(recipe))
+    yield NodeFile(path="etc/os-release", contents=_os_release(kubernetes.version))
     yield NodeFile(path="etc/modules-load.d/20-kubeiso.conf", contents="".join(f"{name}\n" for name in modules))
     yield NodeFile(path="etc/sysctl.d/10-kubeiso.conf", contents="".join(f"{k} = {v}\n" for k, v in sorted(sysctl.items())))
     # Where networks, and add-ons in the cluster, can write their configuration.
     yield NodeFile(path="etc/cni/net.d", symlink="/var/lib/cni/net.d")
     yield NodeFile(path="etc/pod-network", directory=True, mode="0755")
-    yield from _kubeadm_files(recipe, role, runtime, network)
+    yield from _kubeadm_files(recipe, role, runtime, network, kubernetes)
     values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
     if recipe.ssh.authorized_keys:
@@ -84,12 +86,14 @@ def _node_files(
         yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
 
 
-def _kubeadm_files(recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork) -> Iterable[NodeFile]:
+def _kubeadm_files(
+    recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, kubernetes: Kubernetes
+) -> Iterable[NodeFile]:
     """What kubeadm reads; a master that is not the first one joins, too."""
     yield NodeFile(path="etc/kubeadm", directory=True, mode="0755")
     master = role is Role.MASTER
     if master:
-        yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime, network))
+        yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime, network, kubernetes))
     yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(runtime))
 
 
@@ -125,8 +129,9 @@ def _first_node_subnet(pods: str) -> str:
     return str(next(network.subnets(new_prefix=24))) if network.prefixlen < 24 else pods
 
 
-def _os_release(recipe: Recipe) -> str:
+def _os_release(version: str) -> str:
+    """os-release(5) has no "+" in VERSION_ID, as tags have none."""
     return (
         "NAME=kubeiso\nID=kubeiso\nID_LIKE=linuxkit\n"
-        f'PRETTY_NAME="kubeiso, Kubernetes v{recipe.kubernetes.version}"\nVERSION_ID={recipe.kubernetes.version}\n'
+        f'PRETTY_NAME="kubeiso, Kubernetes v{version}"\nVERSION_ID={tag_of(version)}\n'
     )

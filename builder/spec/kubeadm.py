@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from builder.recipe.model import Recipe
-from builder.spec.model import PodNetwork, Runtime
+from builder.spec.model import Kubernetes, PodNetwork, Runtime
 
 # kubeadm's own defaults in seconds, three times as long: a first start on a slow disk or under emulation is no failure.
 _TIMEOUTS = {
@@ -18,9 +18,10 @@ _TIMEOUTS = {
 }  # fmt: skip
 
 
-def init_config(recipe: Recipe, runtime: Runtime, network: PodNetwork) -> str:
+def init_config(recipe: Recipe, runtime: Runtime, network: PodNetwork, kubernetes: Kubernetes) -> str:
     """The YAML documents for `kubeadm init --config`."""
-    documents = (_node("InitConfiguration", runtime), _cluster(recipe, network), _kubelet(recipe, runtime), _proxy(recipe))
+    cluster = {**_cluster(recipe, network, kubernetes), **_images(kubernetes)}
+    documents = (_node("InitConfiguration", runtime), cluster, _kubelet(recipe, runtime), _proxy(recipe))
     return yaml.safe_dump_all(documents, sort_keys=False)
 
 
@@ -46,14 +47,14 @@ def _arguments(values: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in sorted(values.items())]
 
 
-def _cluster(recipe: Recipe, network: PodNetwork) -> dict[str, Any]:
+def _cluster(recipe: Recipe, network: PodNetwork, kubernetes: Kubernetes) -> dict[str, Any]:
     return {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
         "clusterName": "kubeiso",
         # Keys and handshakes cost a fraction of RSA's, which counts on small and on emulated machines.
         "encryptionAlgorithm": "ECDSA-P256",
-        "kubernetesVersion": f"v{recipe.kubernetes.version}",
+        "kubernetesVersion": f"v{kubernetes.version}",
         "networking": {
             "dnsDomain": recipe.network.domain,
             "podSubnet": recipe.network.pod_subnet,
@@ -63,6 +64,13 @@ def _cluster(recipe: Recipe, network: PodNetwork) -> dict[str, Any]:
         # Where the nodes' plan has the ranges, a controller with an order of its own must not give out others.
         "controllerManager": {"extraArgs": _arguments({"allocate-node-cidrs": str(not network.host_ranges).lower()})},
     }
+
+
+def _images(kubernetes: Kubernetes) -> dict[str, Any]:
+    """Tags of images where those that the node carries are not kubeadm's own choice."""
+    tags = kubernetes.image_tags
+    etcd = {"etcd": {"local": {"imageTag": tags["etcd"]}}} if "etcd" in tags else {}
+    return {**etcd, **({"dns": {"imageTag": tags["coredns"]}} if "coredns" in tags else {})}
 
 
 def _kubelet(recipe: Recipe, runtime: Runtime) -> dict[str, Any]:

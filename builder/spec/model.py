@@ -72,6 +72,13 @@ class PodNetwork(Frozen):
     workloads: tuple[Workload, ...] = Field((), description="what the network runs in the cluster")
 
 
+class Kubernetes(Frozen):
+    """The Kubernetes that a node has. image_tags: of "etcd" and "coredns", where kubeadm would ask for another tag by itself."""
+
+    version: str = Field(description="the API server's, without a leading v; a developer's own build has more than three numbers")
+    image_tags: dict[str, str] = {}
+
+
 class Entry(Frozen):
     """One entry of onboot or services: an image pinned by digest and the LinuxKit keys that differ from its label."""
 

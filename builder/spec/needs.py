@@ -9,7 +9,7 @@ from builder.spec.versions import control_plane
 INIT = ("init", "runc", "containerd")
 ONBOOT_FIRST = ("sysctl", "state", "metadata")
 ONBOOT_LAST = ("dhcpcd", "pod-network")
-SERVICES = ("dhcpcd", "kubelet")
+SERVICES = ("dhcpcd", "api-balancer", "kubelet")
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
 

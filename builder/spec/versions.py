@@ -1,6 +1,15 @@
-"""What is known of Kubernetes' versions, behind named questions."""
+"""What is known of Kubernetes' versions, behind named questions. Versions have no leading v."""
+
+from collections.abc import Mapping
 
 from builder.errors import InputError
+
+# How many minor versions a program may be older, and newer, than the API server (Kubernetes' version skew policy); kubeadm checks
+# some of this on the node, and would refuse there.
+_SKEW = {
+    "kube-controller-manager": (1, 0), "kube-proxy": (3, 0), "kube-scheduler": (1, 0),
+    "kubeadm": (0, 1), "kubectl": (1, 1), "kubelet": (3, 0),
+}  # fmt: skip
 
 # cmd/kubeadm/app/constants/constants.go of each minor version: SupportedEtcdVersion, CoreDNSVersion, PauseVersion.
 _KUBEADM_EXPECTS = {
@@ -10,6 +19,28 @@ _KUBEADM_EXPECTS = {
 
 def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
+
+
+def unsupported(api_server: str, others: Mapping[str, str]) -> tuple[str, ...]:
+    """What Kubernetes does not support in a cluster with this API server: a line for each program of such a version."""
+    found = []
+    for name, version in sorted(others.items()):
+        older, newer = _SKEW.get(name, (0, 0))
+        ahead = _number(version) - _number(api_server)
+        if name in _SKEW and not -older <= ahead <= newer:
+            found.append(f"{name} v{version}: {_allowed(older, newer)} than the API server, which is v{api_server}")
+    return tuple(found)
+
+
+def _allowed(older: int, newer: int) -> str:
+    ways = [f"{count} minor version{'s' * (count > 1)} {way}" for count, way in ((older, "older"), (newer, "newer")) if count]
+    return f"it may be at most {' or '.join(ways)}{'' if newer else ', and not newer,'}{'' if older else ', and not older,'}"
+
+
+def _number(version: str) -> int:
+    """The minor version, in one number with the major one."""
+    major, number = minor(version).split(".")
+    return int(major) * 1000 + int(number)
 
 
 def expected_by_kubeadm(version: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from builder.recipe.load import load_recipe
 from builder.recipe.model import Role
 from builder.spec.decide import decide
 from builder.spec.descriptions import pod_network, runtime
+from builder.spec.model import Kubernetes
 from builder.spec.needs import needs
 from builder.store import Store
 
@@ -66,7 +67,8 @@ def document_of(name: str, role: Role, store: Store) -> Document:
     need = needs(recipe, role, described, network, console_login=True)
     images = {folder: stand_in(folder, store) for folder in {*need.node, *need.containers}}
     kept = stand_in("image-store", store)
-    return emit(decide(recipe, role, described, network, need, images, kept, folder=path.parent, console_login=True))
+    version = Kubernetes(version=recipe.kubernetes.version)
+    return emit(decide(recipe, role, described, network, need, images, kept, version, folder=path.parent, console_login=True))
 
 
 def stand_in(folder: str, store: Store) -> Image:

@@ -17,19 +17,26 @@ from builder.machine.model import Attachment, Firmware
 Running = tuple[Cluster, Machine, float]
 
 
-def boot(plan: ClusterPlan) -> Iterator[Running]:
-    """A machine of the plan with its services running; ended and removed afterwards."""
+@contextmanager
+def booted(plan: ClusterPlan) -> Iterator[tuple[Cluster, dict[str, Machine], float]]:
+    """The machines of the plan with their services running; ended and removed afterwards, where a test has not done so."""
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         machines: dict[str, Machine] = {}
         try:
             machines = lifecycle.start(cluster, leashed=True)
-            scale = lifecycle.wait_ready(cluster.nodes, machines)
-            yield cluster, machines[cluster.nodes[0].name], scale
+            yield cluster, machines, lifecycle.wait_ready(cluster.nodes, machines)
         finally:
             for machine in machines.values():
                 machine.stop(grace=0)
-            lifecycle.down(plan.name)
+            if plan.name in state.names():
+                lifecycle.down(plan.name)
+
+
+def boot(plan: ClusterPlan) -> Iterator[Running]:
+    """A machine of the plan with its services running; ended and removed afterwards."""
+    with booted(plan) as (cluster, machines, scale):
+        yield cluster, machines[cluster.nodes[0].name], scale
 
 
 def passes(plan: ClusterPlan, suite_name: str, out: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from leftovers import leftovers
 from machine_fakes import write_qemu
 from program import Outcome, Program, files, finish, until
 
@@ -55,7 +56,8 @@ def reserved(program: Program) -> list[str]:
 def gone(program: Program, pid: int | None, cluster: str = "try") -> bool:
     """Whether nothing is left of a cluster: process, directory, ports."""
     assert pid and identify(pid) is None
-    assert not (program.state / cluster).exists()
+    assert leftovers(program.state / cluster) == []
+    assert not (program.state / cluster).exists() and not (program.state / f".{cluster}.lock").exists()
     assert cluster not in reserved(program)
     return True
 
@@ -141,6 +143,42 @@ def test_a_failed_test_is_told_and_torn_down(warm: Program, qemu: Qemu) -> None:
     assert "failed" in outcomes and outcomes[-1] == "not run"
     assert not (warm.state / "try").exists() and reserved(warm) == []
     assert "test-toy-smoke-bios-cdrom/console-try-master-1.log" in files(warm.out)
+
+
+@pytest.mark.parametrize("behaviour", ["never ready", "runs"])
+def test_down_after_the_program_itself_was_killed(warm: Program, qemu: Qemu, behaviour: str) -> None:
+    process = warm.start(*warm.up("try"), **qemu(behaviour))
+    until((node(warm) / "console.log").exists, "a machine that boots")
+    pid = Machine.attach(node(warm)).pid
+    process.kill()
+    finish(process)
+    assert pid and identify(pid), "the machine outlives it"
+    assert warm.run("down", "--name", "try").out == "try-master-1: quit\n"
+    assert gone(warm, pid)
+
+
+def test_what_a_killed_program_had_only_begun_is_removed(warm: Program, qemu: Qemu) -> None:
+    (warm.state / "try" / "try-master-1").mkdir(parents=True)
+    (warm.state / "try" / "kubectl").write_text("half")
+    down = warm.run("down", "--name", "try")
+    assert (down.code, down.out) == (0, "try: was never laid out to the end\n"), down.told
+    assert files(warm.state / "try") == []
+    (warm.state / "try").mkdir()
+    (warm.state / "try" / "kubectl").write_text("half")
+    done = warm.run(*warm.up("try"), **qemu("runs"))
+    assert done.code == 0, done.told
+    assert warm.run("down", "--name", "try").code == 0
+
+
+def test_two_up_at_once_make_one_cluster(warm: Program, qemu: Qemu) -> None:
+    path = qemu("runs")
+    both = [warm.start(*warm.up("try"), **path) for _ in range(2)]
+    done = sorted((finish(process) for process in both), key=lambda outcome: outcome.code)
+    assert [outcome.code for outcome in done] == [0, 2], [outcome.told for outcome in done]
+    assert "another kubeiso is at work on the cluster try" in done[1].told or "the cluster try exists already" in done[1].told
+    pid = Machine.attach(node(warm)).pid
+    assert warm.run("down", "--name", "try").out == "try-master-1: quit\n"
+    assert gone(warm, pid)
 
 
 @pytest.fixture

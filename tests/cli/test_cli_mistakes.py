@@ -136,7 +136,7 @@ def test_a_component_that_can_t_be_taken(kubeiso: Run, program: Program, given: 
 def test_a_component_without_one_of_its_files(kubeiso: Run, program: Program) -> None:
     others = [word for word in program.toy.components if not word.startswith("kubernetes=")][:-1]
     done = kubeiso("build", "--runtime", "toy", *others, "--component", f"kubernetes={program.toy.files / 'initrd'}")
-    assert done.failed(2, "missing kubectl, kubelet", why="has 2 files", next="--component kubernetes/FILE=PATH")
+    assert done.failed(2, "missing kube-apiserver, kubectl, kubelet", why="has 3 files", next="--component kubernetes/FILE=PATH")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,11 @@ def test_a_component_without_one_of_its_files(kubeiso: Run, program: Program) ->
         (("build", "--runtime", "toy", "--assembler", "natve"), "there is no assembler natve", "did you mean 'native'?"),
         (("test", "--runtime", "toy", "--suite", "smok"), "there is no suite smok", "did you mean 'smoke'?"),
         (("up", "--runtime", "toy", "--nodes", "1", "--masters", "2"), "2 masters do not fit in 1 nodes", "--nodes 2 or more"),
-        (("up", "--runtime", "toy", "--nodes", "3", "--masters", "3"), "a cluster of 3 masters can't be made yet", "--masters 1"),
+        (
+            ("test", "--runtime", "toy", "--suite", "failover", "--nodes", "2", "--masters", "2", "--disk", "4096"),
+            "the suite failover needs three masters and disks",
+            "--masters 3 --nodes 4 --disk 4096",
+        ),
         (("up", "--runtime", "toy", "--nodes", "2"), "toy.yml has no role worker", "roles"),
         (("test", "--runtime", "toy", "--suite", "full"), "the suite full needs a worker and disks", "--nodes 3 --disk 4096"),
         (("up", "--runtime", "toy", "--name", "My Cluster"), "'My Cluster' is no name for a cluster", "small letters"),

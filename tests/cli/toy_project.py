@@ -20,12 +20,15 @@ from builder.store import Store
 VERSION = "6.12.1-toy"
 DEB = "pool/linux-image-toy_1_all.deb"
 PACKAGE = "linux-image-toy"
+# The version of every component; the recipe's Kubernetes is that of the component.
+KUBERNETES = "1.36.3"
 # The folders of pkg/ that the program itself asks for by name.
 IMAGES = (
-    "client", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver", "kube-controller-manager",
-    "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "state", "sysctl",
+    "api-balancer", "client", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver",
+    "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc",
+    "state", "sysctl",
 )  # fmt: skip
-COMPONENTS = {"image-store": ("image-store",), "initrd": ("initrd",), "kubernetes": ("kubectl", "kubelet")}
+COMPONENTS = {"image-store": ("image-store",), "initrd": ("initrd",), "kubernetes": ("kube-apiserver", "kubectl", "kubelet")}
 
 # What pkg/image-store does, without containerd's databases: a file in the place of them.
 IMAGE_STORE = """#!{python}
@@ -70,12 +73,13 @@ def make_toy(root: Path, work: Path, server: Server) -> Toy:
     write_yaml(root / "networks" / "cable.yml", {"title": "a cable"})
     for name in IMAGES:
         write_yaml(root / "pkg" / name / "image.yml", image(name))
-    kubelet = {**image("kubelet"), "components": {"kubernetes": {"kubelet": "usr/bin/kubelet"}}}
-    write_yaml(root / "pkg" / "kubelet" / "image.yml", kubelet)
+    for name, tag in (("kubelet", "1"), ("kube-apiserver", "v{version}")):
+        made = {**image(name), "image": f"example.test/{name}:{tag}", "components": {"kubernetes": {name: f"usr/bin/{name}"}}}
+        write_yaml(root / "pkg" / name / "image.yml", made)
     write_yaml(root / "pkg" / "kernel" / "image.yml", {"image": "example.test/kernel:1", "packages": [PACKAGE], "kernel": {}})
     for name, files in COMPONENTS.items():
         section = {"packages": {file: f"./{file}" for file in files}}
-        write_yaml(root / "pkg" / name / "component.yml", {"version": "1", "golang": section})
+        write_yaml(root / "pkg" / name / "component.yml", {"version": KUBERNETES, "golang": section})
     deb = kernel_package(work, root)
     server.files |= {f"/{DEB}": deb, "/dists/stable/InRelease": b""}
     return Toy(root, own_files(work / "files"), server, deb)

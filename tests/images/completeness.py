@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import elf
-
+from builder import elf
 from builder.oci import Process
 
 # What a running node mounts over the image's own tree, so that links into it are no mistake.

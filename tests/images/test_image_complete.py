@@ -5,12 +5,11 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import elf
 import pytest
 from completeness import findings
 from image_samples import make_image
 
-from builder import oci
+from builder import elf, oci
 from builder.components.debian import debs, load_lock
 from builder.components.registry import find
 from builder.images.compose import compose

@@ -23,14 +23,16 @@ FOLDERS = (
 IN_CHROOT = 'mount --rbind /usr "$1/usr" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"'
 CONFIG = "nodeRegistration:\n  criSocket: unix:///run/x.sock\n"
 
-# Each says what it was called with. kubeadm fails while there is a file `broken`; what it leaves then is in `left`.
+# Each says what it was called with. kubeadm fails, in the words of the file `broken`, while there is one; what it leaves then is
+# in `left`.
 KUBEADM = """#!/bin/sh
 echo "kubeadm $*" >>/calls
 case $1 in
 reset) rm -f /etc/kubernetes/kubelet.conf ;;
 *)
     if [ -e /broken ]; then
-        echo "error: no such cluster"
+        cat /broken
+        echo "To see the stack trace of this error execute with --v=5 or higher"
         [ ! -e /left ] || { : >/etc/kubernetes/kubelet.conf; echo config >/var/lib/kubelet/config.yaml;
             echo 'KUBELET_KUBEADM_ARGS="--of=kubeadm"' >/var/lib/kubelet/kubeadm-flags.env; }
         exit 1
@@ -208,12 +210,19 @@ def test_a_node_that_somebody_made_a_member_is_left_alone(node: Node) -> None:
     assert node.calls("kubeadm") == []
 
 
-def test_what_fails_is_said_and_tried_again(node: Node) -> None:
+CHECK = "\t[ERROR Port-10250]: Port 10250 is in use\n"
+CHECKS = f"{CHECK}[preflight] If you know what you are doing\nerror: error execution phase preflight: preflight checks failed\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [("error: no such cluster\n", "error: no such cluster"), (CHECKS, CHECK.strip())], ids=["error", "check"]
+)
+def test_what_fails_is_said_and_tried_again(node: Node, words: str, told: str) -> None:
     node.put("run/config/kubeadm/join", "10.0.0.1:6443")
-    node.put("broken")
+    node.put("broken", words)
     with node.service():
         eventually(lambda: len(node.calls("kubeadm join")) >= 2, "a second attempt")
-        assert re.search(r"kubeadm join failed, .*: error: no such cluster", node.said())
+        assert re.search(rf"kubeadm join failed, .* s: {re.escape(told)}$", node.said(), re.MULTILINE)
         assert node.calls("kubelet") == []
         (node.root / "broken").unlink()
         eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")

@@ -12,21 +12,31 @@ from builder.oci import Image
 from builder.recipe.model import File, Kernel, Recipe, Role, Service, Ssh
 from builder.spec.decide import decide
 from builder.spec.descriptions import pod_network, runtime
-from builder.spec.model import ImageSpec
+from builder.spec.model import ImageSpec, Kubernetes
 from builder.spec.needs import needs
 from builder.store import sha256
 
 ROOT = Path(__file__).parents[2]
 
 
-def spec_of(recipe: Recipe, role: Role = Role.MASTER, *, console_login: bool = False, folder: Path = ROOT) -> ImageSpec:
+def spec_of(
+    recipe: Recipe,
+    role: Role = Role.MASTER,
+    *,
+    console_login: bool = False,
+    folder: Path = ROOT,
+    kubernetes: Kubernetes | None = None,
+) -> ImageSpec:
     chosen, network = runtime(ROOT, recipe.runtime), pod_network(ROOT, recipe.network.cni)
     need = needs(recipe, role, chosen, network, console_login=console_login)
     images = {
         name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
     }
     store_image = Image(name="docker.io/kubeiso/images:1", digest=sha256(b"store"))
-    return decide(recipe, role, chosen, network, need, images, store_image, folder=folder, console_login=console_login)
+    kubernetes = kubernetes or Kubernetes(version=recipe.kubernetes.version)
+    return decide(
+        recipe, role, chosen, network, need, images, store_image, kubernetes, folder=folder, console_login=console_login
+    )
 
 
 def file_of(spec: ImageSpec, path: str) -> str:

@@ -20,6 +20,8 @@ const (
 	OptionalAnnotation = "org.kubeiso.optional"
 	// RestartAnnotation keeps a service, if "never", from being started again when it ends.
 	RestartAnnotation = "org.kubeiso.restart"
+	// IfExistsAnnotation names a file of the node without which a service is not started at boot.
+	IfExistsAnnotation = "org.kubeiso.if-exists"
 )
 
 // Runtime is runtime.json. Its keys are LinuxKit's (docs/yaml.md, "runtime").
@@ -90,6 +92,16 @@ func (b *Bundle) Optional() bool { return b.Spec.Annotations[OptionalAnnotation]
 
 // NeverRestart says whether it shall run only once.
 func (b *Bundle) NeverRestart() bool { return b.Spec.Annotations[RestartAnnotation] == "never" }
+
+// Wanted says whether the node has what the service is for.
+func (b *Bundle) Wanted() bool {
+	path := b.Spec.Annotations[IfExistsAnnotation]
+	if path == "" {
+		return true
+	}
+	_, err := os.Stat(path)
+	return err == nil
+}
 
 // Rootfs is the absolute path of the root file system.
 func (b *Bundle) Rootfs() string { return filepath.Join(b.Dir, "rootfs") }

@@ -29,6 +29,20 @@ func writeBundle(t *testing.T, name, config, runtime string) string {
 const config = `{"ociVersion":"1.0.0","process":{"cwd":"/","args":["sh"]},"root":{"path":"rootfs"},
 	"annotations":{"org.kubeiso.optional":"true","org.kubeiso.restart":"never"}}`
 
+func TestAServiceIsWantedWhereItsFileIs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "masters")
+	wanted := &Bundle{Spec: specs.Spec{Annotations: map[string]string{IfExistsAnnotation: file}}}
+	if wanted.Wanted() {
+		t.Error("wanted without its file")
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !wanted.Wanted() || !(&Bundle{}).Wanted() {
+		t.Error("not wanted")
+	}
+}
+
 func TestLoad(t *testing.T) {
 	runtime := `{"cgroups":["systemreserved"],"mkdir":["/var/lib/x","tmp/y"],"namespace":"other",
 		"mounts":[{"type":"tmpfs","source":"tmpfs","destination":"/a","options":["nosuid"]}],

@@ -49,17 +49,26 @@ func NewManager(out *console.Console, preparer *bundle.Preparer, dir, logDir str
 	return manager, nil
 }
 
-// StartAll starts all services in name order and gives the names of those that failed; they are tried again on and on.
+// StartAll starts all services that the node has a use for, in name order, and gives the names of those that failed; they are tried again on and on.
 func (m *Manager) StartAll(ctx context.Context) (failed []string) {
 	for _, each := range m.services {
 		if ctx.Err() != nil {
 			break
+		}
+		if !wanted(each.dir) {
+			continue
 		}
 		if each.start() != nil {
 			failed = append(failed, filepath.Base(each.dir))
 		}
 	}
 	return failed
+}
+
+// wanted says whether the service in dir is to be started at boot; one that can't be read is, so that its fault is told.
+func wanted(dir string) bool {
+	loaded, err := bundle.Load(dir)
+	return err != nil || loaded.Wanted()
 }
 
 // StopAll stops the kubelet, then all other services and the containers of every other namespace at once.

@@ -38,9 +38,14 @@ attempt() {
     fi
 }
 
+# The last attempt's cause: a failed check of kubeadm's preflight is told in a line of its own, before its error.
+cause() {
+    grep -E '^[[:space:]]*(\[ERROR |error: )' "$log" | grep -v ': preflight checks failed$' | tail -n 1 | sed 's/^[[:space:]]*//'
+}
+
 attempts() {
     until attempt >>"$log" 2>&1; do
-        echo "kubeadm-auto.sh: kubeadm $verb failed, see $log; again in $pause s: $(grep -i 'error' "$log" | tail -n 1)"
+        echo "kubeadm-auto.sh: kubeadm $verb failed, see $log; again in $pause s: $(cause)"
         sleep "$pause"
         if [ -e "$flags" ]; then
             kill "$kubelet" # it runs with the configuration of this attempt

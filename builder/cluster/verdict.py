@@ -1,0 +1,29 @@
+"""Why kubeadm failed: its own words, and before them what they mean where they leave that to the reader.
+
+The words are those of kubeadm v1.36: cmd/kubeadm/app/discovery/token, preflight/checks.go and util/apiclient/wait.go.
+"""
+
+import re
+
+_MEANINGS = {
+    "could not find a JWS signature": "the cluster knows no such token, or the token has expired",
+    "is invalid for this cluster or it has expired": "the cluster knows no such token, or the token has expired",
+    "failed to verify JWS signature": "the token's secret is not the one that the cluster knows",
+    "cluster CA found in cluster-info ConfigMap is invalid": "another cluster answers there: its CA is not the expected one",
+    "failed to request the cluster-info ConfigMap": "the API server can't be reached from the node",
+    "no space left on device": "a disk of the node is full; `df` on the node tells which",
+    "/healthz' returned": "the node's kubelet does not come up; its log on the node, kubelet.log, tells why",
+}
+
+
+def reason(output: str) -> str:
+    """The cause in what kubeadm, or a script around it, wrote; empty where it wrote nothing.
+
+    Failed preflight checks are told in lines of their own, and the error after them says no more than that there were some.
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    checks = [line for line in lines if line.startswith("[ERROR ")]
+    errors = [line.removeprefix("error: ") for line in lines if re.match(r"error\b", line, re.IGNORECASE)]
+    said = "; ".join(checks) or (errors or lines or [""])[-1]
+    meaning = next((meaning for words, meaning in _MEANINGS.items() if words in said), "")
+    return f"{meaning}: {said}" if meaning else said

@@ -1,0 +1,112 @@
+"""A developer's own build of Kubernetes among the parts of a node, and what its kubeadm makes of the images there are."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from builder.components.description import describe, names
+from builder.components.kubernetes import NAME, OPTION, Own, ask, images_of
+from builder.components.kubernetes import own_programs as programs_in
+from builder.components.model import Component
+from builder.components.registry import files_of
+from builder.errors import InputError
+from builder.oci import Image
+from builder.pipeline.model import BuildOptions, Fitted, OwnPrograms, Plan
+from builder.progress import note, warn
+from builder.project import Project
+from builder.recipe.model import Recipe, Role
+from builder.spec.model import Kubernetes
+from builder.spec.versions import unsupported
+from builder.store import Store
+
+API_SERVER = "kube-apiserver"
+# Of what kubeadm deploys besides Kubernetes itself: the tag is kubeadm's to choose, or its configuration's.
+CONFIGURED = ("coredns", "etcd")
+# kubeadm's configuration has no tag for it: the image goes by the name that is asked for, too.
+RENAMED = "pause"
+
+
+def own_programs(project: Project, options: BuildOptions) -> OwnPrograms:
+    """The programs in the developer's folder; none without one. Raises InputError for a folder that can't be used."""
+    if options.kubernetes_dir is None:
+        return {}
+    if both := [key for key in options.overrides if key.partition("/")[0] == NAME]:
+        raise InputError(f"{OPTION} and --component {both[0]} are given together", hint="give one of them")
+    return programs_in(options.kubernetes_dir, files_of(NAME, project))
+
+
+def check_version(project: Project, recipe: Recipe, own: OwnPrograms) -> None:
+    """Raises InputError for a recipe that asks for another Kubernetes than there is; with own programs they decide."""
+    if own or NAME not in names(project):
+        return
+    wanted, pinned = recipe.kubernetes.version, describe(NAME, project).version
+    if wanted != pinned:
+        hint = f"kubernetes: {{version: {pinned}}}   (or your own build of {wanted}: {OPTION} DIR)"
+        raise InputError(f"the recipe asks for Kubernetes {wanted}, and pkg/{NAME} is {pinned}", hint=hint)
+
+
+def gathered(
+    project: Project, plan: Plan, wanted: Iterable[str], store: Store, get: Callable[[str], Component]
+) -> dict[str, Component]:
+    """Each component by `get`, Kubernetes with the developer's own programs in it; those that it lacks are the pinned release's.
+
+    Raises InputError for programs that do not tell a version, and for versions that Kubernetes does not support together.
+    """
+    if not plan.own:
+        return {name: get(name) for name in wanted}
+    own, files = ask(plan.own, store), files_of(NAME, project)
+    version = _version(own, files, describe(NAME, project).version)
+    found = {name: get(name) for name in wanted if name != NAME or set(files) - set(own.files)}
+    return {**found, NAME: own.component(version, found.get(NAME))}
+
+
+def _version(own: Own, files: Iterable[str], pinned: str) -> str:
+    """The version of the cluster: its API server's."""
+    versions = {file: own.versions.get(file, pinned) for file in files}
+    version = versions.pop(API_SERVER, pinned)
+    if mistakes := unsupported(version, versions):
+        lacking = sorted({API_SERVER, *versions} - set(own.versions))
+        hint = f'build those of the same source too: make WHAT="{" ".join(f"cmd/{name}" for name in lacking)}"' if lacking else ""
+        raise InputError(
+            f"{OPTION}: Kubernetes does not support these versions together", details=mistakes,
+            why=f"what is not in the folder is v{pinned}" if lacking else "", hint=hint or "build all of the same source",
+        )  # fmt: skip
+    others = set(files) - set(own.files)
+    note(f"Kubernetes v{version} with your own {_told(own.versions)}" + (f"; the other programs are v{pinned}" if others else ""))
+    return version
+
+
+def _told(versions: Mapping[str, str]) -> str:
+    """kube-proxy, kubelet (v1.36.4), kubeadm (v1.36.5)"""
+    same = {version: [name for name in sorted(versions) if versions[name] == version] for version in sorted(versions.values())}
+    return ", ".join(f"{', '.join(names)} (v{version})" for version, names in same.items())
+
+
+def fitted(plan: Plan, components: Mapping[str, Component], images: Mapping[str, Image], store: Store) -> Fitted:
+    """How what the images are called and what kubeadm asks for go together.
+
+    Only a developer's own build is asked: the names in pkg/ are those that the pinned kubeadm has.
+    """
+    found = components.get(NAME)
+    if found is None or not found.own or "kubeadm" not in found.files:
+        return Fitted(Kubernetes(version=found.version if found else plan.recipe.kubernetes.version))
+    ours = {_split(image.name)[0]: (folder, image) for folder, image in images.items()}
+    tags, more = {}, []
+    for wanted in images_of(found.files["kubeadm"], found.version, store):
+        repository, tag = _split(wanted)
+        folder, image = ours.get(repository, ("", None))
+        if image is not None and image.name == wanted:
+            continue
+        if image is not None and folder in CONFIGURED:
+            tags[folder] = _split(image.name)[1]
+            warn(f"this kubeadm would take {folder} {tag}; the node has {tags[folder]}, and kubeadm's configuration says so")
+        elif image is not None and folder == RENAMED:
+            more.append(Image(name=wanted, digest=image.digest))
+        elif Role.MASTER in plan.needs:
+            warn(f"this kubeadm asks for {wanted}, which the node does not have")
+    return Fitted(Kubernetes(version=found.version, image_tags=tags), tuple(more))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The repository and the tag."""
+    home, slash, base = name.rpartition("/")
+    last, _, tag = base.partition(":")
+    return f"{home}{slash}{last}", tag
