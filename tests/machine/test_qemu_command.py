@@ -119,7 +119,7 @@ def test_a_node_has_a_second_card_and_its_volumes(kind: SwitchKind, netdev: str)
     at, volumes = before.index("-netdev"), [
         "-blockdev", block("metadata", "/state/one/cidata.img", "true"), "-device", "virtio-blk-pci,drive=metadata,serial=cidata",
         "-blockdev",
-        block("state", "/state/one/state.img", 'false, "discard": "unmap"'),
+        block("state", "/state/one/state.img", 'false, "discard": "unmap", "cache": {"no-flush": true}'),
         "-device", "virtio-blk-pci,drive=state,serial=state",
     ]  # fmt: skip
     card = ["-netdev", netdev, "-device", f"virtio-net-pci,netdev=cluster,mac={mac_address(node, 1)},romfile="]

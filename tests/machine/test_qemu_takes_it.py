@@ -47,7 +47,7 @@ def qmp(spec: MachineSpec) -> Iterator[Qmp]:
 def test_it_has_its_cards_and_its_disks(qmp: Qmp, spec: MachineSpec) -> None:
     disks = {info["inserted"]["node-name"]: info["inserted"] for info in qmp.execute("query-block") if "inserted" in info}
     assert {name: disk["ro"] for name, disk in disks.items()} == {"medium": True, "metadata": True, "state": False}
-    assert disks["state"]["cache"] == {"no-flush": False, "direct": False, "writeback": True}
+    assert disks["state"]["cache"] == {"no-flush": True, "direct": False, "writeback": True}
     network = qmp.monitor("info network")
     assert "access: index=0,type=user" in network
     assert "cluster: index=0,type=" in network
