@@ -18,6 +18,7 @@ from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
 from builder.cluster.ports import API_PORT
 from builder.deadline import Deadline, poll
+from builder.progress import step
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -61,9 +62,13 @@ def bootstrap_token(kubectl: Kubectl, scale: float, *, hours: float = 2.0) -> It
             return None
         return token if f"jws-kubeconfig-{token[:6]}" in told["data"] else None
 
-    poll(accepted, Deadline.after(60, scale=scale), what="the API server takes a bootstrap token")
+    with step("Making a bootstrap token"):
+        poll(accepted, Deadline.after(60, scale=scale), what="the API server takes a bootstrap token")
     try:
-        poll(signed, Deadline.after(60, scale=scale), what="kube-controller-manager signs cluster-info for the bootstrap token")
+        with step("Waiting for kube-controller-manager to sign cluster-info for it"):
+            poll(
+                signed, Deadline.after(60, scale=scale), what="kube-controller-manager signs cluster-info for the bootstrap token"
+            )
         yield token
     finally:
         kubectl.run("delete", "secret", "-n", "kube-system", name, "--ignore-not-found", "--wait=false")
