@@ -61,7 +61,7 @@ def plan(tree: Tree, changing: frozenset[Node] = frozenset()) -> list[Layer]:
         return Layer(title, level, tuple(headers(tree, with_parents(paths), marked, own_directories=False)))
 
     large = [layer(title, DENSE, paths) for title, paths in sorted(groups.items())]
-    own = [layer(paths[0], FAST, paths) for paths in sorted(names_of(tree, changing))]
+    own = [layer(posixpath.basename(paths[0]), FAST, paths) for paths in sorted(names_of(tree, changing))]
     return [*large, *own, Layer("the small files", FAST, tuple(headers(tree, top, marked, own_directories=True)))]
 
 
