@@ -173,8 +173,9 @@ def run_suite(cluster: Cluster, suite: str, out: Path) -> Report:
         if run.engine.failed:
             made = bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
     except KeyboardInterrupt:
-        note("interrupted: collecting what is known so far")
-        bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+        if not run.engine.failed:  # else it was the collecting that was interrupted
+            note("interrupted: collecting what is known so far; once more ends it at once")
+            bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
         raise
     finally:
         for machine in run.machines.values():

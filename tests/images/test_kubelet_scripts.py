@@ -42,7 +42,8 @@ reset) rm -f /etc/kubernetes/kubelet.conf ;;
     echo 'KUBELET_KUBEADM_ARGS="--of=kubeadm"' >/var/lib/kubelet/kubeadm-flags.env ;;
 esac
 """
-KUBELET = '#!/bin/sh\necho "kubelet $*" >>/calls\nexec sleep 1000\n'
+KUBELET = '#!/bin/sh\necho "kubelet $*" >>/calls\n[ ! -e /short ] || exit 3\nexec sleep 1000\n'
+PIDOF = '#!/bin/sh\n[ "$*" = kubeadm ] && [ -e /at-work ]\n'
 KUBECTL = """#!/bin/sh
 echo "kubectl $* with $KUBECONFIG" >>/calls
 [ ! -e /busy ] || { rm /busy; exit 1; }
@@ -109,7 +110,7 @@ def node(tmp_path: Path) -> Node:
         (tmp_path / name).symlink_to(f"usr/{name}")
     scripts = Project.here().pkg / "kubelet" / "files" / "usr" / "bin"
     programs = {path.name: path.read_text() for path in scripts.iterdir()}
-    for name, text in {**programs, "kubeadm": KUBEADM, "kubectl": KUBECTL, "kubelet": KUBELET}.items():
+    for name, text in {**programs, "kubeadm": KUBEADM, "kubectl": KUBECTL, "kubelet": KUBELET, "pidof": PIDOF}.items():
         (tmp_path / "programs" / name).write_text(text)
         (tmp_path / "programs" / name).chmod(0o755)
     made = Node(tmp_path)
@@ -127,6 +128,31 @@ def test_the_kubelet_waits_for_kubeadm(node: Node) -> None:
     (call,) = node.calls()
     assert call.startswith("kubelet --config=/var/lib/kubelet/config.yaml ")
     assert call.endswith(" --a=1 --b=2")
+
+
+def test_a_kubelet_that_ends_while_kubeadm_is_at_work_is_started_again_within_the_service(node: Node) -> None:
+    node.put("var/lib/kubelet/config.yaml", "config")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')
+    node.put("at-work")
+    node.put("short")
+    with node.service() as service:
+        eventually(lambda: len(node.calls("kubelet")) >= 2, "the kubelet starts again")
+        assert service.poll() is None
+        (node.root / "at-work").unlink()
+        assert service.wait(SECONDS) == 3
+    assert "ended with exit code 3 while kubeadm is at work" in node.said()
+
+
+def test_the_service_stops_its_kubelet(node: Node) -> None:
+    node.put("var/lib/kubelet/config.yaml", "config")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')
+    node.put("at-work")
+    with node.service() as service:
+        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
+        service.terminate()
+        assert service.wait(SECONDS) == 143
+        assert subprocess.run(["pgrep", "-g", str(service.pid), "sleep"], check=False).returncode == 1
+    assert len(node.calls("kubelet")) == 1
 
 
 def test_init_takes_the_configuration_that_somebody_put_there(node: Node) -> None:

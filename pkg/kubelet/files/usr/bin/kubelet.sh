@@ -12,8 +12,24 @@ fi
 # shellcheck source=/dev/null
 . "$flags"
 [ ! -f /etc/kubelet.conf.d/arguments ] || . /etc/kubelet.conf.d/arguments
-echo "kubelet.sh: starting the kubelet"
-# Words of both variables are separate arguments.
-# shellcheck disable=SC2086
-exec kubelet --config="$config" --kubeconfig=/etc/kubernetes/kubelet.conf \
-    --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf $KUBELET_KUBEADM_ARGS ${KUBELET_ARGS:-} "$@"
+stopped='' child=''
+trap 'stopped=yes; [ -z "$child" ] || kill "$child"' TERM INT
+while :; do
+    echo "kubelet.sh: starting the kubelet"
+    # Words of both variables are separate arguments.
+    # shellcheck disable=SC2086
+    kubelet --config="$config" --kubeconfig=/etc/kubernetes/kubelet.conf \
+        --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf $KUBELET_KUBEADM_ARGS ${KUBELET_ARGS:-} "$@" &
+    child=$!
+    [ -z "$stopped" ] || kill "$child"
+    wait "$child"
+    code=$?
+    [ -z "$stopped" ] || wait "$child" # a signal ended the first wait
+    # The end of this script ends the service, and with it a kubeadm that runs in it and waits for this kubelet: one that joins a
+    # further master on a slow machine. A kubelet without a certificate gives up after 5 minutes (pkg/kubelet/certificate).
+    if [ -n "$stopped" ] || ! pidof kubeadm >/dev/null; then
+        exit "$code"
+    fi
+    echo "kubelet.sh: the kubelet ended with exit code $code while kubeadm is at work"
+    sleep 1
+done
