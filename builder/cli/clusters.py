@@ -1,7 +1,7 @@
 """The verbs for clusters on this machine: up, init, status, down."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ from builder.cli.common import (
 )
 from builder.cli.interrupt import ignore_interrupts
 from builder.cluster import form, lifecycle, state
-from builder.cluster.engine import Engine
+from builder.cluster.engine import Check, Engine
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.machines import afford
@@ -66,6 +66,7 @@ class Wish:
     nodes: int
     masters: int
     hardware: Hardware
+    auto: bool = False
 
     @property
     def workers(self) -> int:
@@ -76,6 +77,10 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
     """Builds what a new cluster of this recipe boots from. Raises InputError where that can't be, before anything is built."""
     if wish.workers < 0:
         raise InputError(f"{wish.masters} masters do not fit in {wish.nodes} nodes", hint=f"--nodes {wish.masters} or more")
+    if wish.auto and wish.masters > 1:
+        raise InputError(
+            f"{wish.masters} masters can't form a cluster by themselves", hint="leave --auto out, or take --masters 1"
+        )
     if wish.masters == 2:
         note("two masters survive the loss of neither: etcd needs a majority of its members")
     state.refuse_existing(state.directory_of(wish.name))
@@ -83,7 +88,7 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
     demand_tools(options, (*MEDIA_TOOLS, *RUN_TOOLS))
     plan = cluster_plan(
         Project.here(), path, open_store(), out_folder(out), options,
-        name=wish.name, hardware=wish.hardware, masters=wish.masters, workers=wish.workers,
+        name=wish.name, hardware=wish.hardware, masters=wish.masters, workers=wish.workers, unattended=wish.auto,
     )  # fmt: skip
     afford(wish.hardware, plan.acceleration, wish.masters, wish.workers)
     return plan
@@ -91,7 +96,7 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
 
 @app.command(
     epilog="Examples:  kubeiso up --wait\n\n           kubeiso up --nodes 3 --name try --memory 2048 --wait"
-    "\n\n           kubeiso up --kubernetes-dir ~/src/kubernetes --wait"
+    "\n\n           kubeiso up --kubernetes-dir ~/src/kubernetes --wait\n\n           kubeiso up --nodes 2 --auto --wait"
 )
 def up(
     runtime: Runtime = None,
@@ -100,6 +105,7 @@ def up(
     nodes: Nodes = 1,
     masters: Masters = 1,
     wait: Annotated[bool, typer.Option("--wait", help="Also runs init and join, and waits until all is Ready.")] = False,
+    auto: Annotated[bool, typer.Option("--auto", help="The nodes run init and join by themselves, without a console.")] = False,
     memory: Memory = 3072,
     worker_memory: WorkerMemory = 1536,
     disk: Disk = 0,
@@ -123,11 +129,11 @@ def up(
     path = recipe_path(Project.here(), runtime, recipe)
     hardware = Hardware(memory=memory, worker_memory=worker_memory, disk=disk, firmware=firmware, attachment=attach)
     with state.locked(name) as directory:
-        plan = plan_of(Wish(name, nodes, masters, hardware), options, path, out)
+        plan = plan_of(Wish(name, nodes, masters, hardware, auto), options, path, out)
         with _kept_unless_interrupted(name, directory):
             cluster = lifecycle.create(plan, directory)
-            _boot(cluster, wait)
-    show({"cluster": name, "kubeconfig": str(cluster.kubeconfig), "ready": wait}, _how_to(name, wait), as_json)
+            _boot(cluster, wait, auto)
+    show({"cluster": name, "kubeconfig": str(cluster.kubeconfig), "ready": wait}, _how_to(name, wait, auto), as_json)
 
 
 @contextmanager
@@ -153,10 +159,12 @@ def discard(name: str, directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _boot(cluster: Cluster, wait: bool) -> None:
+def _boot(cluster: Cluster, wait: bool, auto: bool) -> None:
     with released(lifecycle.start(cluster)) as machines:
         scale = lifecycle.wait_ready(cluster.nodes, machines)
-        if wait:
+        if wait and auto:
+            whole(cluster, machines, scale, form.by_themselves(cluster, machines))
+        elif wait:
             form.init(cluster, machines, scale)
             form.join(cluster, [node for node in cluster.nodes if node != cluster.masters[0]], machines, scale)
             whole(cluster, machines, scale)
@@ -172,10 +180,10 @@ def released(machines: Machines) -> Iterator[Machines]:
             machine.close()
 
 
-def whole(cluster: Cluster, machines: Machines, scale: float) -> None:
-    """Every readiness check in order; raises CheckError unless all pass."""
+def whole(cluster: Cluster, machines: Machines, scale: float, first: Sequence[Check] = ()) -> None:
+    """Every readiness check in order, after those that come first; raises CheckError unless all pass."""
     engine = Engine(scale, lambda: lifecycle.obituary(machines))
-    engine.run(Readiness(cluster, Kubectl(cluster)).checks())
+    engine.run([*first, *Readiness(cluster, Kubectl(cluster)).checks()])
     _demand(cluster, engine)
 
 
@@ -191,8 +199,10 @@ def _named(name: str) -> str:
     return "" if name == "kubeiso" else f" --name {name}"
 
 
-def _how_to(name: str, ready: bool) -> str:
+def _how_to(name: str, ready: bool, auto: bool = False) -> str:
     option = _named(name)
+    if auto and not ready:
+        return f"the machines run, and form the cluster by themselves.  next: kubeiso status{option}"
     if not ready:
         return f"the machines run.  next: kubeiso init{option}"
     return "\n".join([

@@ -1,8 +1,9 @@
 """From running machines to a cluster: init on the first master, join on every other node."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from builder.cluster.engine import NotYet
+from builder.cluster.engine import Check, NotYet
 from builder.cluster.init import init_master
 from builder.cluster.join import join_all
 from builder.cluster.kubectl import Kubectl
@@ -14,6 +15,8 @@ from builder.errors import CheckError, InputError
 from builder.machine.console import Console
 from builder.machine.machine import Machine
 from builder.progress import step
+
+_KUBELET_LOG = "/var/log/kubelet.log"
 
 
 def consoles(nodes: Sequence[Node], machines: Mapping[str, Machine], scale: float) -> dict[str, Console]:
@@ -39,6 +42,31 @@ def join(cluster: Cluster, nodes: Sequence[Node], machines: Mapping[str, Machine
     first = cluster.masters[0]
     asked = [first, *nodes] if any(node.role == MASTER for node in nodes) else nodes
     join_all(cluster, nodes, consoles(asked, machines, scale), scale)
+
+
+def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Check]:
+    """What is to be seen of nodes that form the cluster by themselves; while it is not, what their kubeadm last told."""
+
+    def said(node: Node) -> str:
+        """kubeadm-auto.sh speaks in the kubelet service's log; the console is a person's there."""
+        shell = machines[node.name].console()
+        told = shell.run(f"grep '^kubeadm-auto' {_KUBELET_LOG} | tail -n 1", Deadline.after(60)).output.strip()
+        return f"{node.name}: {told or 'kubeadm has not begun'}"
+
+    def formed() -> str:
+        try:
+            return Kubectl(cluster).text("get", "--raw", "/readyz").strip()
+        except NotYet as reason:
+            raise NotYet(f"{said(cluster.masters[0])} ({reason})") from reason
+
+    def joined(node: Node) -> str:
+        try:
+            return name_of(Kubectl(cluster).get("node", node.name))
+        except NotYet as reason:
+            raise NotYet(said(node)) from reason
+
+    joins = [Check("A7", f"{node.name} joins by itself", partial(joined, node), 240) for node in cluster.workers]
+    return [Check("A6", f"{cluster.masters[0].name} forms the cluster by itself", formed, 240), *joins]
 
 
 def missing(cluster: Cluster) -> list[Node]:

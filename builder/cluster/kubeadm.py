@@ -45,7 +45,7 @@ class Fit:
     endpoint: HOST:PORT by which nodes reach any of several masters. Without one there is one master and there will be one, so
     nobody has to be elected, and a restarted component need not wait for its own old lease. discovery: for a node that joins;
     master: it joins as a further master. untainted: a master takes pods from the start. certificate_key: what the cluster's
-    certificates are encrypted with for further masters (32 bytes, as 64 hex digits).
+    certificates are encrypted with for further masters (32 bytes, as 64 hex digits). token: nodes can join with it for two hours.
     """
 
     scale: float
@@ -56,6 +56,7 @@ class Fit:
     master: bool = False
     untainted: bool = False
     certificate_key: str = ""
+    token: str = ""
 
 
 def fitted(text: str, fit: Fit) -> str:
@@ -116,6 +117,8 @@ def _lead(document: Document, fit: Fit) -> None:
         document["localAPIEndpoint"] = {"advertiseAddress": fit.address, "bindPort": API_PORT}
     if fit.certificate_key:
         document["certificateKey"] = fit.certificate_key
+    if fit.token:
+        document["bootstrapTokens"] = [{"token": fit.token, "ttl": "2h0m0s"}]
 
 
 def _follow(document: Document, fit: Fit, discovery: Discovery) -> None:

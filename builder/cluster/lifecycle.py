@@ -2,16 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.aside import write_aside
 from builder.cluster import layout
+from builder.cluster.authority import admin_config, new_authority
+from builder.cluster.init import kubeconfig
 from builder.cluster.machines import machine_spec, prepare_node
 from builder.cluster.model import Cluster, Hardware, Network, Node, RuntimeFacts, Workload
 from builder.cluster.parallel import for_each
 from builder.cluster.state import clusters_root, directory_of, is_unfinished, load, refuse_existing, remove, save
+from builder.cluster.unattended import Unattended, trees
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.machine import Machine
@@ -32,7 +36,7 @@ _LEAST_EMULATED = 5.0
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """What a new cluster is made of. `media` maps a role to its bootable file."""
+    """What a new cluster is made of. `media` maps a role to its bootable file; `unattended`: the nodes form it by themselves."""
 
     name: str
     media: dict[str, Path]
@@ -46,6 +50,7 @@ class ClusterPlan:
     workers: int = 0
     workloads: tuple[Workload, ...] = ()
     ssh_keys: tuple[str, ...] = ()
+    unattended: Unattended | None = None
 
 
 def create(plan: ClusterPlan, directory: Path) -> Cluster:
@@ -71,18 +76,30 @@ def create(plan: ClusterPlan, directory: Path) -> Cluster:
         nodes=(),
         workloads=plan.workloads,
     )
-    return extend(cluster, plan.masters, plan.workers)
+    return _grown(cluster, plan.masters, plan.workers, plan.unattended)
 
 
 def extend(cluster: Cluster, masters: int, workers: int) -> Cluster:
     """The cluster with so many further nodes, saved; they are not started. Each finds its metadata and its disk made."""
+    return _grown(cluster, masters, workers, None)
+
+
+def _grown(cluster: Cluster, masters: int, workers: int, unattended: Unattended | None) -> Cluster:
     block = range(cluster.ports, cluster.ports + layout.NODES * layout.PORTS)
     more = layout.make_nodes(cluster.name, cluster.directory, masters, workers, cluster.network, block, cluster.nodes)
     larger = cluster.model_copy(update={"nodes": (*cluster.nodes, *more)})
+    given = _forming(larger, unattended) if unattended else {}
     for node in more:
-        prepare_node(larger, node)
+        prepare_node(larger, node, given.get(node.name))
     save(larger)
     return larger
+
+
+def _forming(cluster: Cluster, configs: Unattended) -> dict[str, Mapping[str, str]]:
+    """What each node needs to form the cluster by itself; the kubeconfig of the cluster to be is written, too."""
+    authority = new_authority()
+    write_aside(cluster.kubeconfig, kubeconfig(cluster, admin_config(authority)), mode=0o600)
+    return trees(cluster, cluster.nodes, configs, authority)
 
 
 def _linked(medium: Path, target: Path) -> Path:

@@ -1,5 +1,6 @@
 """A node of a cluster as a virtual machine: what is attached to it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from builder.cluster.metadata import node_metadata
@@ -22,10 +23,13 @@ def afford(hardware: Hardware, acceleration: Acceleration | None, masters: int, 
     budget.check([group for group in groups if group.count], known, budget.this_host())
 
 
-def prepare_node(cluster: Cluster, node: Node) -> None:
-    """Makes what a node's machine starts with: its metadata volume, and its disk where the cluster's nodes have one."""
+def prepare_node(cluster: Cluster, node: Node, tree: Mapping[str, str] | None = None) -> None:
+    """Makes what a node's machine starts with: its metadata volume, and its disk where the cluster's nodes have one.
+
+    tree: paths below the node's /run/config and the files' texts.
+    """
     node.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    make_cidata(node_metadata(cluster, node, mac_address(_bare(cluster, node), 1)), _metadata(node))
+    make_cidata(node_metadata(cluster, node, mac_address(_bare(cluster, node), 1), tree), _metadata(node))
     if cluster.hardware.disk and not _disk(node).exists():
         make_state_disk(_disk(node), cluster.hardware.disk)
 

@@ -33,11 +33,11 @@ class Card:
     mtu: int | None = None
 
 
-def node_metadata(cluster: Cluster, node: Node, mac: str) -> dict[str, bytes]:
-    """The files of a node of a cluster. `mac` is that of its card on the cluster network."""
+def node_metadata(cluster: Cluster, node: Node, mac: str, tree: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """The files of a node of a cluster. `mac` is that of its card on the cluster network; `tree`: further files for it."""
     length = ipaddress.ip_network(cluster.network.subnet).prefixlen
     card = Card(mac, (f"{node.address}/{length}",), tuple(routes(cluster.network, node.number)))
-    return metadata(node.name, cards=[card], ssh_keys=cluster.ssh_keys, tree=_tree(cluster, node))
+    return metadata(node.name, cards=[card], ssh_keys=cluster.ssh_keys, tree={**_tree(cluster, node), **(tree or {})})
 
 
 def _tree(cluster: Cluster, node: Node) -> dict[str, str]:

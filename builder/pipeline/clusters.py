@@ -5,6 +5,7 @@ from pathlib import Path
 from builder.cluster.layout import network as between
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Hardware, RuntimeFacts, Workload
+from builder.cluster.unattended import Unattended
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
 from builder.pipeline.build import build_role, parts
@@ -14,6 +15,7 @@ from builder.pipeline.plan import plan
 from builder.progress import step
 from builder.project import Project
 from builder.recipe.model import Role
+from builder.spec.model import ImageSpec
 from builder.store import Digest, Store
 
 
@@ -28,6 +30,7 @@ def cluster_plan(
     hardware: Hardware,
     masters: int = 1,
     workers: int = 0,
+    unattended: bool = False,
 ) -> ClusterPlan:
     """Builds an ISO for each role that the cluster has, finds out how machines run here, and takes the nodes' own kubectl."""
     roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
@@ -48,7 +51,14 @@ def cluster_plan(
         workers=workers,
         workloads=tuple(Workload(**workload.model_dump()) for workload in made.network.workloads),
         ssh_keys=made.recipe.ssh.authorized_keys,
+        unattended=kubeadm_of(built[0].spec) if unattended else None,
     )
+
+
+def kubeadm_of(master: ImageSpec) -> Unattended:
+    """kubeadm's configurations that a master's image carries, for init and for joining others."""
+    texts = {file.path: file.contents or "" for file in master.files}
+    return Unattended(texts["etc/kubeadm/kubeadm.yaml"], texts["etc/kubeadm/kubeadm-join.yaml"])
 
 
 def facts(plan: Plan) -> RuntimeFacts:

@@ -6,6 +6,11 @@ given=/run/config/kubeadm
 image=/etc/kubeadm
 config=$given/kubeadm.yaml
 [ -f "$config" ] || config=$image/kubeadm.yaml
+# An authority that was made before the cluster, which nodes trust without having to be told.
+if [ -d "$given/pki" ]; then
+    mkdir -p /etc/kubernetes/pki
+    cp "$given"/pki/* /etc/kubernetes/pki/
+fi
 kubeadm init --config "$config" "$@"
 export KUBECONFIG=/etc/kubernetes/admin.conf
 
