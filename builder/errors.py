@@ -40,6 +40,10 @@ class BuildError(KubeisoError):
     exit_code = 4
 
 
+class TimedOut(BuildError):
+    """A program did not end in the time that it had."""
+
+
 class CheckError(KubeisoError):
     """A machine or a cluster did not show what it had to show."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from builder.errors import BuildError, KubeisoError, ToolMissing
+from builder.errors import BuildError, KubeisoError, TimedOut, ToolMissing
 from builder.progress import debug
 
 # Debian package of each host tool, so that an error can say what to install.
@@ -79,14 +79,14 @@ def run(
     """Runs a program to its end and keeps its output.
 
     argv[0] is looked up on PATH; `env` is added to a small fixed environment; stdin is empty unless `input` is given.
-    Raises ToolMissing, and BuildError when it fails (with `check`) or takes longer than `timeout` seconds.
+    Raises ToolMissing, BuildError when it fails (with `check`), and TimedOut when it takes longer than `timeout` seconds.
     """
     data = input.encode() if isinstance(input, str) else input
     with spawn(argv, cwd=cwd, env=env, stdin=subprocess.PIPE if data is not None else None) as process:
         try:
             out, err = process.communicate(data, timeout=timeout)
         except subprocess.TimeoutExpired as late:
-            raise BuildError(
+            raise TimedOut(
                 f"{Path(os.fspath(argv[0])).name} did not end within {timeout:.0f} s",
                 hint=f"the command was: {shlex.join(words(argv))}",
             ) from late

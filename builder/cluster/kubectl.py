@@ -8,6 +8,7 @@ from typing import Any
 
 from builder.cluster.engine import NotYet
 from builder.cluster.model import Cluster
+from builder.errors import TimedOut
 from builder.run import Completed, run
 
 # What kubectl says of an API server that it does not reach, or that does not reach its etcd (client-go, apimachinery).
@@ -16,16 +17,19 @@ _UNREACHED = re.compile(
     r"|[Tt]imeout exceeded|deadline exceeded|etcdserver: |InternalError|ServiceUnavailable"
 )
 
+GRACE = 30.0
+"""Seconds that kubectl gets beyond its own limit before it is ended."""
+
 
 class Kubectl:
-    """Calls end within `timeout` seconds of wall time.
+    """Calls end within `timeout` seconds of wall time; an exec on an emulated node that is busy took more than one minute.
 
     They go to the first master's API server until that one can't be reached; the next call goes to the next master's.
     """
 
-    def __init__(self, cluster: Cluster, timeout: float = 60.0) -> None:
+    def __init__(self, cluster: Cluster, timeout: float | None = None) -> None:
         self._cluster = cluster
-        self._timeout = timeout
+        self._timeout = timeout or (180.0 if cluster.acceleration.name == "tcg" else 60.0)
         self._masters = deque(node.name for node in cluster.masters)
 
     @property
@@ -44,8 +48,12 @@ class Kubectl:
         return {"HOME": str(self._cluster.directory)}
 
     def run(self, *words: str, input: str | None = None) -> Completed:
-        """Never raises for kubectl's own failures: look at `.code`."""
-        done = run(self.argv(*words), env=self.env, input=input, check=False, timeout=self._timeout + 30)
+        """Never raises for kubectl's own failures: look at `.code`, 124 where it did not end in time."""
+        argv = self.argv(*words)
+        try:
+            done = run(argv, env=self.env, input=input, check=False, timeout=self._timeout + GRACE)
+        except TimedOut as late:
+            done = Completed(tuple(argv), 124, "", f"{late.what}: deadline exceeded")
         if done.code != 0 and _UNREACHED.search(done.stderr):
             self._masters.rotate(-1)
         return done
