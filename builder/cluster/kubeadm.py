@@ -4,6 +4,7 @@ Defaults that are scaled: --leader-elect-* 15 s, 10 s, 2 s (component-base/confi
 etcd's heartbeat 100 ms and election 1000 ms; the kubelet's runtimeRequestTimeout 2 min; --node-monitor-grace-period 50 s.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,17 +26,23 @@ _TIMEOUTS = {
     "kubeletHealthCheck": 90, "kubernetesAPICall": 60, "tlsBootstrap": 90,
 }  # fmt: skip
 
+DISCOVERY = "/run/config/kubeadm/discovery.conf"
+"""Where a joining node's kubeadm finds what `discovery_file` gave."""
+
 PATCHES = "/run/config/kubeadm/patches"
 """Where the node's kubeadm finds what `patches` gave."""
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """How a node finds and trusts the cluster that it joins: endpoint is HOST:PORT, ca_hash "sha256:" and 64 hex digits."""
+    """How a node finds and trusts the cluster that it joins: endpoint is HOST:PORT, authority the cluster's CA as PEM.
+
+    With the CA itself there is no need to wait until kube-controller-manager has signed what a node would trust by the token.
+    """
 
     endpoint: str
     token: str
-    ca_hash: str
+    authority: bytes
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,13 @@ def fitted(text: str, fit: Fit) -> str:
             case "KubeletConfiguration":
                 _kubelet(document, factor)
     return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def discovery_file(discovery: Discovery) -> str:
+    """The kubeconfig that kubeadm's file discovery wants: a cluster without a name, as in the ConfigMap cluster-info."""
+    trust = base64.b64encode(discovery.authority).decode()
+    cluster = {"server": f"https://{discovery.endpoint}", "certificate-authority-data": trust}
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]})
 
 
 def patches(scale: float) -> dict[str, str]:
@@ -122,13 +136,7 @@ def _lead(document: Document, fit: Fit) -> None:
 
 
 def _follow(document: Document, fit: Fit, discovery: Discovery) -> None:
-    document["discovery"] = {
-        "bootstrapToken": {
-            "apiServerEndpoint": discovery.endpoint,
-            "token": discovery.token,
-            "caCertHashes": [discovery.ca_hash],
-        }
-    }
+    document["discovery"] = {"file": {"kubeConfigPath": DISCOVERY}, "tlsBootstrapToken": discovery.token}
     if fit.master:
         document["controlPlane"] = {
             "localAPIEndpoint": {"advertiseAddress": fit.address, "bindPort": API_PORT},

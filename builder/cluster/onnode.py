@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from builder.aside import write_aside
-from builder.cluster.kubeadm import PATCHES, Fit, fitted, patches
+from builder.cluster.kubeadm import DISCOVERY, PATCHES, Fit, discovery_file, fitted, patches
 from builder.cluster.model import Node
 from builder.cluster.verdict import reason
 from builder.deadline import Deadline
@@ -42,6 +42,8 @@ def configure(shell: Shell, fit: Fit) -> None:
     image = _IMAGE_JOIN if fit.master else _IMAGE_CONFIG
     config = shell.read_file(image, Deadline.after(30, scale=fit.scale)).decode()
     shell.write_file(_CONFIG, fitted(config, fit).encode(), Deadline.after(60, scale=fit.scale))
+    if fit.discovery:
+        shell.write_file(DISCOVERY, discovery_file(fit.discovery).encode(), Deadline.after(60, scale=fit.scale))
     for name, patch in patches(fit.scale).items():
         shell.write_file(f"{PATCHES}/{name}", patch.encode(), Deadline.after(60, scale=fit.scale))
 

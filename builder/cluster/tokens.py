@@ -1,7 +1,6 @@
-"""What a node needs to trust a cluster, and the cluster the node: the CA's hash, and a bootstrap token for a short while."""
+"""What a node needs to trust a cluster, and the cluster the node: the CA, and a bootstrap token for a short while."""
 
 import base64
-import hashlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -9,10 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from builder.cluster.engine import NotYet
+from builder.cluster.init import endpoint_of
 from builder.cluster.kubeadm import Discovery
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
@@ -29,17 +27,15 @@ def new_token() -> str:
     return f"{word[:6]}.{word[6:]}"
 
 
-def ca_hash(certificate: bytes) -> str:
-    """What kubeadm's caCertHashes wants of a PEM certificate: SHA-256 over its SubjectPublicKeyInfo (RFC 7469)."""
-    key = x509.load_pem_x509_certificate(certificate).public_key()
-    return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-
-
 def discovery_of(cluster: Cluster, token: str) -> Discovery:
-    """How a node finds the cluster over the cluster network and trusts it: by the CA in the administrator's kubeconfig."""
+    """How a node finds the cluster over the cluster network and trusts it: by the CA in the administrator's kubeconfig.
+
+    Of several masters it reaches any, through its own balancer.
+    """
     config = yaml.safe_load(cluster.kubeconfig.read_text())
     certificate = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
-    return Discovery(endpoint=f"{cluster.masters[0].address}:{API_PORT}", token=token, ca_hash=ca_hash(certificate))
+    endpoint = endpoint_of(cluster) or f"{cluster.masters[0].address}:{API_PORT}"
+    return Discovery(endpoint=endpoint, token=token, authority=certificate)
 
 
 @contextmanager
@@ -54,21 +50,9 @@ def bootstrap_token(kubectl: Kubectl, scale: float, *, hours: float = 2.0) -> It
         except NotYet:
             return None
 
-    def signed() -> str | None:
-        """A joining node believes the ConfigMap cluster-info once kube-controller-manager has signed it with the token."""
-        try:
-            told = kubectl.get("configmap", "cluster-info", "-n", "kube-public")
-        except NotYet:
-            return None
-        return token if f"jws-kubeconfig-{token[:6]}" in told["data"] else None
-
     with step("Making a bootstrap token"):
         poll(accepted, Deadline.after(60, scale=scale), what="the API server takes a bootstrap token")
     try:
-        with step("Waiting for kube-controller-manager to sign cluster-info for it"):
-            poll(
-                signed, Deadline.after(60, scale=scale), what="kube-controller-manager signs cluster-info for the bootstrap token"
-            )
         yield token
     finally:
         kubectl.run("delete", "secret", "-n", "kube-system", name, "--ignore-not-found", "--wait=false")
@@ -86,7 +70,6 @@ def _secret(name: str, token: str, hours: float) -> dict[str, object]:
             "token-secret": token[7:],
             "expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "usage-bootstrap-authentication": "true",
-            "usage-bootstrap-signing": "true",
             # The group that kubeadm gave the rights of a joining node.
             "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
         },

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from builder.cluster.authority import Pair
-from builder.cluster.kubeadm import PATCHES, Discovery, Fit, fitted, patches
+from builder.cluster.kubeadm import DISCOVERY, PATCHES, Discovery, Fit, discovery_file, fitted, patches
 from builder.cluster.model import MASTER, Cluster, Node
 from builder.cluster.ports import API_PORT
-from builder.cluster.tokens import ca_hash, new_token
+from builder.cluster.tokens import new_token
 
 EMULATED = 10.0
 """How many times slower than native an emulated guest is taken to be before it could measure itself; 5 to 9 were seen."""
@@ -27,7 +27,7 @@ def trees(cluster: Cluster, nodes: tuple[Node, ...], configs: Unattended, author
     """For each node, the files below /run/config: the first master runs kubeadm init, the workers join it."""
     (master,) = cluster.masters
     token = new_token()
-    discovery = Discovery(endpoint=f"{master.address}:{API_PORT}", token=token, ca_hash=ca_hash(authority.certificate))
+    discovery = Discovery(endpoint=f"{master.address}:{API_PORT}", token=token, authority=authority.certificate)
     scale = EMULATED if cluster.acceleration.name == "tcg" else 1.0
     made: dict[str, Mapping[str, str]] = {}
     for node in nodes:
@@ -47,4 +47,6 @@ def _leading(cluster: Cluster, fit: Fit, config: str, authority: Pair, token: st
 
 def _files(verb: str, config: str, fit: Fit) -> dict[str, str]:
     patched = {f"{_FOLDER}/patches/{name}": text for name, text in patches(fit.scale).items()}
+    if fit.discovery:
+        patched[DISCOVERY.removeprefix("/run/config/")] = discovery_file(fit.discovery)
     return {f"{_FOLDER}/{verb}": "", f"{_FOLDER}/kubeadm.yaml": fitted(config, fit), **patched}

@@ -6,6 +6,8 @@ The words are those of kubeadm v1.36: cmd/kubeadm/app/discovery/token, preflight
 import re
 
 _MEANINGS = {
+    "Unauthorized": "the cluster knows no such token, the token has expired, or its secret is another",
+    "Abort reading the cluster-info ConfigMap": "the API server can't be reached from the node",
     "could not find a JWS signature": "the cluster knows no such token, or the token has expired",
     "is invalid for this cluster or it has expired": "the cluster knows no such token, or the token has expired",
     "failed to verify JWS signature": "the token's secret is not the one that the cluster knows",

@@ -40,6 +40,8 @@ ROOT = Path(__file__).parents[2]
 CUT = 60.0
 """Seconds for which the cable is out."""
 
+NO_TOKEN = ("the cluster knows no such token, the token has expired, or its secret is another", "Unauthorized")
+
 # Blocks are given to a file without being written, as many as there are; what is left after that is written, to the last one.
 _FILL = """
 busybox fallocate -l $(( ($(df -Pk /var | awk 'END { print $4 }') - 64) * 1024 )) /var/filler
@@ -143,22 +145,13 @@ def test_init_on_a_full_disk(pair: Pair) -> None:
 def test_join_with_a_wrong_token(formed: Pair) -> None:
     """A token's second half is its secret."""
     with bootstrap_token(formed.kubectl, formed.scale) as token:
-        formed.join_fails(token[:7] + new_token()[7:], "the token's secret is not the one", "failed to verify JWS signature")
+        formed.join_fails(token[:7] + new_token()[7:], *NO_TOKEN)
 
 
 def test_join_with_an_expired_token(formed: Pair) -> None:
-    with bootstrap_token(formed.kubectl, formed.scale, hours=max(20, 8 * formed.scale) / 3600) as token:
-        poll(lambda: unsigned(formed, token), formed.within(60), what="kube-controller-manager drops the expired token")
-        formed.join_fails(token, "the token has expired", "could not find a JWS signature", token[:6])
-
-
-def unsigned(pair: Pair, token: str) -> bool | None:
-    """True once the cluster vouches no more for the token."""
-    try:
-        told = pair.kubectl.get("configmap", "cluster-info", "-n", "kube-public")
-    except NotYet:
-        return None
-    return None if f"jws-kubeconfig-{token[:6]}" in told["data"] else True
+    with bootstrap_token(formed.kubectl, formed.scale, hours=5 / 3600) as token:
+        time.sleep(20)  # a guest's clock may be behind
+        formed.join_fails(token, *NO_TOKEN)
 
 
 def test_join_without_a_network(formed: Pair) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from builder.cluster.kubeadm import Discovery, Fit, fitted, patches
+from builder.cluster.kubeadm import DISCOVERY, Discovery, Fit, discovery_file, fitted, patches
 
 BASE = """
 kind: InitConfiguration
@@ -18,7 +18,7 @@ kind: KubeletConfiguration
 
 ENDPOINT = "127.0.0.1:7443"
 JOIN = "{kind: JoinConfiguration, timeouts: {discovery: 900s}}"
-FOUND = Discovery(endpoint="10.64.0.11:6443", token="abcdef.0123456789abcdef", ca_hash="sha256:ff")
+FOUND = Discovery(endpoint="10.64.0.11:6443", token="abcdef.0123456789abcdef", authority=b"PEM")
 
 
 def documents(text: str, fit: Fit) -> dict[str, dict[str, object]]:
@@ -100,9 +100,10 @@ def test_one_master_holds_no_election() -> None:
 
 def test_a_worker_joins_by_the_masters_address() -> None:
     join = documents(JOIN, Fit(1.0, node_name="w", address="10.64.0.20", discovery=FOUND))["JoinConfiguration"]
-    assert join["discovery"] == {
-        "bootstrapToken": {"apiServerEndpoint": FOUND.endpoint, "token": FOUND.token, "caCertHashes": ["sha256:ff"]}
-    }
+    assert join["discovery"] == {"file": {"kubeConfigPath": DISCOVERY}, "tlsBootstrapToken": FOUND.token}
+    (cluster,) = yaml.safe_load(discovery_file(FOUND))["clusters"]
+    assert cluster["name"] == ""
+    assert cluster["cluster"] == {"server": "https://10.64.0.11:6443", "certificate-authority-data": "UEVN"}
     assert "controlPlane" not in join
 
 

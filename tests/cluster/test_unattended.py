@@ -11,7 +11,6 @@ from test_metadata import a_cluster
 
 from builder.cluster.authority import admin_config, administrator, new_authority
 from builder.cluster.init import kubeconfig
-from builder.cluster.tokens import ca_hash
 from builder.cluster.unattended import Unattended, trees
 from builder.run import run
 
@@ -23,16 +22,17 @@ def parsed(text: str) -> dict[str, dict[str, object]]:
     return {document["kind"]: document for document in yaml.safe_load_all(text)}
 
 
-def test_master_and_worker_have_the_same_token_and_the_worker_the_authoritys_hash() -> None:
+def test_master_and_worker_have_the_same_token_and_the_worker_trusts_the_authority() -> None:
     cluster, authority = a_cluster(host_ranges=True), new_authority()
     given = trees(cluster, cluster.nodes, Unattended(INIT, JOIN), authority)
     master, worker = (given[node.name] for node in (cluster.masters[0], cluster.workers[0]))
     assert "kubeadm/init" in master and "kubeadm/join" in worker
     init = parsed(master["kubeadm/kubeadm.yaml"])["InitConfiguration"]
-    found = parsed(worker["kubeadm/kubeadm.yaml"])["JoinConfiguration"]["discovery"]["bootstrapToken"]  # type: ignore[index]
-    assert init["bootstrapTokens"] == [{"token": found["token"], "ttl": "2h0m0s"}]
-    assert found["caCertHashes"] == [ca_hash(authority.certificate)]
-    assert found["apiServerEndpoint"] == f"{cluster.masters[0].address}:6443"
+    found = parsed(worker["kubeadm/kubeadm.yaml"])["JoinConfiguration"]["discovery"]
+    assert init["bootstrapTokens"] == [{"token": found["tlsBootstrapToken"], "ttl": "2h0m0s"}]  # type: ignore[index]
+    (trusted,) = yaml.safe_load(worker["kubeadm/discovery.conf"])["clusters"]
+    assert base64.b64decode(trusted["cluster"]["certificate-authority-data"]) == authority.certificate
+    assert trusted["cluster"]["server"] == f"https://{cluster.masters[0].address}:6443"
     assert master["kubeadm/pki/ca.key"].encode() == authority.key
     assert not any("pki" in path for path in worker)  # the key stays with the master
     assert "kubeadm/untaint-master" not in master

@@ -13,6 +13,10 @@ DISCOVERY = "error: error execution phase preflight: couldn't validate the ident
 @pytest.mark.parametrize(
     ("said", "meaning"),
     [
+        (
+            'Abort reading the cluster-info ConfigMap after timeout of 20s: Get "https://10.64.0.11:6443/": EOF',
+            "can't be reached",
+        ),
         ('could not find a JWS signature in the cluster-info ConfigMap for token ID "abcdef"', VOID),
         ('token id "abcdef" is invalid for this cluster or it has expired. Use "kubeadm token create"', VOID),
         (
