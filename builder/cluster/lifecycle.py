@@ -23,7 +23,7 @@ from builder.machine.model import Acceleration
 from builder.machine.network import Switch
 from builder.machine.ports import release, reserve
 from builder.machine.speed import Stage, scale_of
-from builder.progress import note, step
+from builder.progress import note, step, warn
 
 Machines = dict[str, Machine]
 
@@ -32,6 +32,7 @@ Machines = dict[str, Machine]
 _BOOT_SECONDS = 60.0
 # An idle 2-core host took 5 to 8 times native time for a boot and for kubeadm (see builder/machine/speed.py).
 _LEAST_EMULATED = 5.0
+_BREAKPOINT = "Oops: int3"
 
 
 @dataclass(frozen=True)
@@ -164,12 +165,27 @@ def wait_ready(nodes: Sequence[Node], machines: Machines) -> float:
         machine = machines[node.name]
         slow = 30.0 if machine.spec.acceleration.name == "tcg" else 3.0
         with step(f"Booting {node.name}"):
-            stage = machine.console().wait_stage("ready", Deadline.after(_BOOT_SECONDS, scale=slow * len(nodes)))
-        return slowness(machine, stage)
+            return slowness(machine, booted(machine, _BOOT_SECONDS * slow * len(nodes)))
 
     scale = max(for_each(nodes, ready))
     note(f"the slowest guest is {scale:.1f} times slower than native; every deadline is scaled by that")
     return scale
+
+
+def booted(machine: Machine, seconds: float) -> Stage:
+    """The stage with which the node's services run.
+
+    An emulated machine whose kernel met a breakpoint of its own is reset, once: under QEMU 7.2 with several processors one may run
+    the breakpoint with which the kernel replaced code for a moment (text_poke) after it has put the code back.
+    """
+    try:
+        return machine.console().wait_stage("ready", Deadline.after(seconds))
+    except CheckError as error:
+        if machine.spec.acceleration.name != "tcg" or _BREAKPOINT not in error.what:
+            raise
+        warn(f"{machine.spec.name} is reset, since its emulator ran code that was no more: {error.what}")
+    machine.reset()
+    return machine.console().wait_stage("ready", Deadline.after(seconds))
 
 
 def slowness(machine: Machine, ready: Stage) -> float:

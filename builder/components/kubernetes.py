@@ -28,7 +28,7 @@ PLACES = (
 VERSION_WORDS = {"kubeadm": ("version", "-o", "short"), "kubectl": ("version", "--client")}
 VERSION = re.compile(r"\bv(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+\S+)?)")
 # How a clone builds a program that needs no C library (hack/lib/golang.sh).
-STATIC = "make WHAT=cmd/NAME KUBE_STATIC_OVERRIDES=NAME KUBE_CGO_OVERRIDES="
+STATIC = "make WHAT=cmd/NAME KUBE_STATIC_OVERRIDES=NAME KUBE_CGO_OVERRIDES=   (or CGO_ENABLED=0 go build)"
 ANSWER_WITHIN = 60.0  # seconds; on an idle machine it takes a tenth of one
 
 

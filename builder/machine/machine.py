@@ -158,6 +158,12 @@ class Machine:
         with self.qmp() as qmp:
             qmp.screendump(path)
 
+    def reset(self) -> None:
+        """As the reset button; the console forgets what it told of the boot before."""
+        with self.qmp() as qmp:
+            qmp.execute("system_reset")
+        self.console().forget()
+
     def set_link(self, name: str, up: bool) -> None:
         """Pulls the cable of a NIC ("access" or "cluster", see qemu.py), or puts it back; the guest sees its carrier go and come.
 

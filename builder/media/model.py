@@ -11,7 +11,7 @@ class MediaRequest:
     """What goes on a medium.
 
     root: the root tree's tar in the store. initrd_program: the static /init of the initrd (the component `initrd`).
-    label: ISO 9660 volume label, at most 32 of A-Z 0-9 _; the initrd finds the medium by it. changing: contents of files that
+    label: ISO 9660 volume label, at most 32 of A-Z 0-9 _; the initrd finds the medium by it. changing: blobs of files that
     the next medium may well have others of; each gets a layer of its own, which takes more room and little time.
     """
 

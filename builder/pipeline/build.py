@@ -1,14 +1,16 @@
 """From a plan to media."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from builder.assembly.choose import choose
 from builder.components.debian import load_lock
 from builder.images.compose import compose_all
-from builder.images.containerd import containerd_store
+from builder.images.containerd import LAYERS, ROOT, containerd_store
 from builder.linuxkit.emit import document
 from builder.media.iso import make_iso
 from builder.media.model import MediaRequest
+from builder.oci import Image, layer_entries, layer_paths
 from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
 from builder.pipeline.model import BuildOptions, Built, Parts, Plan
@@ -61,16 +63,28 @@ def build_role(plan: Plan, role: Role, parts: Parts, store: Store, out: Path, op
     out.mkdir(parents=True, exist_ok=True)
     stem = stem_of(plan, role)
     with step(f"Making {stem}.iso"):
-        request = MediaRequest(root.digest, parts.components[INITRD].files["initrd"], spec.label, changing(parts))
+        initrd = parts.components[INITRD].files["initrd"]
+        request = MediaRequest(root.digest, initrd, spec.label, changing(parts, image_store, store))
         media = make_iso(request, store, out / f"{stem}.iso")
     built = Built(role, spec, yaml, image_store, root, media)
     write_beside(built, of_role(parts, plan.needs[role]), store, out, stem)
     return built
 
 
-def changing(parts: Parts) -> tuple[Digest, ...]:
-    """The programs that a developer builds again and again."""
-    return tuple(sorted(part.files[file] for part in parts.components.values() for file in part.own))
+def changing(parts: Parts, image_store: Image, store: Store) -> tuple[Digest, ...]:
+    """The programs that a developer builds again and again, and the databases that name the images with them; else nothing."""
+    own = [part.files[file] for part in parts.components.values() for file in part.own]
+    return tuple(sorted([*own, *databases(image_store, store)])) if own else ()
+
+
+def databases(image_store: Image, store: Store) -> Iterator[Digest]:
+    """containerd's databases in the image, as blobs too; by their names they come before the layers' files."""
+    for layer in layer_paths(store, image_store.digest):
+        for info, content in layer_entries(layer):
+            if info.name.startswith(f"{ROOT}/{LAYERS}/"):
+                break
+            if content is not None and info.name.endswith(".db"):
+                yield store.put(content.read())
 
 
 def stem_of(plan: Plan, role: Role) -> str:

@@ -10,7 +10,19 @@ from media_samples import Item, blobs, folder, hard_link, item, link, node_items
 
 from builder.errors import BuildError
 from builder.media import layers
-from builder.media.layers import FAST, Layer, feed, layer_key, make_layers, owned_by_root, plan, squash, squash_argv
+from builder.media.layers import (
+    DENSE,
+    FAST,
+    Layer,
+    feed,
+    layer_key,
+    make_layers,
+    nodes_with,
+    owned_by_root,
+    plan,
+    squash,
+    squash_argv,
+)
 from builder.media.tree import Tree, read_tree
 from builder.progress import Step
 from builder.run import run
@@ -150,6 +162,54 @@ def test_an_edit_of_a_small_file_makes_one_small_layer_anew(tmp_path: Path) -> N
     new = blobs(store) - before - {Digest("sha256:" + store.path(edited[1]).name)}
     assert len(new) == 1  # the edited root tar itself
     assert store.path(edited[1]).stat().st_size < 64 << 10
+
+
+def of_programs(store: Store, programs: dict[str, bytes]) -> Tree:
+    items = [item(f"bin/{name}", data, at="services[0]") for name, data in programs.items()]
+    return stored(store, [folder("bin"), *items, item("bin/script", b"#!", at="services[0]")])
+
+
+def test_what_is_known_to_change_has_a_layer_to_itself(tmp_path: Path) -> None:
+    items = [item("bin/big", bytes(9 * MIB)), item("bin/own", noise(MIB)), hard_link("bin/again", "bin/own"), item("bin/o", b"o")]
+    tree = tree_of(tmp_path, *items)
+    big, own, top = plan(tree, frozenset({tree.nodes["bin/own"]}))
+    assert [(layer.level, names(layer)) for layer in (big, own, top)] == [
+        (DENSE, ["bin", "bin/big"]), (FAST, ["bin", "bin/again", "bin/own"]), (FAST, ["bin", "bin/o"]),
+    ]  # fmt: skip
+    assert own.entries[2][0].linkname == "bin/again"
+    assert [names(layer) for layer in plan(tree)] == [["bin", "bin/again", "bin/big", "bin/own"], ["bin", "bin/o"]]
+
+
+def test_only_the_program_that_changed_is_squashed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, made = Store(tmp_path), list[str]()
+
+    def told(tree: Tree, layer: Layer, target: Path) -> None:
+        made.append(layer.title)
+        squash(tree, layer, target)
+
+    monkeypatch.setattr(layers, "squash", told)
+    programs = {"kubelet": noise(MIB, 1), "kubeadm": noise(MIB, 2), "other": bytes(9 * MIB)}
+
+    def build(**changed: bytes) -> list[Digest]:
+        programs.update(changed)
+        made.clear()
+        own = [store.put(programs[name]) for name in ("kubelet", "kubeadm")]
+        return make_layers(of_programs(store, programs), store, own)
+
+    first = build()
+    assert made == ["services[0], large files", "kubeadm", "kubelet", "the small files"]
+    second = build(kubelet=noise(MIB, 3))
+    assert made == ["kubelet"]
+    assert [one == two for one, two in zip(first, second, strict=True)] == [True, True, False, True]
+    assert build(kubelet=noise(MIB, 1)) == first and made == []
+
+
+def test_of_files_that_look_alike_only_those_with_the_content_are_taken(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    tree = of_programs(store, {"kubelet": noise(MIB, 1), "alike": noise(MIB, 2), "copy": noise(MIB, 1)})
+    digest = store.put(noise(MIB, 1))
+    assert nodes_with(tree, {digest: MIB}) == {tree.nodes["bin/kubelet"], tree.nodes["bin/copy"]}
+    assert nodes_with(tree, {store.put(b""): 0}) == nodes_with(tree, {}) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ PINNED = "1.36.3"
 IMAGE_STORE = """#!{python}
 import json, pathlib, sys
 plan = json.load(sys.stdin)
-root = pathlib.Path(plan["root"])
-root.mkdir()
-(root / "metadata").write_text("\\n".join(sorted(image["name"] for image in plan["images"])))
+root = pathlib.Path(plan["root"]) / "io.containerd.metadata.v1.bolt"
+root.mkdir(parents=True)
+(root / "meta.db").write_text("\\n".join(sorted(image["name"] for image in plan["images"])))
 """
 TAG = NEXT.replace("+", "_")
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler")
@@ -100,7 +100,7 @@ def file_in(work: Work, digest: str, name: str) -> bytes:
 
 def names_in_store(work: Work, built: Built) -> set[str]:
     """The names by which the node's pods find images."""
-    return set(file_in(work, built.image_store.digest, "/metadata").decode().split())
+    return set(file_in(work, built.image_store.digest, "/meta.db").decode().split())
 
 
 def warned(told: Told) -> list[str]:
@@ -169,6 +169,18 @@ def test_a_kubeadm_that_wants_other_images(work: Work, told: Told) -> None:
     ]
     worker = built[Role.WORKER].spec
     assert work.build(Role.WORKER)[Role.WORKER].spec == worker, "it does not depend on what else is built"
+
+
+def test_what_will_change_has_layers_of_its_own(work: Work) -> None:
+    def layers() -> list[str]:
+        return [layer["sha256"] for layer in record(work.build(Role.WORKER)[Role.WORKER])["medium"]["layers"]]
+
+    (_,) = layers()
+    write(work.own, {"kubelet": own("kubelet", "1.36.8"), "kubeadm": own("kubeadm", "1.36.8", images(PINNED))})
+    first = layers()
+    write(work.own, {"kubelet": own("kubelet", "1.36.9")})
+    # kubeadm, kubelet, the images' database, all else: with the images' digests
+    assert [one == two for one, two in zip(first, layers(), strict=True)] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("names", [("kubelet",), PROGRAMS], ids=["a kubelet", "all"])

@@ -1,0 +1,63 @@
+"""A boot that an emulator spoilt is begun anew, once; nothing else is."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from builder.cluster.lifecycle import booted
+from builder.deadline import Deadline
+from builder.errors import CheckError
+from builder.machine.machine import Machine
+from builder.machine.speed import Stage
+
+OOPS = "the console shows: [   21.850603] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI"
+READY = Stage(stage="ready", state="ok", cpu_ms=70.0)
+
+
+@dataclass
+class Guest:
+    """A machine whose boots end one after the other as `boots` says: with the stage ready, or with a fault."""
+
+    acceleration: str
+    boots: list[str]
+    resets: int = 0
+    spec: SimpleNamespace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spec = SimpleNamespace(name="one", acceleration=SimpleNamespace(name=self.acceleration))
+
+    def console(self) -> "Guest":
+        return self
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def wait_stage(self, stage: str, deadline: Deadline) -> Stage:
+        assert (stage, deadline.seconds) == ("ready", 60.0)
+        if fault := self.boots.pop(0):
+            raise CheckError(fault)
+        return READY
+
+
+def boot(guest: Guest) -> Stage:
+    return booted(cast(Machine, guest), 60.0)
+
+
+def test_a_breakpoint_of_the_kernel_s_own_is_the_emulator_s_fault() -> None:
+    guest = Guest("tcg", [OOPS, ""])
+    assert boot(guest) == READY
+    assert guest.resets == 1
+
+
+@pytest.mark.parametrize(
+    ("acceleration", "boots", "resets"),
+    [("kvm", [OOPS], 0), ("tcg", ["the console shows: Kernel panic - not syncing"], 0), ("tcg", [OOPS, OOPS], 1)],
+    ids=["hardware", "another fault", "twice"],
+)
+def test_other_faults_are_told(acceleration: str, boots: list[str], resets: int) -> None:
+    guest = Guest(acceleration, boots)
+    with pytest.raises(CheckError, match="the console shows"):
+        boot(guest)
+    assert (guest.resets, guest.boots) == (resets, [])
