@@ -175,8 +175,8 @@ def wait_ready(nodes: Sequence[Node], machines: Machines) -> float:
 def booted(machine: Machine, seconds: float) -> Stage:
     """The stage with which the node's services run.
 
-    An emulated machine whose kernel met a breakpoint of its own is reset, once: under QEMU 7.2 with several processors one may run
-    the breakpoint with which the kernel replaced code for a moment (text_poke) after it has put the code back.
+    An emulated machine whose kernel met a breakpoint of its own is reset, once: under QEMU 7.2 with several processors one may
+    run the breakpoint with which the kernel replaced code for a moment (text_poke) after it has put the code back.
     """
     try:
         return machine.console().wait_stage("ready", Deadline.after(seconds))
