@@ -26,6 +26,9 @@ _TIMEOUTS = {
     "kubeletHealthCheck": 90, "kubernetesAPICall": 60, "tlsBootstrap": 90,
 }  # fmt: skip
 
+_REFUSED = 12
+"""Seconds for which a joining kubeadm asks an API server again that refuses its token; a minute, kubeadm's own, at the least."""
+
 DISCOVERY = "/run/config/kubeadm/discovery.conf"
 """Where a joining node's kubeadm finds what `discovery_file` gave."""
 
@@ -145,7 +148,10 @@ def _follow(document: Document, fit: Fit, discovery: Discovery) -> None:
 
 
 def _deadlines(document: Document, factor: float) -> None:
-    document["timeouts"] = {name: _seconds(seconds * factor) for name, seconds in _TIMEOUTS.items()}
+    seconds = {name: value * factor for name, value in _TIMEOUTS.items()}
+    if document["kind"] == "JoinConfiguration":
+        seconds["kubernetesAPICall"] = max(_TIMEOUTS["kubernetesAPICall"], _REFUSED * factor)
+    document["timeouts"] = {name: _seconds(value) for name, value in seconds.items()}
 
 
 def _cluster(document: Document, factor: float, endpoint: str) -> None:

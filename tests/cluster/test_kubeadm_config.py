@@ -98,6 +98,12 @@ def test_one_master_holds_no_election() -> None:
     assert ("controlPlaneEndpoint" in alone, many["controlPlaneEndpoint"]) == (False, ENDPOINT)
 
 
+@pytest.mark.parametrize(("scale", "asked"), [(1.0, "60s"), (5.0, "60s"), (10.0, "120s")])
+def test_a_refused_token_is_told_within_minutes(scale: float, asked: str) -> None:
+    timeouts = documents(JOIN, Fit(scale))["JoinConfiguration"]["timeouts"]
+    assert isinstance(timeouts, dict) and timeouts["kubernetesAPICall"] == asked
+
+
 def test_a_worker_joins_by_the_masters_address() -> None:
     join = documents(JOIN, Fit(1.0, node_name="w", address="10.64.0.20", discovery=FOUND))["JoinConfiguration"]
     assert join["discovery"] == {"file": {"kubeConfigPath": DISCOVERY}, "tlsBootstrapToken": FOUND.token}
