@@ -259,7 +259,7 @@ def _added(cluster: Cluster, count: int) -> list[Node]:
     if WORKER not in cluster.media:
         hint = "start it with --nodes 2 or more, which builds the workers' ISO"
         raise InputError(f"the cluster {cluster.name} has no ISO for workers", hint=hint)
-    afford(cluster.hardware, cluster.acceleration, 0, count)
+    afford(cluster.hardware, cluster.acceleration, 0, count, running=sum(map(runs, cluster.nodes)))
     larger = lifecycle.extend(cluster, 0, count)
     more = [node for node in larger.nodes if node not in cluster.nodes]
     with released(lifecycle.start(larger, more)) as machines:

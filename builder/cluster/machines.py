@@ -13,14 +13,17 @@ from builder.machine.model import Acceleration, ClusterCard, Forward, MachineSpe
 from builder.machine.qemu import mac_address
 
 
-def afford(hardware: Hardware, acceleration: Acceleration | None, masters: int, workers: int) -> None:
-    """Raises InputError where this host can't carry so many more machines. What is not known yet is taken for the best."""
+def afford(hardware: Hardware, acceleration: Acceleration | None, masters: int, workers: int, running: int = 0) -> None:
+    """Raises InputError where this host can't carry so many more machines beside those that run.
+
+    What is not known yet is taken for the best.
+    """
     groups = [
         budget.Group(count=masters, memory=hardware.memory),
         budget.Group(count=workers, memory=hardware.worker_memory, option="--worker-memory"),
     ]
     known = acceleration or Acceleration(name="kvm", reason="not known yet")
-    budget.check([group for group in groups if group.count], known, budget.this_host())
+    budget.check([group for group in groups if group.count], known, budget.this_host(), running)
 
 
 def prepare_node(cluster: Cluster, node: Node, tree: Mapping[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Whether this host can carry the machines that are asked for, and how many may boot side by side."""
+"""Whether this host can carry the machines that are asked for."""
 
 import os
 from collections.abc import Sequence
@@ -49,33 +49,25 @@ def this_host(proc: Path = Path("/proc"), cgroup: Path = _CGROUP) -> Host:
     return Host(memory=min([available, *_left(cgroup)]) >> 20, cores=min([cores, *_quota(cgroup)]))
 
 
-def check(groups: Sequence[Group], acceleration: Acceleration, host: Host) -> None:
+def check(groups: Sequence[Group], acceleration: Acceleration, host: Host, running: int = 0) -> None:
     """Raises InputError where the host can't carry these machines: what they want, what is there, and what would fit.
 
-    The first group is the one that a cluster can't do with less of: its masters.
+    The first group is the one that a cluster can't do with less of: its masters. running: machines that share the cores with
+    them; their memory is no longer in what the host has left.
     """
     count = sum(group.count for group in groups)
     most = max(1, int(host.cores * PER_CORE[acceleration.name]))
-    if count > most:
-        what = f"{count} machines are too many for {_number(host.cores)} cores"
+    if count + running > most:
+        what = f"{count + running} machines are too many for {_number(host.cores)} cores"
         why = f"under {acceleration.name.upper()} a core carries {PER_CORE[acceleration.name]}"
-        raise InputError(what, why=why, hint=f"--nodes {most} fits")
+        hint = f"{max(0, most - running)} more fit" if running else f"--nodes {most} fits"
+        raise InputError(what, why=why, hint=hint)
     overhead = OVERHEAD[acceleration.name]
     wanted = sum(group.count * (group.memory + overhead) for group in groups)
     if wanted > host.memory:
         sizes = " and ".join(f"{group.count} x {group.memory}" for group in groups if group.count)
         what = f"{count} machines want {wanted} MiB of memory, and {host.memory} MiB are available"
         raise InputError(what, why=f"{sizes} MiB, and {overhead} MiB for each QEMU", hint=_what_fits(groups, overhead, host))
-
-
-def boots_at_once(acceleration: Acceleration, host: Host) -> int:
-    """How many machines may boot side by side, at least one.
-
-    With KVM cores / 1.75, as minikube bounds what it runs at once: a boot has moments in which it takes several cores. Emulated
-    it hardly ever takes more than one (37 s of processor time in 41 s), so each core gets a boot; more would share the
-    cores' time and all come up late, each past a deadline that was meant for one.
-    """
-    return max(1, int(host.cores / (1.75 if acceleration.name == "kvm" else 1.0)))
 
 
 def _what_fits(groups: Sequence[Group], overhead: int, host: Host) -> str:

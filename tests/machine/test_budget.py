@@ -1,4 +1,4 @@
-"""What a host can carry: memory, cores, and boots side by side."""
+"""What a host can carry: memory and cores."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InputError
-from builder.machine.budget import OVERHEAD, Group, Host, boots_at_once, check, this_host
+from builder.machine.budget import OVERHEAD, Group, Host, check, this_host
 from builder.machine.model import Acceleration
 
 KVM = Acceleration(name="kvm", reason="test")
@@ -58,12 +58,12 @@ def test_emulated_machines_need_more_cores() -> None:
     check(groups(3, 4), KVM, host)
 
 
-@pytest.mark.parametrize(
-    ("cores", "kvm", "tcg"), [(0.5, 1, 1), (1, 1, 1), (2, 1, 2), (4, 2, 4), (8, 4, 8), (16, 9, 16)]
-)  # fmt: skip
-def test_boots_side_by_side(cores: float, kvm: int, tcg: int) -> None:
-    host = Host(memory=4096, cores=cores)
-    assert (boots_at_once(KVM, host), boots_at_once(TCG, host)) == (kvm, tcg)
+def test_machines_that_run_already_have_their_part_of_the_cores() -> None:
+    host = Host(memory=1 << 20, cores=2)
+    check(groups(0, 2), TCG, host, running=4)
+    with pytest.raises(InputError, match="7 machines are too many") as refused:
+        check(groups(0, 3), TCG, host, running=4)
+    assert refused.value.hint == "2 more fit"
 
 
 @pytest.fixture
