@@ -1,6 +1,7 @@
 """The verb test: a whole run that ends with a verdict."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ from builder.cli.common import (
     WorkerMemory,
     build_options,
     choose_sink,
+    open_store,
     recipe_path,
     show,
 )
@@ -38,6 +40,7 @@ from builder.cluster.model import Cluster, Hardware, Outcome, Report
 from builder.cluster.page import console_file, page
 from builder.errors import CheckError, InputError
 from builder.machine.model import Attachment, Firmware
+from builder.pipeline.clusters import e2e_test
 from builder.project import Project
 from builder.recipe.words import one_of
 
@@ -75,11 +78,14 @@ def test(
         assembler=assembler, offline=offline, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
         console_login=True,
     )  # fmt: skip
+    options = replace(options, conformance=suite_name == "full")
     path = recipe_path(Project.here(), runtime, recipe)
     hardware = Hardware(memory=memory, worker_memory=worker_memory, disk=disk, firmware=firmware, attachment=attach)
     results = out / f"test-{path.stem}-{suite_name}-{firmware.value}-{attach.value}"
     with state.locked(name) as directory:
-        found = _run(plan_of(Wish(name, nodes, masters, hardware), options, path, out), directory, suite_name, results)
+        plan = plan_of(Wish(name, nodes, masters, hardware), options, path, out)
+        theirs = e2e_test(Project.here(), open_store(), options) if options.conformance else None
+        found = _run(plan, directory, suite_name, results, theirs)
     show(found.model_dump(mode="json"), report.text(found), as_json)
     _verdict(found, results)
 
@@ -95,12 +101,12 @@ def _suits(suite_name: str, nodes: int, masters: int, disk: int) -> None:
         raise InputError("the suite failover needs three masters and disks", why=why, hint=hint)
 
 
-def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path) -> Report:
+def _run(plan: ClusterPlan, directory: Path, suite_name: str, results: Path, theirs: Path | None) -> Report:
     """The report, with each node's console beside it; the cluster is gone afterwards."""
     shutil.rmtree(results, ignore_errors=True)
     try:
         cluster = lifecycle.create(plan, directory)
-        found = suite.run_suite(cluster, suite_name, results)
+        found = suite.run_suite(cluster, suite_name, results, theirs)
         cluster = state.load(plan.name)  # it may have grown
         _keep_consoles(cluster, results)
         _write_page(found, cluster, results)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from builder.cluster import bundle, form, lifecycle, report
 from builder.cluster.across import Across
+from builder.cluster.conformance import Conformance
 from builder.cluster.endurance import Endurance
 from builder.cluster.engine import Check, Engine, NotYet
 from builder.cluster.failover import Failover
@@ -33,11 +34,13 @@ _STAGES = (
 
 
 class Run:
-    """One run of a suite over one cluster."""
+    """One run of a suite over one cluster. out: where its report goes. e2e_test: a program that the suite full takes."""
 
-    def __init__(self, cluster: Cluster, suite: str) -> None:
+    def __init__(self, cluster: Cluster, suite: str, out: Path, e2e_test: Path | None = None) -> None:
         self.cluster = cluster
         self.suite = suite
+        self.out = out
+        self.e2e_test = e2e_test
         self.machines: dict[str, Machine] = {}
         self.engine = Engine(1.0, self.alive)
 
@@ -63,7 +66,11 @@ class Run:
         ]
         joins = [Check("A7", f"kubeadm join ends with exit code 0 on {len(self._joining)} nodes", self._join, once=True)]
         init = Check("A6", "kubeadm init ends with exit code 0", self._init, once=True)
-        return self.engine.run([*proofs, init, *(joins if self._joining else [])])
+        return self.engine.run([*proofs, *self._runtime(), init, *(joins if self._joining else [])])
+
+    def _runtime(self) -> list[Check]:
+        first = self.cluster.masters[0].name
+        return self._conformance().runtime_checks(lambda: self.machines[first].console()) if self.suite == "full" else []
 
     @property
     def _joining(self) -> tuple[Node, ...]:
@@ -75,10 +82,14 @@ class Run:
         if self.suite in ("across", "full"):
             checks += Across(self.cluster, kubectl).checks()
         if self.suite == "full":
-            checks += self._endurance().checks()
+            checks += [*self._conformance().checks(), *self._endurance().checks()]
         if self.suite == "failover" or (self.suite == "full" and len(self.cluster.masters) > 2):
             checks += Failover(self.cluster, self.machines, kubectl).checks()
         return self.engine.run(checks)
+
+    def _conformance(self) -> Conformance:
+        assert self.e2e_test, "whoever runs the suite full gives it"
+        return Conformance(self.cluster, self.e2e_test, self.out, self.engine.scale, self.alive)
 
     def _endurance(self) -> Endurance:
         return Endurance(self.cluster, self.machines, self.engine.scale, self._grown)
@@ -161,10 +172,14 @@ class Run:
         return tuple(sorted(ended, key=lambda stage: stage[1]))
 
 
-def run_suite(cluster: Cluster, suite: str, out: Path) -> Report:
-    """Runs the suite and writes its report under `out`; every machine is ended whatever happens."""
-    run = Run(cluster, suite)
+def run_suite(cluster: Cluster, suite: str, out: Path, e2e_test: Path | None = None) -> Report:
+    """Runs the suite and writes its report under `out`; every machine is ended whatever happens.
+
+    e2e_test: Kubernetes' own tests as a program, without which there is no suite full.
+    """
+    run = Run(cluster, suite, out, e2e_test)
     made: Path | None = None
+    out.mkdir(parents=True, exist_ok=True)
     try:
         passed = run.boot() and run.form() and run.check()
         run.last_screens(out)

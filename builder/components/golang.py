@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from builder.components.description import FILE, Description
 from builder.components.model import Frozen
@@ -42,21 +42,35 @@ LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 class Section(Frozen):
     """The section `golang` of component.yml."""
 
-    packages: dict[str, str] = Field(min_length=1, description='output file -> Go package ("." for the folder itself)')
+    tests: dict[str, str] = Field({}, description="output file -> Go package whose tests the program runs")
+    packages: dict[str, str] = Field(
+        {}, validate_default=True, description='output file -> Go package ("." for the folder itself)'
+    )
     cgo: bool = False
     libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
     tags: tuple[str, ...] = ()
     ldflags: tuple[str, ...] = Field((), description="added to -s -w -buildid=; {version}, {major} and {minor} are filled in")
 
+    @field_validator("packages")
+    @classmethod
+    def _builds_something(cls, packages: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        if not packages and not info.data.get("tests"):
+            raise ValueError("name at least one program, here or in tests")
+        return packages
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.packages, *self.tests}))
+
 
 class Golang:
-    """Builds with `go build`, through the module proxy that the user has set or from the modules of earlier runs."""
+    """Builds with `go build` and `go test -c`, through the user's module proxy or from the modules of earlier runs."""
 
     name = "golang"
 
     def outputs(self, description: Description) -> tuple[str, ...]:
         section = description.section(self.name, Section)
-        return tuple(sorted(section.packages)) if section else ()
+        return section.outputs if section else ()
 
     def recall(self, request: Request) -> Files | None:
         try:
@@ -90,19 +104,23 @@ class Plan:
             step(f"build {description.name} {description.version}", unit="packages") as progress,
         ):
             (work / "tmp").mkdir()
-            for file, package in sorted(self.section.packages.items()):
+            for file in self.section.outputs:
                 progress.advance(0, file)
-                self._attempt(self._command(package, work / file), work / "tmp", progress)
-            return {file: store.adopt(work / file) for file in sorted(self.section.packages)}
+                self._attempt(self._command(work / file), work / "tmp", progress)
+            return {file: store.adopt(work / file) for file in self.section.outputs}
 
-    def _command(self, package: str, output: Path) -> list[str]:
+    def _command(self, output: Path) -> list[str]:
+        if output.name in self.section.tests:
+            verb, package = ["test", "-c", "-vet=off"], self.section.tests[output.name]
+        else:
+            verb, package = ["build", "-v"], self.section.packages[output.name]
         version = self.request.description.version
         major, minor, *_ = [*version.split("."), ""]
         added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
         ldflags = " ".join(["-s -w -buildid=", *added])
         tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
-        flags = ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-ldflags", ldflags]
-        return [str(self.go.program), "build", *flags, "-o", str(output), package]
+        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-ldflags", ldflags]
+        return [str(self.go.program), *verb, *flags, "-o", str(output), package]
 
     def _environment(self, temporary: Path) -> dict[str, str]:
         scratch = self.request.store.scratch("go")
@@ -145,18 +163,19 @@ def _plan(request: Request) -> Plan:
     toolchain = go()
     facts = c_toolchain(section.libraries) if section.cgo else []
     inputs = (Golang.name, RECIPE, PLATFORM, section.model_dump(), request.description.version, toolchain.version, facts)
-    return Plan(request, section, toolchain, key_of(*inputs, dict(_inputs(request.description.folder))))
+    read = dict(_inputs(request.description.folder, tests=bool(section.tests)))
+    return Plan(request, section, toolchain, key_of(*inputs, read))
 
 
-def _inputs(folder: Path) -> Iterator[tuple[str, str]]:
-    """Path and digest of every file that a build in the folder may read; descriptions and tests are not among them.
+def _inputs(folder: Path, *, tests: bool) -> Iterator[tuple[str, str]]:
+    """Path and digest of every file that a build in the folder may read: no descriptions, and tests where those are built.
 
     A folder that go.mod puts in a module's place (`replace x => ../y`) is read too.
     """
     for root in (folder, *(folder / name for name in LOCAL_REPLACE.findall((folder / "go.mod").read_text()))):
         for path in sorted(root.rglob("*")):
             name = path.relative_to(root).as_posix()
-            if path.is_file() and name not in (FILE, "image.yml") and not name.endswith("_test.go"):
+            if path.is_file() and name not in (FILE, "image.yml") and (tests or not name.endswith("_test.go")):
                 yield f"{root.name}/{name}", file_digest(path)
 
 

@@ -89,4 +89,5 @@ def databases(image_store: Image, store: Store) -> Iterator[Digest]:
 
 def stem_of(plan: Plan, role: Role) -> str:
     """Results of test builds have a name of their own: nobody should ship an image with an open console."""
-    return f"kubeiso-{plan.recipe_path.stem}-{role.value}{'-console' if plan.console_login else ''}"
+    kinds = (("-console", plan.console_login), ("-conformance", plan.conformance))
+    return f"kubeiso-{plan.recipe_path.stem}-{role.value}{''.join(kind for kind, chosen in kinds if chosen)}"

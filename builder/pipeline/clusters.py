@@ -6,6 +6,7 @@ from builder.cluster.layout import network as between
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Hardware, RuntimeFacts, Workload
 from builder.cluster.unattended import Unattended
+from builder.components.registry import find
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
 from builder.pipeline.build import build_role, parts
@@ -59,6 +60,11 @@ def kubeadm_of(master: ImageSpec) -> Unattended:
     """kubeadm's configurations that a master's image carries, for init and for joining others."""
     texts = {file.path: file.contents or "" for file in master.files}
     return Unattended(texts["etc/kubeadm/kubeadm.yaml"], texts["etc/kubeadm/kubeadm-join.yaml"])
+
+
+def e2e_test(project: Project, store: Store, options: BuildOptions) -> Path:
+    """Kubernetes' own end-to-end tests as a program for this machine."""
+    return store.path(find("e2e", store, project, options.overrides, offline=options.offline).files["e2e.test"])
 
 
 def facts(plan: Plan) -> RuntimeFacts:

@@ -21,7 +21,10 @@ OwnPrograms = Mapping[str, Path]
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What the command line decides about a build. kubernetes_dir: the folder of a developer's own build of Kubernetes."""
+    """What the command line decides about a build.
+
+    kubernetes_dir: the folder of a developer's own build of Kubernetes. conformance: with what others' tests need on a node.
+    """
 
     assembler: str = "auto"
     offline: bool = False
@@ -29,6 +32,7 @@ class BuildOptions:
     overrides: Mapping[str, Path] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     kubernetes_dir: Path | None = None
+    conformance: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Plan:
     needs: Mapping[Role, Needs]
     console_login: bool
     own: OwnPrograms = field(default_factory=dict)
+    conformance: bool = False
 
     @property
     def folders(self) -> tuple[str, ...]:

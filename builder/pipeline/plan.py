@@ -24,5 +24,6 @@ def plan(project: Project, recipe_path: Path, roles: Iterable[Role] | None, opti
     if missing := [role.value for role in wanted if role not in recipe.roles]:
         raise InputError(f"{recipe_path.name} has no role {', '.join(missing)}", hint="add it to `roles` in the recipe")
     chosen, network = runtime(project.root, recipe.runtime), pod_network(project.root, recipe.network.cni)
-    need = {role: needs(recipe, role, chosen, network, console_login=options.console_login) for role in wanted}
-    return Plan(recipe, recipe_path, chosen, network, need, options.console_login, own)
+    kind = {"console_login": options.console_login, "conformance": options.conformance}
+    need = {role: needs(recipe, role, chosen, network, **kind) for role in wanted}
+    return Plan(recipe, recipe_path, chosen, network, need, own=own, **kind)

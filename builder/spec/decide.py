@@ -78,6 +78,8 @@ def _node_files(
     # Where networks, and add-ons in the cluster, can write their configuration.
     yield NodeFile(path="etc/cni/net.d", symlink="/var/lib/cni/net.d")
     yield NodeFile(path="etc/pod-network", directory=True, mode="0755")
+    # Where crictl looks for the runtime (github.com/kubernetes-sigs/cri-tools, docs/crictl.md).
+    yield NodeFile(path="etc/crictl.yaml", contents=f"runtime-endpoint: {runtime.socket}\n")
     yield from _kubeadm_files(recipe, role, runtime, network, kubernetes)
     values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))

@@ -12,6 +12,8 @@ ONBOOT_LAST = ("dhcpcd", "pod-network")
 SERVICES = ("dhcpcd", "api-balancer", "kubelet")
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
+# What others' tests need, in builds for those alone: a program in the node's root, and an image for pods.
+CONFORMANCE_INIT, CONFORMANCE_IMAGES = ("critest",), ("agnhost",)
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,16 @@ class Needs:
         return tuple(sorted({"kernel", *self.init, *self.onboot, *self.services}))
 
 
-def needs(recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, *, console_login: bool) -> Needs:
+def needs(
+    recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, *, console_login: bool, conformance: bool = False
+) -> Needs:
     extra = tuple(service.image for service in recipe.services if "@" not in service.image)
     console = ("getty",) if console_login else ()
     ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
+    test_images = (*TEST_IMAGES, *(CONFORMANCE_IMAGES if conformance else ()))
     return Needs(
-        init=(*INIT, *runtime.init, *network.init),
+        init=(*INIT, *runtime.init, *network.init, *(CONFORMANCE_INIT if conformance else ())),
         onboot=(*ONBOOT_FIRST, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh, *extra))),
-        containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *TEST_IMAGES})),
+        containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),
     )

@@ -20,12 +20,12 @@ REAL = Project.here()
 def test_every_component_of_the_project_is_well_described(name: str) -> None:
     description = describe(name, REAL)
     section = description.section("golang", Section)
-    assert section and Golang().outputs(description) == tuple(sorted(section.packages))
+    assert section and Golang().outputs(description) == tuple(sorted({*section.packages, *section.tests}))
     modules = (description.folder / "go.mod").read_text()
     assert modules.startswith("module ") and "toolchain" not in modules
 
 
-@pytest.mark.parametrize("name", ["cni-plugins", "containerd", "coredns", "etcd", "kubernetes", "runc"])
+@pytest.mark.parametrize("name", ["cni-plugins", "containerd", "coredns", "cri-tools", "e2e", "etcd", "kubernetes", "runc"])
 def test_the_version_is_the_one_that_go_mod_requires(name: str) -> None:
     """A new version is two edits; this sees that both were made."""
     description = describe(name, REAL)
@@ -33,9 +33,17 @@ def test_the_version_is_the_one_that_go_mod_requires(name: str) -> None:
     assert section
     lines = [line.split() for line in (description.folder / "go.mod").read_text().splitlines() if " v" in line]
     versions = {words[0]: words[1] for words in lines if "=>" not in words}
-    for package in section.packages.values():
+    for package in {**section.packages, **section.tests}.values():
         module = max((module for module in versions if f"{package}/".startswith(f"{module}/")), key=len)
         assert versions[module] == f"v{description.version}"
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "other"),
+    [("agnhost", "k8s.io/kubernetes", "kubernetes"), ("critest", "sigs.k8s.io/cri-tools", "cri-tools")],
+)
+def test_what_belongs_to_another_component_is_of_its_version(name: str, module: str, other: str) -> None:
+    assert f"{module} v{describe(other, REAL).version}" in (REAL.pkg / name / "go.mod").read_text()
 
 
 def test_unknown_components_and_sources(tmp_path: Path) -> None:

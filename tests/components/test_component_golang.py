@@ -111,6 +111,19 @@ def test_a_change_of_anything_builds_anew(sample: Project, store: Store) -> None
     assert find("toy", store, sample).files["toy"] == seen[-1]
 
 
+def test_builds_a_program_that_runs_a_package_s_tests(proxy: Server, store: Store, tmp_path: Path) -> None:
+    assert proxy.url
+    sample = toy(tmp_path / "project", packages={}, tests={"toy.test": "."})
+    test = sample.pkg / "toy" / "main_test.go"
+    test.write_text('package main\n\nimport "testing"\n\nfunc TestWord(t *testing.T) { t.Log("seen") }\n')
+    found = find("toy", store, sample)
+    assert list(found.files) == ["toy.test"]
+    said = subprocess.run([store.path(found.files["toy.test"]), "-test.v"], capture_output=True, text=True, check=True).stdout
+    assert "--- PASS: TestWord" in said and "seen" in said
+    test.write_text(test.read_text().replace("TestWord", "TestAnother"))
+    assert find("toy", store, sample).files != found.files
+
+
 def test_a_proxy_that_does_not_answer(sample: Project, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     address = closed_port()
     monkeypatch.setenv("GOPROXY", address)

@@ -24,11 +24,12 @@ def spec_of(
     role: Role = Role.MASTER,
     *,
     console_login: bool = False,
+    conformance: bool = False,
     folder: Path = ROOT,
     kubernetes: Kubernetes | None = None,
 ) -> ImageSpec:
     chosen, network = runtime(ROOT, recipe.runtime), pod_network(ROOT, recipe.network.cni)
-    need = needs(recipe, role, chosen, network, console_login=console_login)
+    need = needs(recipe, role, chosen, network, console_login=console_login, conformance=conformance)
     images = {
         name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
     }
@@ -71,6 +72,19 @@ def test_console_login_is_in_test_builds_alone() -> None:
     opened = [entry.name for entry in spec_of(recipe, console_login=True).services]
     assert "getty" not in closed
     assert "getty" in opened
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_what_others_tests_need_is_in_builds_for_those_alone(role: Role) -> None:
+    plain, more = (spec_of(Recipe(runtime="cri-containerd"), role, conformance=wanted) for wanted in (False, True))
+    added = {*more.container_images, *more.init} - {*plain.container_images, *plain.init}
+    assert {reference.partition(":")[0] for reference in added} == {"docker.io/kubeiso/agnhost", "docker.io/kubeiso/critest"}
+    assert any("agnhost" in image for image in more.container_images) and any("critest" in image for image in more.init)
+
+
+def test_crictl_knows_the_runtime_s_socket() -> None:
+    told = yaml.safe_load(file_of(spec_of(Recipe(runtime="cri-containerd")), "etc/crictl.yaml"))
+    assert told == {"runtime-endpoint": runtime(ROOT, "cri-containerd").socket}
 
 
 def test_kernel_arguments_come_last() -> None:
