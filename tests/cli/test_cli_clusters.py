@@ -108,9 +108,11 @@ def test_a_machine_that_dies_is_left_for_a_look(kubeiso: Run, warm: Program, qem
     assert not (warm.state / "try").exists() and reserved(warm) == []
 
 
-def test_a_qemu_that_can_t_start_a_machine(warm: Program, qemu: Qemu) -> None:
+def test_a_qemu_that_can_t_start_a_machine(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
     done = warm.run(*warm.up("try"), **qemu("at once"))
     assert done.failed(4, "QEMU could not start the machine try-master-1", "no such accelerator", why="exit code 1", next="qemu")
+    assert kubeiso("down", "--name", "try").code == 0  # the network that was there before the machine
+    assert not (warm.state / "try").exists() and reserved(warm) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
