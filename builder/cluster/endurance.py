@@ -16,15 +16,13 @@ class Endurance:
     """Works on a cluster whose machines are in `machines`, and keeps them up to date; `grow` is told of a larger cluster."""
 
     def __init__(self, cluster: Cluster, machines: dict[str, Machine], scale: float, grow: Callable[[Cluster], None]) -> None:
-        self._cluster = cluster
-        self._machines = machines
         self._scale = scale
         self._grow = grow
         self._kubectl = Kubectl(cluster)
         self._outage = Outage(cluster, machines, self._kubectl)
 
     def checks(self) -> list[Check]:
-        lost = self._cluster.workers[-1]
+        lost = self._outage.cluster.workers[-1]
         return [
             Check("A17a", f"{lost.name} is stopped and seen as NotReady", self._lose(lost), 120),
             Check("A17b", f"{lost.name} is started again and Ready, its pods back", self._return(lost), 240),
@@ -34,13 +32,13 @@ class Endurance:
             Check("A18c", "every pod that must be there is Ready again", self.pods_back, 300),
             *(
                 Check("A18d", f"nginx's page through the NodePort of {node.name} again", self._page(node), 120)
-                for node in self._cluster.nodes
+                for node in self._outage.cluster.nodes
             ),
         ]
 
     def _lose(self, node: Node) -> Callable[[], str]:
         def look() -> str:
-            if node.name in self._machines:
+            if node.name in self._outage.machines:
                 self._outage.power_off(node, 60 * self._scale)
             return self._outage.gone(node)
 
@@ -48,7 +46,7 @@ class Endurance:
 
     def _return(self, node: Node) -> Callable[[], str]:
         def look() -> str:
-            if node.name not in self._machines:
+            if node.name not in self._outage.machines:
                 self._outage.remember()
                 self._outage.power_on([node])
             self._outage.back(node)
@@ -57,29 +55,29 @@ class Endurance:
         return look
 
     def add(self) -> str:
-        larger = lifecycle.extend(self._cluster, 0, 1)
-        (node,) = [node for node in larger.nodes if node not in self._cluster.nodes]
-        self._cluster = self._outage.cluster = larger
+        larger = lifecycle.extend(self._outage.cluster, 0, 1)
+        (node,) = [node for node in larger.nodes if node not in self._outage.cluster.nodes]
+        self._outage.cluster = larger
         self._grow(larger)
         self._outage.power_on([node])
-        form.join(larger, [node], self._machines, self._scale)
+        form.join(larger, [node], self._outage.machines, self._scale)
         return f"{node.name} joined"
 
     def power_cut(self) -> str:
         self._outage.remember()
-        self._outage.cut(self._cluster.nodes)
-        self._outage.power_on(self._cluster.nodes)
-        return f"{len(self._machines)} machines run again"
+        self._outage.cut(self._outage.cluster.nodes)
+        self._outage.power_on(self._outage.cluster.nodes)
+        return f"{len(self._outage.machines)} machines run again"
 
     def nodes_ready(self) -> str:
-        for node in self._cluster.nodes:
+        for node in self._outage.cluster.nodes:
             self._outage.back(node)
-        return Readiness(self._cluster, self._kubectl).nodes()
+        return Readiness(self._outage.cluster, self._kubectl).nodes()
 
     def pods_back(self) -> str:
-        for node in self._cluster.nodes:
+        for node in self._outage.cluster.nodes:
             self._outage.pods_back(node)
-        return Readiness(self._cluster, self._kubectl).coredns()
+        return Readiness(self._outage.cluster, self._kubectl).coredns()
 
     def _page(self, node: Node) -> Callable[[], str]:
-        return Smoke(self._cluster, self._kubectl).page_of(node)
+        return Smoke(self._outage.cluster, self._kubectl).page_of(node)

@@ -9,7 +9,7 @@ from builder.cluster.join import join_all
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import MASTER, Cluster, Node
 from builder.cluster.parallel import for_each
-from builder.cluster.readiness import name_of
+from builder.cluster.readiness import Readiness, name_of
 from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
 from builder.machine.console import Console
@@ -46,6 +46,8 @@ def join(cluster: Cluster, nodes: Sequence[Node], machines: Mapping[str, Machine
 
 def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Check]:
     """What is to be seen of nodes that form the cluster by themselves; while it is not, what their kubeadm last told."""
+    kubectl = Kubectl(cluster)
+    readiness = Readiness(cluster, kubectl)
 
     def said(node: Node) -> str:
         """kubeadm-auto.sh speaks in the kubelet service's log; the console is a person's there."""
@@ -55,13 +57,13 @@ def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Che
 
     def formed() -> str:
         try:
-            return Kubectl(cluster).text("get", "--raw", "/readyz").strip()
+            return readiness.api()
         except NotYet as reason:
             raise NotYet(f"{said(cluster.masters[0])} ({reason})") from reason
 
     def joined(node: Node) -> str:
         try:
-            return name_of(Kubectl(cluster).get("node", node.name))
+            return name_of(kubectl.get("node", node.name))
         except NotYet as reason:
             raise NotYet(said(node)) from reason
 

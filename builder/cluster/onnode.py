@@ -57,10 +57,7 @@ def kubeadm(node: Node, shell: Shell, verb: str, deadline: Deadline) -> str:
     with step(f"kubeadm {verb} on {node.name}") as work:
         ended = shell.run(_EXEC.format(id=verb) + f"kubeadm-{verb}.sh", deadline, _told(work.advance))
     write_aside(log, ended.output)
-    if ended.code != 0:
-        last = tuple(ended.output.strip().splitlines()[-20:])
-        what = f"kubeadm {verb} on {node.name} ended with exit code {ended.code}"
-        raise CheckError(what, why=reason(ended.output), details=last, hint=f"all of it: {log}")
+    _demand(ended, f"kubeadm {verb} on {node.name}", hint=f"all of it: {log}")
     return ended.output
 
 
@@ -69,9 +66,14 @@ def upload_certificates(node: Node, shell: Shell, scale: float) -> None:
     command = _EXEC.format(id="certs") + f"kubeadm init phase upload-certs --upload-certs --config {_CONFIG}"
     with step(f"Uploading the cluster's certificates from {node.name}"):
         ended = shell.run(command, Deadline.after(90, scale=scale))
+    _demand(ended, f"kubeadm init phase upload-certs on {node.name}")
+
+
+def _demand(ended: Ended, what: str, hint: str = "") -> None:
+    """Raises CheckError with kubeadm's reason and its last lines unless its exit code is 0."""
     if ended.code != 0:
-        what = f"kubeadm init phase upload-certs on {node.name} ended with exit code {ended.code}"
-        raise CheckError(what, why=reason(ended.output), details=tuple(ended.output.strip().splitlines()[-20:]))
+        last = tuple(ended.output.strip().splitlines()[-20:])
+        raise CheckError(f"{what} ended with exit code {ended.code}", why=reason(ended.output), details=last, hint=hint)
 
 
 def _told(advance: Callable[[float, str], None]) -> Callable[[str], None]:

@@ -102,7 +102,6 @@ class Run:
 
     def last_screens(self, out: Path) -> None:
         """What each machine's screen shows, as NODE.png under `out`."""
-        out.mkdir(parents=True, exist_ok=True)
         for name, machine in self.machines.items():
             with suppress(CheckError):
                 machine.screendump(out / f"{name}.png")
