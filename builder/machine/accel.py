@@ -28,6 +28,7 @@ NEAR_NATIVE = 4.0
 """Up to this scale (speed.scale_of) KVM is taken without a comparison."""
 
 _DEVICE = Path("/dev/kvm")
+_PROBE_MEMORY = 512  # MiB
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def probe_initrd(program: Path, target: Path) -> None:
 def probe_command(acceleration: Acceleration, kernel: Path, initrd: Path, console: Path) -> list[str]:
     """QEMU's arguments for a probe: a kernel, an initramfs, and a console that goes to a file."""
     return [
-        PROGRAM, "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *acceleration.to_qemu(),
-        "-smp", "2", "-m", "512", "-display", "none", "-no-reboot", "-serial", f"file:{str(console).replace(',', ',,')}",
+        PROGRAM, "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *acceleration.to_qemu(_PROBE_MEMORY),
+        "-smp", "2", "-m", str(_PROBE_MEMORY), "-display", "none", "-no-reboot",
+        "-serial", f"file:{str(console).replace(',', ',,')}",
         "-kernel", str(kernel), "-initrd", str(initrd), "-append", "console=ttyS0 panic=-1 kubeiso.probe",
     ]  # fmt: skip
 

@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.machine.model import CODE_CACHE, Acceleration, Frozen
+from builder.machine.model import Acceleration, Frozen
 
-OVERHEAD = {"kvm": 160, "tcg": 160 + CODE_CACHE // 4}
-"""MiB counted for QEMU besides its guest's memory: 140 were seen, and emulated a part of its code cache. It may fill all of that,
-but hardly with the guest's memory full as well: an emulated master of 3072 MiB had 1600 of them in use after kubeadm init."""
+OVERHEAD = {"kvm": 160, "tcg": 416}
+"""MiB counted for QEMU besides its guest's memory: 140 were seen, and emulated part of the code that it keeps (model.CODE_CACHE).
+It may fill all of that, but hardly with the guest's memory full as well: a master of 3072 MiB used 1600 after kubeadm init."""
 
 PER_CORE = {"kvm": 8, "tcg": 3}
 """Machines for each core, by judgement. An idle node works all the time (etcd, probes, leases), an emulated one 5 to 8 times as

@@ -29,8 +29,9 @@ EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+lahf-lm,+aes,+pclmu
 A boot to running services took 37 s of processor time with this one, 47 s with `max` (QEMU 7.2, one run each in a row)."""
 
 
-CODE_CACHE = 1024
-"""MiB that an emulator may keep translated code in. A master's had filled them after four minutes, a worker's a third."""
+CODE_CACHE = 3
+"""An emulator may keep translated code in so much memory besides its guest's: one part in so many of that. What no longer fits is
+translated anew: a master of 3072 MiB had 1024 MiB of code after four minutes, a worker of 1536 MiB 600 when it had joined."""
 
 
 class Acceleration(Frozen):
@@ -39,10 +40,11 @@ class Acceleration(Frozen):
     name: str
     reason: str
 
-    def to_qemu(self) -> list[str]:
+    def to_qemu(self, memory: int) -> list[str]:
+        """The arguments for a guest with so much memory (MiB)."""
         if self.name == "kvm":
             return ["-accel", "kvm", "-cpu", "host"]
-        return ["-accel", f"tcg,thread=multi,tb-size={CODE_CACHE}", "-cpu", EMULATED_CPU]
+        return ["-accel", f"tcg,thread=multi,tb-size={memory // CODE_CACHE}", "-cpu", EMULATED_CPU]
 
 
 class Forward(Frozen):

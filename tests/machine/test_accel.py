@@ -80,7 +80,7 @@ def test_kvm_in_which_qemu_fails_is_not_taken(host: Host) -> None:
 def test_slow_kvm_is_compared_with_emulation(host: Host) -> None:
     found = host.probe(kvm=SLOW, tcg=FAST)
     assert found.name == "tcg"
-    assert host.calls == ["kvm", "tcg,thread=multi,tb-size=1024"]
+    assert host.calls == ["kvm", "tcg,thread=multi,tb-size=170"]
 
 
 def test_slow_kvm_is_still_better_than_slower_emulation(host: Host) -> None:
@@ -129,7 +129,7 @@ def test_the_probes_command() -> None:
     tcg = Acceleration(name="tcg", reason="")
     assert probe_command(tcg, Path("/k"), Path("/i"), Path("/tmp/a,b")) == [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off",
-        "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", EMULATED_CPU, "-smp", "2", "-m", "512",
+        "-accel", "tcg,thread=multi,tb-size=170", "-cpu", EMULATED_CPU, "-smp", "2", "-m", "512",
         "-display", "none", "-no-reboot",
         "-serial", "file:/tmp/a,,b", "-kernel", "/k", "-initrd", "/i", "-append", "console=ttyS0 panic=-1 kubeiso.probe",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ TCG = Acceleration(name="tcg", reason="seen")
 ACCELERATION = {
     "kvm": "-accel kvm -cpu host",
     "tcg": (
-        "-accel tcg,thread=multi,tb-size=1024"
+        "-accel tcg,thread=multi,tb-size=682"
         " -cpu qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+lahf-lm,+aes,+pclmulqdq,+rdrand,+fsgsbase"
     ),
 }
