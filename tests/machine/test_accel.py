@@ -39,7 +39,6 @@ class Host:
         self.device = tmp_path / "kvm"
         self.device.touch()
         monkeypatch.setattr(accel, "_DEVICE", self.device)
-        monkeypatch.setattr(accel, "KVM_SECONDS", 1.5)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
         monkeypatch.delenv(accel.OVERRIDE, raising=False)
 
@@ -65,7 +64,8 @@ def test_kvm_that_works_is_taken(host: Host) -> None:
     assert host.calls == ["kvm"]
 
 
-def test_kvm_that_opens_and_hangs_is_not_taken(host: Host) -> None:
+def test_kvm_that_opens_and_hangs_is_not_taken(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accel, "KVM_SECONDS", 1.5)
     found = host.probe(kvm=HANGS)
     assert found.name == "tcg"
     assert "did not come to userspace within 2 s" in found.reason
