@@ -1,7 +1,8 @@
 """kubeadm's configuration, fitted to a machine's speed.
 
 Defaults that are scaled: --leader-elect-* 15 s, 10 s, 2 s (component-base/config/v1alpha1);
-etcd's heartbeat 100 ms and election 1000 ms; the kubelet's runtimeRequestTimeout 2 min; --node-monitor-grace-period 50 s.
+etcd's heartbeat 100 ms and election 1000 ms; the kubelet's runtimeRequestTimeout 2 min; --node-monitor-grace-period 50 s;
+the API server's --etcd-healthcheck-timeout and --etcd-readycheck-timeout 2 s, after which its own probes fail.
 """
 
 import base64
@@ -164,6 +165,8 @@ def _cluster(document: Document, factor: float, endpoint: str) -> None:
             "leader-elect-renew-deadline": _seconds(min(10 * factor, 90)),
             "leader-elect-retry-period": _seconds(min(2 * factor, 10)),
         }
+    etcd = _seconds(2 * factor)
+    _arguments(document, "apiServer", {"etcd-healthcheck-timeout": etcd, "etcd-readycheck-timeout": etcd})
     _arguments(document, "scheduler", election)
     grace = {"node-monitor-grace-period": _seconds(50 * min(factor, LEASES))}
     _arguments(document, "controllerManager", {**election, **grace})

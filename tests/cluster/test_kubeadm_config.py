@@ -69,6 +69,8 @@ def test_leader_election_and_etcd_are_slower_on_a_slow_guest() -> None:
     assert manager["leader-elect-lease-duration"] == "75s"
     assert manager["leader-elect-renew-deadline"] == "50s"
     assert manager["node-monitor-grace-period"] == "150s"
+    server = values(cluster, "apiServer", "extraArgs")
+    assert server["etcd-healthcheck-timeout"] == server["etcd-readycheck-timeout"] == "10s"
     assert values(cluster, "etcd", "local", "extraArgs") == {"heartbeat-interval": "500", "election-timeout": "5000"}
 
 
