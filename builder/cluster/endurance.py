@@ -26,7 +26,8 @@ class Endurance:
         return [
             Check("A17a", f"{lost.name} is stopped and seen as NotReady", self._lose(lost), 120),
             Check("A17b", f"{lost.name} is started again and Ready, its pods back", self._return(lost), 240),
-            Check("A17c", "a further worker joins and is Ready", self.add, once=True),
+            Check("A17c", "a further worker joins", self.add, once=True),
+            Check("A17d", "the further worker is Ready, its pods too", self.added_ready, 240),
             Check("A18a", "all machines lose power and start again", self.power_cut, once=True),
             Check("A18b", "every node is Ready again", self.nodes_ready, 300),
             Check("A18c", "every pod that must be there is Ready again", self.pods_back, 300),
@@ -62,6 +63,10 @@ class Endurance:
         self._outage.power_on([node])
         form.join(larger, [node], self._outage.machines, self._scale)
         return f"{node.name} joined"
+
+    def added_ready(self) -> str:
+        added = self._outage.cluster.workers[-1]
+        return f"{self._outage.ready(added)}, {self._outage.pods_back(added)}"
 
     def power_cut(self) -> str:
         self._outage.remember()

@@ -6,7 +6,7 @@ from builder.cluster import lifecycle
 from builder.cluster.engine import NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
-from builder.cluster.readiness import condition, is_true, name_of
+from builder.cluster.readiness import Object, condition, is_true, name_of
 from builder.errors import CheckError
 from builder.machine.machine import Machine
 
@@ -37,8 +37,13 @@ class Outage:
         lifecycle.wait_ready(nodes, self.machines)
 
     def remember(self) -> None:
-        """Keeps each node's boot as its kubelet last told it: a node that is Ready with another one really came back."""
+        """Keeps each node's boot as its kubelet last told it: a node that is Ready with another one really came back.
+
+        Raises NotYet where the API server does not know all nodes.
+        """
         self._boots = {name_of(node): node["status"]["nodeInfo"]["bootID"] for node in self._kubectl.items("nodes")}
+        if unknown := [node.name for node in self.cluster.nodes if node.name not in self._boots]:
+            raise NotYet(f"the API server does not know {', '.join(unknown)}")
 
     def gone(self, node: Node) -> str:
         """NotYet while the API server takes the node for Ready."""
@@ -52,8 +57,13 @@ class Outage:
         found = self._kubectl.get("node", node.name)
         if found["status"]["nodeInfo"]["bootID"] == self._boots[node.name]:
             raise NotYet(f"the API server still shows the boot before of {node.name}")
-        if not is_true(found, "Ready"):
-            raise NotYet(f"{node.name}: {condition(found, 'Ready').get('message')}")
+        return self.ready(node, found)
+
+    def ready(self, node: Node, found: Object | None = None) -> str:
+        """NotYet while the node, as the API server has it now or was `found` to have it, is not Ready."""
+        shown = found or self._kubectl.get("node", node.name)
+        if not is_true(shown, "Ready"):
+            raise NotYet(f"{node.name}: {condition(shown, 'Ready').get('message')}")
         return f"{node.name} is Ready"
 
     def pods_back(self, node: Node) -> str:
