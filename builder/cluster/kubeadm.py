@@ -102,7 +102,7 @@ def patches(scale: float) -> dict[str, str]:
     """
     slow = round(15 * max(1.0, scale))
     alive = {"timeoutSeconds": slow, "periodSeconds": max(10, slow // 2)}
-    ready = {"timeoutSeconds": slow, "periodSeconds": max(1, round(scale))}
+    ready = {"timeoutSeconds": slow, "periodSeconds": round(2 * scale) if scale > 1 else 1}
     found = {}
     for part in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         container = {"name": part, "livenessProbe": alive, "startupProbe": {"timeoutSeconds": slow}}

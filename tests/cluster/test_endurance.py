@@ -10,16 +10,19 @@ from builder.cluster import endurance, form, layout, lifecycle, smoke
 from builder.cluster.endurance import Endurance
 from builder.cluster.engine import Check, Engine, NotYet
 from builder.cluster.failover import Failover
+from builder.cluster.machines import machine_spec
 from builder.cluster.model import Cluster, Hardware, Node, Outcome, RuntimeFacts
+from builder.machine import budget
+from builder.machine.budget import Host
 from builder.machine.machine import Ending
-from builder.machine.model import Acceleration
+from builder.machine.model import Acceleration, ClusterCard, SwitchKind
 
 
 def cluster(directory: Path, masters: int, workers: int) -> Cluster:
     network = layout.network("10.244.0.0/16", "10.96.0.0/12", host_ranges=True)
     block = range(20000, 20000 + layout.NODES * layout.PORTS)
     return Cluster(
-        name="c", directory=directory, media={}, hardware=Hardware(disk=1024), ports=20000, network=network, kubectl=directory,
+        name="c", directory=directory, media={"master": directory, "worker": directory}, hardware=Hardware(disk=1024), ports=20000, network=network, kubectl=directory,
         acceleration=Acceleration(name="tcg", reason=""), kubernetes_version="1.36.3",
         runtime=RuntimeFacts(name="toy", socket="unix:///run/toy.sock", checks=()),
         nodes=tuple(layout.make_nodes("c", directory, masters, workers, network, block)),
@@ -178,3 +181,12 @@ def test_an_answer_of_the_lost_master_is_none(world: World) -> None:
     assert checks["H1"]() == "3 machines are left"
     with pytest.raises(Exception, match="'ok' is c-master-1, which has no power"):
         checks["H2"]()
+
+
+@pytest.mark.parametrize(("masters", "cores", "crowded"), [(1, 2, False), (3, 2, True), (3, 8, False)])
+def test_several_masters_on_few_cores_are_crowded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masters: int, cores: int, crowded: bool
+) -> None:
+    monkeypatch.setattr(budget, "this_host", lambda: Host(memory=1, cores=cores))
+    made, card = cluster(tmp_path, masters, 2), ClusterCard(directory=tmp_path, kind=SwitchKind.OWN)
+    assert {machine_spec(made, node, card).crowded for node in made.nodes} == {crowded}

@@ -142,4 +142,5 @@ def test_probes_wait_as_much_longer_as_the_machine_is_slower() -> None:
     )
     (dns,) = given["corednsdeployment+strategic.yaml"]["spec"]["template"]["spec"]["containers"]
     assert dns["readinessProbe"]["timeoutSeconds"] == 75
+    assert api["readinessProbe"]["periodSeconds"] == 10
     assert yaml.safe_load(patches(0.1)["etcd+strategic.yaml"])["spec"]["containers"][0]["livenessProbe"]["timeoutSeconds"] == 15
