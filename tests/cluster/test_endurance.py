@@ -11,7 +11,7 @@ from builder.cluster.endurance import Endurance
 from builder.cluster.engine import Check, Engine, NotYet
 from builder.cluster.failover import Failover
 from builder.cluster.machines import machine_spec
-from builder.cluster.model import Cluster, Hardware, Node, Outcome, RuntimeFacts
+from builder.cluster.model import MASTER, WORKER, Cluster, Hardware, Node, Outcome, RuntimeFacts
 from builder.machine import budget
 from builder.machine.budget import Host
 from builder.machine.machine import Ending
@@ -22,7 +22,8 @@ def cluster(directory: Path, masters: int, workers: int) -> Cluster:
     network = layout.network("10.244.0.0/16", "10.96.0.0/12", host_ranges=True)
     block = range(20000, 20000 + layout.NODES * layout.PORTS)
     return Cluster(
-        name="c", directory=directory, media={"master": directory, "worker": directory}, hardware=Hardware(disk=1024), ports=20000, network=network, kubectl=directory,
+        name="c", directory=directory, media={MASTER: directory, WORKER: directory}, hardware=Hardware(disk=1024), ports=20000,
+        network=network, kubectl=directory,
         acceleration=Acceleration(name="tcg", reason=""), kubernetes_version="1.36.3",
         runtime=RuntimeFacts(name="toy", socket="unix:///run/toy.sock", checks=()),
         nodes=tuple(layout.make_nodes("c", directory, masters, workers, network, block)),
