@@ -46,6 +46,7 @@ def machine_spec(cluster: Cluster, node: Node, card: ClusterCard) -> MachineSpec
             "cluster_network": card,
             "metadata": _metadata(node),
             "state_disk": _disk(node) if cluster.hardware.disk else None,
+            "crowded": len(cluster.masters) * cluster.hardware.cpus > budget.this_host().cores,
         }
     )
 
@@ -61,7 +62,6 @@ def _bare(cluster: Cluster, node: Node) -> MachineSpec:
         acceleration=cluster.acceleration,
         memory=hardware.memory_of(node.role),
         cpus=hardware.cpus_of(node.role),
-        crowded=len(cluster.masters) * hardware.cpus > budget.this_host().cores,
     )
 
 

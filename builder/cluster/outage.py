@@ -57,14 +57,11 @@ class Outage:
         found = self._kubectl.get("node", node.name)
         if found["status"]["nodeInfo"]["bootID"] == self._boots[node.name]:
             raise NotYet(f"the API server still shows the boot before of {node.name}")
-        return self.ready(node, found)
+        return _said_ready(found)
 
-    def ready(self, node: Node, found: Object | None = None) -> str:
-        """NotYet while the node, as the API server has it now or was `found` to have it, is not Ready."""
-        shown = found or self._kubectl.get("node", node.name)
-        if not is_true(shown, "Ready"):
-            raise NotYet(f"{node.name}: {condition(shown, 'Ready').get('message')}")
-        return f"{node.name} is Ready"
+    def ready(self, node: Node) -> str:
+        """NotYet while the node is not Ready."""
+        return _said_ready(self._kubectl.get("node", node.name))
 
     def pods_back(self, node: Node) -> str:
         """NotYet until every pod that belongs on the node is Ready."""
@@ -73,3 +70,9 @@ class Outage:
         if wrong or not pods:
             raise NotYet(f"not Ready: {', '.join(wrong) or 'no pod at all'}")
         return f"{len(pods)} pods Ready"
+
+
+def _said_ready(node: Object) -> str:
+    if not is_true(node, "Ready"):
+        raise NotYet(f"{name_of(node)}: {condition(node, 'Ready').get('message')}")
+    return f"{name_of(node)} is Ready"

@@ -1,7 +1,7 @@
 """What the boot tests share."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,23 @@ from builder.machine.model import Attachment, Firmware
 Running = tuple[Cluster, Machine, float]
 
 
+def as_laid_out(_: Cluster) -> None:
+    """Nothing is changed before the start."""
+
+
 @contextmanager
-def booted(plan: ClusterPlan) -> Iterator[tuple[Cluster, dict[str, Machine], float]]:
-    """The machines of the plan with their services running; ended and removed afterwards, where a test has not done so."""
+def booted(
+    plan: ClusterPlan, prepare: Callable[[Cluster], None] = as_laid_out
+) -> Iterator[tuple[Cluster, dict[str, Machine], float]]:
+    """The machines of the plan with their services running; ended and removed afterwards, where a test has not done so.
+
+    prepare: changes the cluster's files before its machines start.
+    """
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         machines: dict[str, Machine] = {}
         try:
+            prepare(cluster)
             machines = lifecycle.start(cluster, leashed=True)
             yield cluster, machines, lifecycle.wait_ready(cluster.nodes, machines)
         finally:
@@ -33,9 +43,9 @@ def booted(plan: ClusterPlan) -> Iterator[tuple[Cluster, dict[str, Machine], flo
                 lifecycle.down(plan.name)
 
 
-def boot(plan: ClusterPlan) -> Iterator[Running]:
+def boot(plan: ClusterPlan, prepare: Callable[[Cluster], None] = as_laid_out) -> Iterator[Running]:
     """A machine of the plan with its services running; ended and removed afterwards."""
-    with booted(plan) as (cluster, machines, scale):
+    with booted(plan, prepare) as (cluster, machines, scale):
         yield cluster, machines[cluster.nodes[0].name], scale
 
 

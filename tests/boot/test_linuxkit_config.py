@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from boot_helpers import Running
+from boot_helpers import Running, boot
 
-from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
+from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
 from builder.machine.cidata import make_cidata
 
 pytestmark = pytest.mark.boot
 
-NAME = "t-config"
 # As for LinuxKit's Kubernetes: an empty `init` makes a master, and its own pods may run on it.
 CONFIG = {"kubeadm": {"entries": {"init": {"content": ""}, "untaint-master": {"content": ""}}}}
 KUBECTL = (
@@ -26,16 +25,12 @@ KUBECTL = (
 @pytest.fixture(scope="module")
 def node(base_plan: ClusterPlan) -> Iterator[Running]:
     """A machine whose metadata volume has that file and no other, with its services running."""
-    with state.locked(NAME) as directory:
-        cluster = lifecycle.create(replace(base_plan, name=NAME), directory)
-        (node,) = cluster.nodes
-        make_cidata({"config": json.dumps(CONFIG).encode()}, node.directory / "cidata.img")
-        machines = lifecycle.start(cluster, leashed=True)
-        try:
-            yield cluster, machines[node.name], lifecycle.wait_ready(cluster.nodes, machines)
-        finally:
-            machines[node.name].stop(grace=0)
-            lifecycle.down(NAME)
+
+    def config_alone(cluster: Cluster) -> None:
+        (only,) = cluster.nodes
+        make_cidata({"config": json.dumps(CONFIG).encode()}, only.directory / "cidata.img")
+
+    yield from boot(replace(base_plan, name="t-config"), config_alone)
 
 
 def test_a_master_makes_its_cluster_and_takes_pods(node: Running) -> None:

@@ -15,6 +15,8 @@ from builder import progress
 from builder.cli import main
 from builder.machine.machine import STATE, Machine
 
+pytest_plugins = ["ctrl_c"]
+
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toy]:

@@ -7,14 +7,13 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
+from cluster_samples import a_cluster
 
 from builder.cluster.conformance import CRITEST, E2E, Conformance, verdict
 from builder.cluster.engine import NotYet
-from builder.cluster.model import Cluster, Hardware, Network, RuntimeFacts
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.console import Result
-from builder.machine.model import Acceleration
 
 WANTED = ("Pods should start", "Services should answer")
 SETUP = ("[SynchronizedBeforeSuite]", "passed")
@@ -83,14 +82,6 @@ def test_no_name_selects_another_s_test(names: Sequence[str]) -> None:
     assert not any(one in other or other in one for one, other in combinations(names, 2))
 
 
-def cluster(directory: Path, *, host_ranges: bool = True) -> Cluster:
-    return Cluster(
-        name="one", directory=directory, media={}, hardware=Hardware(), acceleration=Acceleration(name="tcg", reason=""), ports=1,
-        runtime=RuntimeFacts(name="cri-x", socket="unix:///run/x.sock", checks=()), kubernetes_version="1.36.3",
-        kubectl=directory / "kubectl", network=Network(subnet="", pods="", host_ranges=host_ranges), nodes=(),
-    )  # fmt: skip
-
-
 def program(folder: Path, report: bytes, code: int = 0) -> Path:
     """Writes the report where Ginkgo's argument says, tells its arguments, and ends."""
     (folder / "given.xml").write_bytes(report)
@@ -105,7 +96,7 @@ def program(folder: Path, report: bytes, code: int = 0) -> Path:
 
 
 def conformance(folder: Path, report: bytes, code: int = 0, *, alive: Callable[[], None] = lambda: None) -> Conformance:
-    return Conformance(cluster(folder), program(folder, report, code), folder, 1.0, alive)
+    return Conformance(a_cluster(directory=folder), program(folder, report, code), folder, 1.0, alive)
 
 
 def test_e2e_is_told_where_the_cluster_is_and_its_log_is_kept(tmp_path: Path) -> None:
@@ -121,7 +112,7 @@ def test_a_report_of_an_earlier_run_is_none(tmp_path: Path) -> None:
         made = tmp_path / "program"
         made.write_text("#!/bin/sh\necho gone\nexit 3\n")
         made.chmod(0o755)
-        Conformance(cluster(tmp_path), made, tmp_path, 1.0, lambda: None).e2e()
+        Conformance(a_cluster(directory=tmp_path), made, tmp_path, 1.0, lambda: None).e2e()
 
 
 def test_a_machine_that_is_gone_ends_e2e_at_once(tmp_path: Path) -> None:
@@ -157,7 +148,7 @@ def test_critest_runs_on_the_node_against_the_runtime_s_socket(tmp_path: Path) -
     made = conformance(tmp_path, junit(*((full(name), "passed") for name in CRITEST)))
     (check,) = made.runtime_checks(lambda: Here(tmp_path))
     assert check.look() == f"{len(CRITEST)} of {len(CRITEST)} passed"
-    assert "--runtime-endpoint=unix:///run/x.sock" in (tmp_path / "critest.log").read_text().splitlines()
+    assert "--runtime-endpoint=unix:///s" in (tmp_path / "critest.log").read_text().splitlines()
     assert "docker.io/kubeiso/client:1" in (tmp_path / "critest.yml").read_text()
 
 
@@ -169,5 +160,5 @@ def test_critest_that_writes_no_report_has_not_passed(tmp_path: Path) -> None:
 
 
 def test_there_is_no_pod_network_before_the_cluster_where_that_makes_it(tmp_path: Path) -> None:
-    made = Conformance(cluster(tmp_path, host_ranges=False), tmp_path, tmp_path, 1.0, lambda: None)
+    made = Conformance(a_cluster(directory=tmp_path, host_ranges=False), tmp_path, tmp_path, 1.0, lambda: None)
     assert made.runtime_checks(lambda: Here(tmp_path)) == []

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from test_metadata import a_cluster
+from cluster_samples import a_cluster
 
 from builder.cluster.engine import NotYet
 from builder.cluster.kubectl import Kubectl, use_reachable
-from builder.cluster.layout import make_nodes
 from builder.cluster.model import Cluster
 
 # Says which context it was asked in; the first master's API server is gone.
@@ -24,12 +23,10 @@ esac
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
     """Three masters and a worker."""
-    one = a_cluster(host_ranges=True)
     program = tmp_path / "kubectl"
     program.write_text(KUBECTL)
     program.chmod(0o755)
-    nodes = make_nodes("c", tmp_path, 3, 1, one.network, range(20000, 20100))
-    return one.model_copy(update={"directory": tmp_path, "kubectl": program, "nodes": tuple(nodes)})
+    return a_cluster(3, directory=tmp_path)
 
 
 def calls(cluster: Cluster) -> list[str]:

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cluster_samples import a_cluster
 
-from builder.cluster import layout
 from builder.cluster.metadata import Card, metadata, node_metadata
-from builder.cluster.model import WORKER, Cluster, Hardware, RuntimeFacts
+from builder.cluster.model import WORKER
 from builder.components.registry import find
 from builder.machine.cidata import make_cidata
-from builder.machine.model import Acceleration
 from builder.project import Project
 from builder.run import Completed, run
 from builder.store import Store
@@ -26,16 +25,6 @@ TREE = {
     "kubeadm/patches/etcd.json": '{"a": [1, "\\n"]}',
     "plain": "x",
 }
-
-
-def a_cluster(*, host_ranges: bool = True) -> Cluster:
-    here, network = Path("/clusters/c"), layout.network("10.244.0.0/16", "10.96.0.0/12", host_ranges=host_ranges)
-    return Cluster(
-        name="c", directory=here, media={}, hardware=Hardware(), acceleration=Acceleration(name="tcg", reason=""), ports=20000,
-        ssh_keys=(f"{KEY}\n",), runtime=RuntimeFacts(name="r", socket="unix:///s", checks=()), kubernetes_version="1.36.3",
-        kubectl=here / "kubectl", network=network,
-        nodes=tuple(layout.make_nodes("c", here, 1, 1, network, range(20000, 20000 + layout.NODES * layout.PORTS))),
-    )  # fmt: skip
 
 
 def test_the_documents() -> None:
@@ -74,7 +63,7 @@ def test_the_same_node_has_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("host_ranges", [True, False])
 def test_a_node_of_a_cluster(host_ranges: bool) -> None:
-    cluster = a_cluster(host_ranges=host_ranges)
+    cluster = a_cluster(host_ranges=host_ranges).model_copy(update={"ssh_keys": (f"{KEY}\n",)})
     (worker,) = (node for node in cluster.nodes if node.role == WORKER)
     made = node_metadata(cluster, worker, MAC)
     assert yaml.safe_load(made["meta-data"])["local-hostname"] == "c-worker-1"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cluster_samples import a_cluster
 from cryptography import x509
-from test_metadata import a_cluster
 
 from builder.cluster.authority import admin_config, administrator, new_authority
 from builder.cluster.init import kubeconfig
@@ -23,7 +23,7 @@ def parsed(text: str) -> dict[str, dict[str, object]]:
 
 
 def test_master_and_worker_have_the_same_token_and_the_worker_trusts_the_authority() -> None:
-    cluster, authority = a_cluster(host_ranges=True), new_authority()
+    cluster, authority = a_cluster(), new_authority()
     given = trees(cluster, cluster.nodes, Unattended(INIT, JOIN), authority)
     master, worker = (given[node.name] for node in (cluster.masters[0], cluster.workers[0]))
     assert "kubeadm/init" in master and "kubeadm/join" in worker
@@ -53,7 +53,7 @@ def test_openssl_takes_the_administrator_for_a_client_of_that_authority(tmp_path
 
 
 def test_the_kubeconfig_leads_to_the_masters_port_with_the_administrators_key(tmp_path: Path) -> None:
-    cluster, authority = a_cluster(host_ranges=True), new_authority()
+    cluster, authority = a_cluster(), new_authority()
     config = yaml.safe_load(kubeconfig(cluster, admin_config(authority)))
     (master,) = cluster.masters
     assert config["current-context"] == master.name

@@ -10,6 +10,8 @@ import pytest
 
 from builder.machine.qmp import Qmp
 
+pytest_plugins = ["ctrl_c"]
+
 
 def test_ctrl_c_before_the_greeting_frees_the_socket(tmp_path: Path) -> None:
     server = socket.socket(socket.AF_UNIX)
