@@ -56,7 +56,7 @@ func Run() {
 	mountErr := system.MountAll()
 	out := console.Open()
 	mountErr = out.BeginAt("mounts", "", begin).End(mountErr, nil)
-	node := &Node{console: out, reaper: process.NewReaper(), actions: make(chan power.Action, 1)}
+	node := &Node{console: out, reaper: process.NewReaper(system.TimerSlack()), actions: make(chan power.Action, 1)}
 	node.runner = &oneshot.Runner{
 		Console: out, Reaper: node.reaper, Preparer: bundle.NewPreparer(), LogDir: onbootLogs, StateDir: system.StateDir,
 	}

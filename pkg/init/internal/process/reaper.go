@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +20,7 @@ const keptExits = 64
 
 // Reaper owns the children of this process.
 type Reaper struct {
+	slack    time.Duration
 	mu       sync.Mutex
 	children map[int]*Child
 	unknown  []exit
@@ -36,9 +39,10 @@ type Child struct {
 	status unix.WaitStatus
 }
 
-// NewReaper starts reaping. It must be called once, before any process is started.
-func NewReaper() *Reaper {
-	reaper := &Reaper{children: map[int]*Child{}}
+// NewReaper starts reaping. It must be called once, before any process is started. What is started inherits the timer slack, and
+// hands it on to its own children; 0 leaves the kernel's.
+func NewReaper(slack time.Duration) *Reaper {
+	reaper := &Reaper{slack: slack, children: map[int]*Child{}}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGCHLD)
 	go func() {
@@ -60,12 +64,26 @@ func (r *Reaper) Start(argv []string, stdout, stderr *os.File) (*Child, error) {
 	defer stdin.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.relax(); err != nil {
+		return nil, err
+	}
+	defer runtime.UnlockOSThread()
 	started, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{stdin, stdout, stderr}})
 	if err != nil {
 		return nil, err
 	}
 	child := r.register(started.Pid)
 	return child, started.Release()
+}
+
+// relax keeps this goroutine on a thread with the timer slack: a child inherits that of the thread that forks it.
+func (r *Reaper) relax() error {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(r.slack.Nanoseconds()), 0, 0, 0); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("setting the timer slack: %w", err)
+	}
+	return nil
 }
 
 // Adopt takes over a process that a child left behind (an orphan becomes a child of the first process). It works for one that

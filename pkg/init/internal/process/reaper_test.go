@@ -1,6 +1,7 @@
 package process
 
 import (
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -11,10 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const slack = 7 * time.Millisecond
+
 // reaper is one for the whole test program, as in a real one.
 var reaper = sync.OnceValue(func() *Reaper {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	return NewReaper()
+	return NewReaper(slack)
 })
 
 func start(t *testing.T, script string) *Child {
@@ -44,6 +47,24 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("%s: code %d, want %d", script, got, want)
 		}
 	}
+}
+
+// A child of the child stands for containerd's shims and their pods.
+func TestChildrenInheritTheTimerSlack(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := reaper().Start([]string{"/bin/sh", "-c", "(cat /proc/self/timerslack_ns); true"}, writer, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = writer.Close()
+	told, err := io.ReadAll(reader)
+	if got := strings.TrimSpace(string(told)); err != nil || got != strconv.FormatInt(slack.Nanoseconds(), 10) {
+		t.Errorf("%q, %v", got, err)
+	}
+	wait(t, child)
 }
 
 func TestManyAtOnce(t *testing.T) {
