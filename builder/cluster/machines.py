@@ -46,7 +46,6 @@ def machine_spec(cluster: Cluster, node: Node, card: ClusterCard) -> MachineSpec
             "cluster_network": card,
             "metadata": _metadata(node),
             "state_disk": _disk(node) if cluster.hardware.disk else None,
-            "crowded": len(cluster.masters) * cluster.hardware.cpus > budget.this_host().cores,
         }
     )
 

@@ -40,12 +40,11 @@ class Acceleration(Frozen):
     name: str
     reason: str
 
-    def to_qemu(self, memory: int, *, crowded: bool = False) -> list[str]:
-        """The arguments for a guest with so much memory (MiB). crowded: see MachineSpec."""
+    def to_qemu(self, memory: int) -> list[str]:
+        """The arguments for a guest with so much memory (MiB)."""
         if self.name == "kvm":
             return ["-accel", "kvm", "-cpu", "host"]
-        threads = "single" if crowded else "multi"
-        return ["-accel", f"tcg,thread={threads},tb-size={memory // CODE_CACHE}", "-cpu", EMULATED_CPU]
+        return ["-accel", f"tcg,thread=multi,tb-size={memory // CODE_CACHE}", "-cpu", EMULATED_CPU]
 
 
 class Forward(Frozen):
@@ -80,8 +79,6 @@ class MachineSpec(Frozen):
     With `outbound` the guest reaches the host and what the host reaches; without it, only the forwards work.
     `metadata` is a volume with the label cidata, attached read-only; `state_disk` a raw file that the guest keeps its state on.
     With `capture` all that passes a NIC is written to a file beside the console's log (pcap).
-    A `crowded` machine has its emulated processors take turns on one thread: where the host has fewer cores than there are such
-    processors, one would wait for a lock that another holds which does not run.
     """
 
     name: str
@@ -92,7 +89,6 @@ class MachineSpec(Frozen):
     acceleration: Acceleration
     memory: int = 3072
     cpus: int = 2
-    crowded: bool = False
     forwards: tuple[Forward, ...] = ()
     outbound: bool = False
     cluster_network: ClusterCard | None = None

@@ -11,12 +11,8 @@ from builder.cluster import endurance, form, lifecycle, smoke
 from builder.cluster.endurance import Endurance
 from builder.cluster.engine import Check, Engine, NotYet
 from builder.cluster.failover import Failover
-from builder.cluster.machines import machine_spec
 from builder.cluster.model import Cluster, Node, Outcome
-from builder.machine import budget
-from builder.machine.budget import Host
 from builder.machine.machine import Ending
-from builder.machine.model import ClusterCard, SwitchKind
 
 
 class World:
@@ -169,12 +165,3 @@ def test_an_answer_of_the_lost_master_is_none(world: World) -> None:
     assert checks["H1"]() == "3 machines are left"
     with pytest.raises(NotYet, match="'ok' is c-master-1, which has no power"):
         checks["H2"]()
-
-
-@pytest.mark.parametrize(("masters", "cores", "crowded"), [(1, 2, False), (3, 2, True), (3, 8, False)])
-def test_several_masters_on_few_cores_are_crowded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masters: int, cores: int, crowded: bool
-) -> None:
-    monkeypatch.setattr(budget, "this_host", lambda: Host(memory=1, cores=cores))
-    made, card = a_cluster(masters, 2), ClusterCard(directory=tmp_path, kind=SwitchKind.OWN)
-    assert {machine_spec(made, node, card).crowded for node in made.nodes} == {crowded}

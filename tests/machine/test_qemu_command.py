@@ -50,12 +50,6 @@ def spec(**changes: object) -> MachineSpec:
     return MachineSpec.model_validate({**fields, **changes})
 
 
-def test_a_crowded_machine_s_emulated_processors_share_a_thread() -> None:
-    given = [word for word in command(spec(crowded=True, cpus=2)) if word.startswith("tcg,")]
-    assert given == ["tcg,thread=single,tb-size=1024"]
-    assert command(spec(crowded=True, acceleration=KVM)) == command(spec(acceleration=KVM)), "only where it is emulated"
-
-
 @pytest.mark.parametrize(("firmware", "attachment", "acceleration"), list(product(Firmware, Attachment, (KVM, TCG))))
 def test_the_whole_command(firmware: Firmware, attachment: Attachment, acceleration: Acceleration) -> None:
     machine = spec(
