@@ -61,6 +61,11 @@ def test_a_terminal_in_the_kubelet_service_by_hand(node: Running) -> None:
         keyboard.expect(rb"\(ns: getty\) [-a-z0-9]+:~# ")
 
 
+def test_timers_of_services_may_be_late_where_they_are_emulated(node: Running) -> None:
+    emulated = node[0].acceleration.name == "tcg"
+    assert sh(node, "cat /proc/self/timerslack_ns") == ("100000000" if emulated else "50000")
+
+
 def test_root_is_read_only_and_images_need_no_unpacking(node: Running) -> None:
     assert sh(node, "touch /hostroot/etc/x 2>&1 || true").endswith("Read-only file system")
     names = sh(node, "ctr -n k8s.io images ls -q")

@@ -64,11 +64,7 @@ func (r *Reaper) Start(argv []string, stdout, stderr *os.File) (*Child, error) {
 	defer stdin.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.relax(); err != nil {
-		return nil, err
-	}
-	defer runtime.UnlockOSThread()
-	started, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{stdin, stdout, stderr}})
+	started, err := r.fork(argv, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{stdin, stdout, stderr}})
 	if err != nil {
 		return nil, err
 	}
@@ -76,14 +72,14 @@ func (r *Reaper) Start(argv []string, stdout, stderr *os.File) (*Child, error) {
 	return child, started.Release()
 }
 
-// relax keeps this goroutine on a thread with the timer slack: a child inherits that of the thread that forks it.
-func (r *Reaper) relax() error {
+// fork starts the program from a thread with the timer slack, which a child inherits.
+func (r *Reaper) fork(argv []string, attributes *os.ProcAttr) (*os.Process, error) {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(r.slack.Nanoseconds()), 0, 0, 0); err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("setting the timer slack: %w", err)
+		return nil, fmt.Errorf("setting the timer slack: %w", err)
 	}
-	return nil
+	return os.StartProcess(argv[0], argv, attributes)
 }
 
 // Adopt takes over a process that a child left behind (an orphan becomes a child of the first process). It works for one that
