@@ -33,7 +33,7 @@ $(VENV)/.ready: pyproject.toml Makefile
 	    echo "installing:" $$missing; \
 	    $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
-	python3 -m venv $(VENV)
+	[ -x $(VENV)/bin/python ] || python3 -m venv --clear $(VENV)   # another python3 in a folder that has one already breaks both
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
