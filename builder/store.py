@@ -3,6 +3,7 @@
 Layout under the root (default $XDG_CACHE_HOME/kubeiso):
   blobs/sha256/HEX   content, read-only, renamed into place only when complete
   results/KEY.json   what the inputs hashed in KEY gave (digests and small facts)
+                     of both, the time of last access is that of the last use
   locks/KEY          one builder at a time for each key
   tmp/               work under way; nothing in it is ever read by another run, and the next one removes what a killed one left
   scratch/NAME/      caches that belong to a tool (Go's modules and build cache)
@@ -14,8 +15,9 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NewType
 
@@ -88,7 +90,8 @@ class Store:
         return self.root / "blobs" / "sha256" / value
 
     def has(self, *digests: Digest) -> bool:
-        return all(self.path(digest).is_file() for digest in digests)
+        """Whether all are here; they count as used now."""
+        return all(_use(self.path(digest)) for digest in digests)
 
     def read(self, digest: Digest) -> bytes:
         return self.path(digest).read_bytes()
@@ -130,7 +133,7 @@ class Store:
 
     def _settle(self, temporary: Path, digest: Digest) -> None:
         target = self.path(digest)
-        if target.exists():
+        if _use(target):
             temporary.unlink()
             return
         temporary.chmod(0o555)  # read-only; executable, since a blob may be a program
@@ -149,10 +152,12 @@ class Store:
 
     def recall(self, key: str) -> dict[str, Any] | None:
         """What was remembered under the key, provided that every digest in it is still here."""
+        result = self.root / "results" / f"{key}.json"
         try:
-            value: dict[str, Any] = json.loads((self.root / "results" / f"{key}.json").read_text())
+            value: dict[str, Any] = json.loads(result.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
+        _use(result)
         return value if self.has(*digests_in(value)) else None
 
     def remember(self, key: str, value: Mapping[str, Any]) -> None:
@@ -173,11 +178,15 @@ class Store:
                 self.remember(key, found)
             return found
 
-    def clean(self, *, everything: bool = False) -> int:
-        """Removes blobs and results (with `everything` the tools' caches too); returns the bytes freed."""
-        freed = 0
-        for name in ("blobs/sha256", "results", "tmp", *(("scratch",) if everything else ())):
-            for path in (self.root / name).iterdir():
+    def clean(self, *, everything: bool = False, unused: float = 0.0) -> int:
+        """Removes blobs and results (with `everything` the tools' caches too); returns the bytes freed.
+
+        `unused`: only what no run used in so many seconds; safe beside runs that are under way, which use what they found.
+        """
+        names = ("blobs/sha256", "results", *(("tmp",) if not unused else ()), *(("scratch",) if everything else ()))
+        before, freed = time.time() - unused, 0
+        for path in (path for name in names for path in (self.root / name).iterdir()):
+            if not unused or path.lstat().st_atime < before:
                 freed += _size(path)
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return freed
@@ -188,6 +197,17 @@ class Store:
         with (self.root / "locks" / key).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _use(path: Path) -> bool:
+    """Whether the file is there. Its time of access becomes now where that may be set (by its owner, on a writable disk)."""
+    try:
+        modified = path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+    with suppress(OSError):
+        os.utime(path, ns=(time.time_ns(), modified))
+    return True
 
 
 def _size(path: Path) -> int:

@@ -145,11 +145,14 @@ def lock(
     show(pins.model_dump(mode="json"), "\n".join([f"suite {pins.suite}, {len(pins.packages)} packages", *lines]), as_json)
 
 
-@app.command(epilog="Example:  kubeiso clean --all")
+@app.command(epilog="Example:  kubeiso clean --unused 7")
 def clean(
+    unused: Annotated[int | None, typer.Option(min=1, metavar="DAYS", help="Only what no run used in so many days.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The Go modules and the Go build cache too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Empties the cache and tells how much room that gave."""
-    freed = open_store().clean(everything=everything)
+    if unused and everything:
+        raise InputError("--unused and --all exclude each other", hint="--all takes what Go keeps, whenever it was used")
+    freed = open_store().clean(everything=everything, unused=(unused or 0) * 86400.0)
     show({"freed_bytes": freed}, f"freed {freed / 1e6:.0f} MB", as_json)

@@ -258,6 +258,13 @@ def test_the_cache_can_be_emptied(kubeiso: Callable[..., Outcome], built: Progra
     assert files(program.cache / "blobs" / "sha256") == files(program.cache / "results") == []
 
 
+def test_what_was_used_today_can_be_kept(kubeiso: Callable[..., Outcome], built: Program, program: Program) -> None:
+    shutil.copytree(built.cache, program.cache)
+    assert json.loads(kubeiso("clean", "--unused", "1", "--json").out)["freed_bytes"] == 0
+    assert files(program.cache / "blobs" / "sha256") == files(built.cache / "blobs" / "sha256")
+    assert kubeiso("clean", "--unused", "1", "--all").failed(2, "--unused and --all exclude each other")
+
+
 def test_the_pins(kubeiso: Callable[..., Outcome]) -> None:
     done = kubeiso("lock")
     assert (done.code, done.out.split()) == (0, ["suite", "toy,", "1", "packages", "linux-image-toy", "1"])

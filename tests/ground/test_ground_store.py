@@ -247,3 +247,31 @@ def test_the_default_root_is_the_user_s(monkeypatch: pytest.MonkeyPatch) -> None
 def test_results_are_plain_json(store: Store) -> None:
     store.remember("key", {"b": 1, "a": 2})
     assert json.loads((store.root / "results" / "key.json").read_text()) == {"a": 2, "b": 1}
+
+
+def aged(store: Store) -> None:
+    """All that is in the store was last used ten days ago, and made then."""
+    for folder in ("blobs/sha256", "results"):
+        for path in (store.root / folder).iterdir():
+            os.utime(path, (time.time() - 864_000,) * 2)
+
+
+def test_only_what_was_not_used_is_cleaned(store: Store) -> None:
+    recalled, had, put_again, forgotten = (store.put(data) for data in (b"recalled", b"had", b"put again", b"forgotten"))
+    store.remember("used", {"layer": recalled})
+    store.remember("unused", {"layer": recalled})
+    aged(store)
+    assert store.recall("used") is not None
+    assert store.has(had)
+    store.put(b"put again")
+    assert store.clean(unused=9 * 86400.0) > 0
+    assert [digest for digest in (recalled, had, put_again, forgotten) if store.has(digest)] == [recalled, had, put_again]
+    assert [path.name for path in (store.root / "results").iterdir()] == ["used.json"]
+    assert store.path(had).stat().st_mtime < time.time() - 800_000, "when it was made stays as it was"
+
+
+def test_nothing_is_cleaned_before_its_days_are_over(store: Store) -> None:
+    digest = store.put(b"x")
+    aged(store)
+    assert store.clean(unused=11 * 86400.0) == 0
+    assert store.has(digest)
