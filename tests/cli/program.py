@@ -99,8 +99,9 @@ def finish(process: "subprocess.Popen[str]", seconds: float = 120) -> Outcome:
     try:
         out, told = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.kill()
-        raise
+        with process:  # waits for it, and closes its pipes
+            process.kill()
+            raise
     return Outcome(process.returncode, out, told)
 
 

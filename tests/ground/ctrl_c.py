@@ -1,8 +1,9 @@
-"""A plugin for tests of Ctrl-C, which arrives with it in a run in the background too."""
+"""A plugin for tests of Ctrl-C and of a hang-up, which arrive with it in a run in the background and under nohup(1) too."""
 
 import signal
 
 
 def pytest_configure() -> None:
-    """A shell ignores SIGINT for what it starts in the background, and what is ignored is handed on."""
+    """A shell ignores SIGINT for what it starts in the background, nohup SIGHUP, and what is ignored is handed on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
