@@ -16,6 +16,7 @@ from builder.cluster.smoke import Smoke
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.machine import Machine
+from builder.machine.story import LOADER
 from builder.progress import note
 
 SUITES = ("smoke", "failover", "across", "full")
@@ -135,7 +136,7 @@ class Run:
         """The boot loader speaks before the kernel does: with its words in the file, nothing was lost."""
         for machine in self.machines.values():
             before, told, _ = machine.spec.console_log.read_bytes().partition(b"KUBEISO {")
-            if not told or b"Booting `" not in before:
+            if not told or LOADER.encode() not in before:
                 raise NotYet(f"{machine.spec.console_log} has no words of the boot loader before the node's")
         return "the boot loader's first words are in each log"
 

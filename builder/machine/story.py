@@ -12,11 +12,10 @@ from builder.machine.wire import plain
 FATAL_STAGES = frozenset({"medium", "root", "onboot"})
 """A node that fails in one of these stops its boot."""
 
-_FIRST = ("medium", "start")  # of what the node's init tells
-
 FATAL = re.compile(r"Kernel panic - not syncing|\bOops: |Out of memory: Killed process 1 |Attempted to kill init")
 
-_KERNEL = re.compile(r"\[ +0\.0+\] Linux version ")
+# GRUB's word on its menu entry, from both firmwares: the first of each boot that is told on every console.
+LOADER = "Booting `"
 
 # What OVMF shows when it has no medium left to try.
 NO_BOOT = re.compile(r"No bootable option or device was found|UEFI Interactive Shell")
@@ -35,7 +34,6 @@ class Story:
         self.stages: list[Stage] = []
         self._lines: deque[str] = deque(maxlen=400)
         self._fatal = ""
-        self._fatal_since_kernel = ""
         self._quoted = ""
         self._quoted_at = 0.0
         self._inside = False
@@ -65,8 +63,8 @@ class Story:
             self._inside, self._quoted = False, ""
         elif NO_BOOT.search(line):
             self._take_fatal("the firmware found nothing to boot from")
-        elif _KERNEL.search(line):
-            self._fatal_since_kernel = ""
+        elif LOADER in line:
+            self._begin_boot()
         elif FATAL.search(line):
             self._take_fatal(f"the console shows: {line.strip()}")
         return stage
@@ -86,20 +84,16 @@ class Story:
         return tuple(list(self._lines)[-count:])
 
     def _take_stage(self, stage: Stage) -> None:
-        if (stage.stage, stage.state) == _FIRST:
-            self._begin_boot()
         self.stages.append(stage)
         optional = (stage.model_extra or {}).get("optional", False)
         if stage.state == "failed" and stage.stage in FATAL_STAGES and not optional:
             self._fatal = self._fatal or f"the node failed in its stage {stage.title}: {stage.error or 'no reason told'}"
 
     def _begin_boot(self) -> None:
-        """A kernel's own first line is no proof of a boot, since dmesg shows it, too; what came after it counts from here on."""
         self.stages.clear()
-        self._fatal, self._quoted, self._inside = self._fatal_since_kernel, "", False
+        self._fatal, self._quoted, self._inside = "", "", False
 
     def _take_fatal(self, text: str) -> None:
-        self._fatal_since_kernel = self._fatal_since_kernel or text
         if not self._inside:
             self._fatal = self._fatal or text
         elif not self._quoted:
