@@ -278,7 +278,7 @@ def test_nothing_is_cleaned_before_its_time_is_over(store: Store) -> None:
 
 
 def test_a_result_that_is_recalled_counts_as_used(store: Store) -> None:
-    """Its time lies ahead at first, since where file systems are mounted with relatime, reading would renew one that has passed."""
+    """Its time lies ahead at first: on a file system mounted with relatime, reading renews one that has passed."""
     store.remember("key", {"a": 1})
     (result,) = (store.root / "results").iterdir()
     os.utime(result, (time.time() + 3600, time.time()))
