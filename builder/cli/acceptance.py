@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
+from builder.acceptance import report, suite
+from builder.acceptance.model import Report
+from builder.acceptance.page import console_file, page
 from builder.aside import write_aside
+from builder.checks import Outcome
 from builder.cli.clusters import Wish, discard, plan_of
 from builder.cli.common import (
     AssemblerName,
@@ -34,10 +38,9 @@ from builder.cli.common import (
     recipe_path,
     show,
 )
-from builder.cluster import lifecycle, report, state, suite
+from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Cluster, Hardware, Outcome, Report
-from builder.cluster.page import console_file, page
+from builder.cluster.model import Cluster, Hardware
 from builder.errors import CheckError, InputError
 from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import e2e_test

@@ -31,11 +31,11 @@ from builder.cli.common import (
 from builder.errors import InputError
 from builder.pipeline.build import build as make_media
 from builder.pipeline.doctor import MEDIA_TOOLS
-from builder.pipeline.model import Built
 from builder.pipeline.pins import read_lock, update_lock
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
 from builder.project import Project
+from builder.provenance.model import Built
 from builder.recipe.load import check_recipe
 from builder.recipe.schema import schema
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from builder.checks import Check, Engine, Outcome
 from builder.cli.common import (
     AssemblerName,
     AttachmentOption,
@@ -38,14 +39,14 @@ from builder.cli.common import (
     show,
 )
 from builder.cli.interrupt import ignore_interrupts
-from builder.cluster import form, lifecycle, state
-from builder.cluster.engine import Check, Engine
+from builder.cluster import lifecycle, state
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.machines import afford
-from builder.cluster.model import WORKER, Cluster, Hardware, Node, Outcome
-from builder.cluster.readiness import Readiness
+from builder.cluster.model import WORKER, Cluster, Hardware, Node
 from builder.errors import CheckError, InputError
+from builder.forming import form
+from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import cluster_plan

@@ -9,8 +9,8 @@ import tty
 from pathlib import Path
 
 from builder.cli.common import say
+from builder.console.wire import Claim
 from builder.errors import InputError
-from builder.machine.wire import Claim
 
 LEAVE = b"\x1d"
 """Ctrl-], as telnet and virsh have it."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from builder.cluster.engine import NotYet
+from builder.checks import NotYet
 from builder.cluster.model import Cluster
 from builder.errors import TimedOut
 from builder.run import Completed, run

@@ -7,37 +7,44 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.aside import write_aside
 from builder.cluster import layout
-from builder.cluster.authority import admin_config, new_authority
-from builder.cluster.init import kubeconfig
 from builder.cluster.machines import machine_spec, prepare_node
 from builder.cluster.model import Cluster, Hardware, Network, Node, RuntimeFacts, Workload
 from builder.cluster.parallel import for_each
 from builder.cluster.state import clusters_root, directory_of, is_unfinished, load, refuse_existing, remove, save
-from builder.cluster.unattended import Unattended, trees
+from builder.console.model import Stage
+from builder.console.speed import scale_of
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.machine import Machine
 from builder.machine.model import Acceleration
-from builder.machine.network import Switch
-from builder.machine.ports import release, reserve
-from builder.machine.speed import Stage, scale_of
+from builder.network.network import Switch
+from builder.network.reservation import release, reserve
 from builder.progress import note, step, warn
 
 Machines = dict[str, Machine]
+NodeFiles = Mapping[str, Mapping[str, str]]
+"""For nodes by name: paths and the files' texts."""
 
 # Seconds for firmware, boot loader, kernel and services at native speed; under emulation nothing is known of the
 # guest's speed before its kernel runs, so the slowest that the scale knows is taken.
 _BOOT_SECONDS = 60.0
-# An idle 2-core host took 5 to 8 times native time for a boot and for kubeadm (see builder/machine/speed.py).
+# An idle 2-core host took 5 to 8 times native time for a boot and for kubeadm (see builder/console/speed.py).
 _LEAST_EMULATED = 5.0
 _BREAKPOINT = "Oops: int3"
 
 
+def no_files(_: Cluster) -> NodeFiles:
+    """For nodes that get what every node does."""
+    return {}
+
+
 @dataclass(frozen=True)
 class ClusterPlan:
-    """What a new cluster is made of. `media` maps a role to its bootable file; `unattended`: the nodes form it by themselves."""
+    """What a new cluster is made of. `media` maps a role to its bootable file.
+
+    given: what nodes of the cluster, as it is laid out, find below their /run/config beside what every node does; by node.
+    """
 
     name: str
     media: dict[str, Path]
@@ -51,7 +58,7 @@ class ClusterPlan:
     workers: int = 0
     workloads: tuple[Workload, ...] = ()
     ssh_keys: tuple[str, ...] = ()
-    unattended: Unattended | None = None
+    given: Callable[[Cluster], NodeFiles] = no_files
 
 
 def create(plan: ClusterPlan, directory: Path) -> Cluster:
@@ -77,30 +84,23 @@ def create(plan: ClusterPlan, directory: Path) -> Cluster:
         nodes=(),
         workloads=plan.workloads,
     )
-    return _grown(cluster, plan.masters, plan.workers, plan.unattended)
+    return _grown(cluster, plan.masters, plan.workers, plan.given)
 
 
 def extend(cluster: Cluster, masters: int, workers: int) -> Cluster:
     """The cluster with so many further nodes, saved; they are not started. Each finds its metadata and its disk made."""
-    return _grown(cluster, masters, workers, None)
+    return _grown(cluster, masters, workers, no_files)
 
 
-def _grown(cluster: Cluster, masters: int, workers: int, unattended: Unattended | None) -> Cluster:
+def _grown(cluster: Cluster, masters: int, workers: int, given: Callable[[Cluster], NodeFiles]) -> Cluster:
     block = range(cluster.ports, cluster.ports + layout.NODES * layout.PORTS)
     more = layout.make_nodes(cluster.name, cluster.directory, masters, workers, cluster.network, block, cluster.nodes)
     larger = cluster.model_copy(update={"nodes": (*cluster.nodes, *more)})
-    given = _forming(larger, unattended) if unattended else {}
+    files = given(larger)
     for node in more:
-        prepare_node(larger, node, given.get(node.name))
+        prepare_node(larger, node, files.get(node.name))
     save(larger)
     return larger
-
-
-def _forming(cluster: Cluster, configs: Unattended) -> dict[str, Mapping[str, str]]:
-    """What each node needs to form the cluster by itself; the kubeconfig of the cluster to be is written, too."""
-    authority = new_authority()
-    write_aside(cluster.kubeconfig, kubeconfig(cluster, admin_config(authority)), mode=0o600)
-    return trees(cluster, cluster.nodes, configs, authority)
 
 
 def _linked(medium: Path, target: Path) -> Path:

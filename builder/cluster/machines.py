@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from builder.cluster.guestports import API_PORT, CLOSED_PORT, NODE_PORT
 from builder.cluster.metadata import node_metadata
 from builder.cluster.model import Cluster, Hardware, Node
-from builder.cluster.ports import API_PORT, CLOSED_PORT, NODE_PORT
 from builder.machine import budget
 from builder.machine.cidata import make_cidata
 from builder.machine.disk import make_state_disk

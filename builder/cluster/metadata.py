@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from builder.cluster.guestports import API_PORT
 from builder.cluster.layout import routes
 from builder.cluster.model import Cluster, Node
-from builder.cluster.ports import API_PORT
 
 POD_RANGE = "pod-network/subnet"
 """The node's own range of pods, below /run/config; pkg/pod-network reads it."""

@@ -1,16 +1,11 @@
-"""A cluster on this machine, as it is kept on disk, and what its checks found."""
+"""A cluster on this machine, as it is kept on disk."""
 
-from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from builder.frozen import Frozen
 from builder.machine.model import Acceleration, Attachment, Firmware
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
 
 MASTER, WORKER = "master", "worker"
 
@@ -117,37 +112,3 @@ class Cluster(Frozen):
 
     def node(self, name: str) -> Node:
         return next(node for node in self.nodes if node.name == name)
-
-
-class Outcome(StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_RUN = "not run"
-
-
-class Finding(Frozen):
-    """What one check showed. `began` counts in seconds from the start of the run."""
-
-    id: str
-    name: str
-    outcome: Outcome
-    reason: str
-    began: float
-    seconds: float
-
-
-class Report(Frozen):
-    """A whole run. It passed only when every check that was planned was seen to pass."""
-
-    suite: str
-    runtime: str
-    kubernetes_version: str
-    acceleration: str
-    scale: float
-    findings: tuple[Finding, ...]
-    timeline: tuple[tuple[str, float], ...] = Field((), description="stage and seconds since the start of the machine")
-    bundle: str = ""
-
-    @property
-    def passed(self) -> bool:
-        return bool(self.findings) and all(finding.outcome is Outcome.PASSED for finding in self.findings)

@@ -12,10 +12,10 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 
 from builder.components.description import FILE, Description
-from builder.components.model import Frozen
 from builder.components.source import Files, Request
 from builder.components.toolchain import Go, c_toolchain, go, network
 from builder.errors import BuildError, ToolMissing
+from builder.frozen import Frozen
 from builder.progress import Step, step, warn
 from builder.run import failure, spawn
 from builder.store import disk_errors, file_digest, key_of

@@ -1,12 +1,12 @@
 """The parts of a node: where each comes from, pinned, and the files that it gave."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from builder.frozen import Frozen
 from builder.store import Digest
 
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+INITRD, IMAGE_STORE = "initrd", "image-store"
+"""Components that the build itself runs or places, beside those that images name."""
 
 
 class Component(Frozen):

@@ -2,24 +2,21 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+from builder.frozen import Frozen
 
 Mode = Annotated[str, Field(pattern=r"^[0-7]{3,4}$", description="octal")]
 
 
-class KernelDescription(Strict):
+class KernelDescription(Frozen):
     """Which modules a kernel image keeps: globs on their paths under kernel/. What a kept module needs comes with it."""
 
     keep: tuple[str, ...] = Field((), description="globs; if any, only modules that match one are kept")
     drop: tuple[str, ...] = Field((), description="globs of modules that are left out of what `keep` lets in")
 
 
-class ImageDescription(Strict):
+class ImageDescription(Frozen):
     """How a folder of pkg/ becomes an OCI image of one layer.
 
     The layer holds, later over earlier: the packages' files, the components' files, the folder `files/`, `contents`, the

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import cpio
+from builder.console.model import Stage
+from builder.console.speed import parse_stage, scale_of
 from builder.deadline import Deadline
 from builder.errors import InputError
-from builder.machine.model import Acceleration
-from builder.machine.process import boot_id
-from builder.machine.qemu import PROGRAM
-from builder.machine.speed import Stage, parse_stage, scale_of
+from builder.machine.model import PROGRAM, Acceleration
+from builder.process import boot_id
 from builder.progress import note, step, warn
 from builder.run import run, spawn
 from builder.store import Store, key_of

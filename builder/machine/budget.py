@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.machine.model import Acceleration, Frozen
+from builder.frozen import Frozen
+from builder.machine.model import Acceleration
 
 OVERHEAD = {"kvm": 160, "tcg": 416}
 """MiB counted for QEMU besides its guest's memory: 140 were seen, and emulated part of the code that it keeps (model.CODE_CACHE).

@@ -8,13 +8,10 @@ from pathlib import Path
 
 from builder.aside import aside
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
-from builder.machine.model import Firmware, MachineSpec
-from builder.machine.process import Identity, identify
+from builder.machine.model import SOCKET_PATH, Firmware, MachineSpec
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS, command, image_format
+from builder.process import Identity, identify
 from builder.run import Completed, run
-
-SOCKET_PATH = 107
-"""Bytes that the path of a unix socket may have: sun_path less its final zero, unix(7)."""
 
 
 def prepare(spec: MachineSpec) -> None:

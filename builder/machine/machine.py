@@ -7,17 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from builder.aside import write_aside
+from builder.console.console import Console
+from builder.console.model import Stage
+from builder.console.wire import Claim
 from builder.deadline import Deadline
 from builder.errors import CheckError
-from builder.machine.console import Console
+from builder.frozen import Frozen
+from builder.leash import leash, unleash
 from builder.machine.diagnose import diagnose
 from builder.machine.launch import last_words, launch, prepare
-from builder.machine.leash import leash, unleash
-from builder.machine.model import Frozen, MachineSpec
-from builder.machine.process import Identity, Process, identify
+from builder.machine.model import MachineSpec
 from builder.machine.qmp import Qmp
-from builder.machine.speed import Stage
-from builder.machine.wire import Claim
+from builder.process import Identity, Process, identify
 from builder.progress import debug
 
 STATE = "machine.json"

@@ -3,7 +3,12 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from builder.frozen import Frozen
+
+PROGRAM = "qemu-system-x86_64"
+
+SOCKET_PATH = 107
+"""Bytes that the path of a unix socket may have: sun_path less its final zero, unix(7)."""
 
 
 class Firmware(StrEnum):
@@ -17,10 +22,6 @@ class Attachment(StrEnum):
     CDROM = "cdrom"
     USB = "usb"
     DISK = "disk"
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+lahf-lm,+aes,+pclmulqdq,+rdrand,+fsgsbase"
@@ -55,7 +56,7 @@ class Forward(Frozen):
 
 
 class SwitchKind(StrEnum):
-    """Who carries a cluster's network: the program vde_switch, or our own switch (builder/machine/switch.py)."""
+    """Who carries a cluster's network: the program vde_switch, or our own switch (builder/network/switch.py)."""
 
     VDE = "vde"
     OWN = "own"

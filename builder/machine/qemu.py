@@ -5,9 +5,7 @@ import json
 import uuid
 from pathlib import Path
 
-from builder.machine.model import Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
-
-PROGRAM = "qemu-system-x86_64"
+from builder.machine.model import PROGRAM, Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
 
 # Debian's and Ubuntu's package ovmf; no Secure Boot, so no SMM is needed.
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")

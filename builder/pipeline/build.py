@@ -5,6 +5,7 @@ from pathlib import Path
 
 from builder.assembly.choose import choose
 from builder.components.debian import load_lock
+from builder.components.model import IMAGE_STORE, INITRD
 from builder.images.compose import compose_all
 from builder.images.containerd import LAYERS, ROOT, containerd_store
 from builder.linuxkit.emit import document
@@ -13,10 +14,8 @@ from builder.media.model import MediaRequest
 from builder.oci import Image, layer_entries, layer_paths
 from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
-from builder.pipeline.model import BuildOptions, Built, Parts, Plan
+from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.parts import (
-    IMAGE_STORE,
-    INITRD,
     c_parts,
     carried,
     component_names,
@@ -27,9 +26,10 @@ from builder.pipeline.parts import (
     of_role,
     requests,
 )
-from builder.pipeline.record import write_beside
 from builder.progress import step
 from builder.project import Project
+from builder.provenance.model import Built, Parts
+from builder.provenance.record import write_beside
 from builder.recipe.model import Role
 from builder.store import Digest, Store, file_digest
 

@@ -1,17 +1,19 @@
 """From a plan to what a cluster on this machine boots from."""
 
+from functools import partial
 from pathlib import Path
 
 from builder.cluster.layout import network as between
-from builder.cluster.lifecycle import ClusterPlan
+from builder.cluster.lifecycle import ClusterPlan, no_files
 from builder.cluster.model import Hardware, RuntimeFacts, Workload
-from builder.cluster.unattended import Unattended
+from builder.components.model import INITRD
 from builder.components.registry import find
+from builder.forming.unattended import Unattended
+from builder.forming.unattended import given as form_by_themselves
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
 from builder.pipeline.build import build_role, parts
 from builder.pipeline.model import BuildOptions, Plan
-from builder.pipeline.parts import INITRD
 from builder.pipeline.plan import plan
 from builder.progress import step
 from builder.project import Project
@@ -52,7 +54,7 @@ def cluster_plan(
         workers=workers,
         workloads=tuple(Workload(**workload.model_dump()) for workload in made.network.workloads),
         ssh_keys=made.recipe.ssh.authorized_keys,
-        unattended=kubeadm_of(built[0].spec) if unattended else None,
+        given=partial(form_by_themselves, kubeadm_of(built[0].spec)) if unattended else no_files,
     )
 
 

@@ -13,6 +13,7 @@ from builder.assembly.linuxkit import find_program
 from builder.components.description import describe, names
 from builder.components.golang import Golang, Section
 from builder.components.mirrors import archive
+from builder.components.model import INITRD
 from builder.components.registry import find
 from builder.components.toolchain import c_toolchain, go, network
 from builder.errors import KubeisoError, ToolMissing
@@ -22,7 +23,6 @@ from builder.machine.qemu import OVMF_CODE, OVMF_VARS
 from builder.media.grub import LIBRARY, check_installed
 from builder.pipeline.clusters import acceleration
 from builder.pipeline.kernel import kernel_image
-from builder.pipeline.parts import INITRD
 from builder.project import Project
 from builder.run import PACKAGE_OF, run, tool
 from builder.store import Store

@@ -9,9 +9,10 @@ from builder.components.model import Component
 from builder.components.registry import files_of
 from builder.errors import InputError
 from builder.oci import Image
-from builder.pipeline.model import BuildOptions, Fitted, OwnPrograms, Plan
+from builder.pipeline.model import BuildOptions, OwnPrograms, Plan
 from builder.progress import note, warn
 from builder.project import Project
+from builder.provenance.model import Fitted
 from builder.recipe.model import Recipe, Role
 from builder.spec.model import Kubernetes
 from builder.spec.versions import unsupported

@@ -8,7 +8,7 @@ from builder.components.kubernetes import NAME, OPTION, STATIC
 from builder.components.model import Component
 from builder.errors import InputError
 from builder.oci import Image, layer_entries, layer_paths
-from builder.pipeline.model import Contents
+from builder.provenance.model import Contents
 from builder.store import Store
 
 LIBC = "libc.so.6"

@@ -5,23 +5,21 @@ from collections.abc import Iterable, Mapping
 from builder.components.debian import debs, pinned
 from builder.components.description import describe
 from builder.components.golang import Golang, Section
-from builder.components.model import Component, Lock
+from builder.components.model import IMAGE_STORE, INITRD, Component, Lock
 from builder.components.registry import find
 from builder.components.toolchain import c_toolchain
 from builder.images.compose import Request
 from builder.images.description import load_description
 from builder.oci import Image
 from builder.pipeline.kubernetes import gathered
-from builder.pipeline.model import BuildOptions, Contents, Fitted, Parts, Plan
+from builder.pipeline.model import BuildOptions, Plan
 from builder.project import Project
+from builder.provenance.model import Contents, Fitted, Parts
 from builder.recipe.model import Role
 from builder.spec.decide import decide
 from builder.spec.model import ImageSpec
 from builder.spec.needs import Needs
 from builder.store import Store
-
-# Components that the build itself runs or places, beside those that images name.
-INITRD, IMAGE_STORE = "initrd", "image-store"
 
 
 def contents(project: Project, plan: Plan, lock: Lock) -> dict[str, Contents]:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 from builder.components.debian import load_lock
+from builder.components.model import IMAGE_STORE
 from builder.components.registry import recall
 from builder.components.source import Overrides
 from builder.images import compose, containerd
 from builder.linuxkit.emit import document
 from builder.pipeline.kubernetes import fitted, gathered
 from builder.pipeline.model import Plan
-from builder.pipeline.parts import IMAGE_STORE, carried, component_names, contents, decided, requests
+from builder.pipeline.parts import carried, component_names, contents, decided, requests
 from builder.progress import warn
 from builder.project import Project
 from builder.recipe.model import Role

@@ -2,15 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from builder.frozen import Frozen
 from builder.oci import canonical
 from builder.recipe.model import Role
 from builder.store import sha256
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NodeFile(Frozen):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pexpect.fdpexpect import fdspawn
 
-from builder.cluster import lifecycle, report, state, suite
+from builder.acceptance import report, suite
+from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster
 from builder.machine.machine import Machine

@@ -18,19 +18,20 @@ import pytest
 from boot_helpers import booted
 from leftovers import leftovers
 
-from builder.cluster import form, lifecycle, state
-from builder.cluster.across import Across
-from builder.cluster.engine import Check, Engine, NotYet
-from builder.cluster.join import join_node
-from builder.cluster.kubeadm import LEASES
+from builder.acceptance.across import Across
+from builder.acceptance.smoke import Smoke
+from builder.checks import Check, Engine, NotYet, Outcome
+from builder.cluster import lifecycle, state
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Cluster, Node, Outcome
-from builder.cluster.readiness import Readiness, condition
-from builder.cluster.smoke import Smoke
-from builder.cluster.tokens import bootstrap_token, discovery_of, new_token
+from builder.cluster.model import Cluster, Node
 from builder.deadline import Deadline, poll
 from builder.errors import CheckError
+from builder.forming import form
+from builder.forming.fit import LEASES
+from builder.forming.join import join_node
+from builder.forming.readiness import Readiness, condition
+from builder.forming.tokens import bootstrap_token, discovery_of, new_token
 from builder.machine.disk import SMALLEST
 from builder.machine.machine import Machine
 

@@ -18,7 +18,7 @@ from program import Outcome, Program, files, finish, unsound, until, write_scrip
 from toy_project import DEB
 
 from builder import download
-from builder.machine.process import identify
+from builder.process import identify
 from builder.store import file_digest, sha256
 
 pytest_plugins = ["cli_fixtures"]

@@ -13,7 +13,7 @@ from machine_fakes import write_qemu
 from program import Outcome, Program, files, finish, until
 
 from builder.machine.machine import STATE, Machine
-from builder.machine.process import identify
+from builder.process import identify
 
 pytest_plugins = ["cli_fixtures"]
 

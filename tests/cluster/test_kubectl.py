@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cluster_samples import a_cluster
 
-from builder.cluster.engine import NotYet
+from builder.checks import NotYet
 from builder.cluster.kubectl import Kubectl, use_reachable
 from builder.cluster.model import Cluster
 

@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from builder.cluster.lifecycle import booted
+from builder.console.model import Stage
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.machine import Machine
-from builder.machine.speed import Stage
 
 OOPS = "the console shows: [   21.850603] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI"
 READY = Stage(stage="ready", state="ok", cpu_ms=70.0)

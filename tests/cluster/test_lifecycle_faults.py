@@ -23,7 +23,7 @@ from builder.deadline import Deadline, poll
 from builder.errors import BuildError
 from builder.machine.machine import Machine
 from builder.machine.model import Acceleration
-from builder.machine.network import Switch
+from builder.network.network import Switch
 
 ROOT = Path(__file__).parents[2]
 

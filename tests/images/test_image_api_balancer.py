@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from test_image_complete import unpacked
 
-from builder.machine.ports import reserve
+from builder.network.reservation import reserve
 from builder.run import run, spawn
 
 pytestmark = [

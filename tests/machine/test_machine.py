@@ -13,10 +13,10 @@ from typing import NoReturn
 import pytest
 from machine_fakes import write_qemu
 
+from builder import leash as leash_module
 from builder.deadline import Deadline
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine import launch as launch_module
-from builder.machine import leash as leash_module
 from builder.machine import machine as machine_module
 from builder.machine.machine import Machine
 from builder.machine.model import Acceleration, ClusterCard, Firmware, MachineSpec, SwitchKind

@@ -8,9 +8,9 @@ import pytest
 from builder.errors import BuildError, CheckError
 from builder.machine.launch import launch, prepare
 from builder.machine.model import Acceleration, MachineSpec, SwitchKind
-from builder.machine.network import Switch
-from builder.machine.process import Process
 from builder.machine.qmp import Qmp
+from builder.network.network import Switch
+from builder.process import Process
 from builder.run import run
 
 PCAP = 0xA1B2C3D4

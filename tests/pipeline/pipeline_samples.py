@@ -11,8 +11,9 @@ import yaml
 from builder import progress
 from builder.components.debian import save_lock
 from builder.components.description import Description
-from builder.components.model import DebianPackage, Frozen, Lock
+from builder.components.model import DebianPackage, Lock
 from builder.components.source import Files, Request
+from builder.frozen import Frozen
 from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.plan import plan
 from builder.project import Project

@@ -15,10 +15,11 @@ from pipeline_samples import write as write_yaml
 from builder.errors import InputError
 from builder.oci import layer_entries, layer_paths
 from builder.pipeline.build import build
-from builder.pipeline.model import BuildOptions, Built
+from builder.pipeline.model import BuildOptions
 from builder.pipeline.plan import plan
 from builder.pipeline.render import render
 from builder.project import Project
+from builder.provenance.model import Built
 from builder.recipe.model import Role
 from builder.store import file_digest
 

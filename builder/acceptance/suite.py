@@ -1,0 +1,203 @@
+"""A whole run: boot, init, checks, tear-down, with a verdict that is positive only when everything was seen."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from builder.acceptance import bundle, report
+from builder.acceptance.across import Across
+from builder.acceptance.conformance import Conformance
+from builder.acceptance.endurance import Endurance
+from builder.acceptance.failover import Failover
+from builder.acceptance.model import Report
+from builder.acceptance.smoke import Smoke
+from builder.checks import Check, Engine, NotYet, Outcome
+from builder.cluster import lifecycle
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.model import Cluster, Node
+from builder.console.story import LOADER
+from builder.deadline import Deadline
+from builder.errors import CheckError
+from builder.forming import form
+from builder.forming.readiness import Readiness
+from builder.machine.machine import Machine
+from builder.progress import note
+
+SUITES = ("smoke", "failover", "across", "full")
+"""What one node owes; how the loss of a master is survived; what works between nodes; all of it and what a cluster survives.
+
+Each holds smoke; full holds across, and failover where there are masters for it.
+"""
+
+
+# Checks whose passing ends a stage: first our own, then those of minikube's time-to-k8s, under its names.
+_STAGES = (
+    ("A2", "services run"), ("A6", "kubeadm init"), ("A7", "kubeadm join"), ("A8", "every node Ready"),
+    ("A10c", "command"), ("A6b", "API server"), ("T1", "Kubernetes SVC"), ("T2", "DNS SVC"), ("S2", "app running"),
+    ("A14a", "DNS answering"),
+)  # fmt: skip
+
+
+class Run:
+    """One run of a suite over one cluster. out: where its report goes. e2e_test: a program that the suite full takes."""
+
+    def __init__(self, cluster: Cluster, suite: str, out: Path, e2e_test: Path | None = None) -> None:
+        self.cluster = cluster
+        self.suite = suite
+        self.out = out
+        self.e2e_test = e2e_test
+        self.machines: dict[str, Machine] = {}
+        self.engine = Engine(1.0, self.alive)
+
+    def alive(self) -> None:
+        """Raises with QEMU's own reason as soon as a machine is gone."""
+        lifecycle.obituary(self.machines)
+
+    def boot(self) -> bool:
+        """Machines started and their services running."""
+        return self.engine.run([
+            Check("A1", "the machines run", self._start, once=True),
+            Check("A2", "firmware, kernel, root and services come up", self._ready, once=True),
+            Check("A1b", "the console is complete from the first byte", self._console, once=True),
+            Check("A3", "no console shows a fault", self._clean, once=True),
+        ])  # fmt: skip
+
+    def form(self) -> bool:
+        """The runtime answers and kubeadm forms the cluster."""
+        proofs = [
+            Check(f"A4.{number}", f"{name} on {node.name}", lambda n=node, c=command: self._on(n, c), 60)  # type: ignore[misc]
+            for node in self.cluster.nodes
+            for number, (name, command) in enumerate(self.cluster.runtime.checks, 1)
+        ]
+        joins = [Check("A7", f"kubeadm join ends with exit code 0 on {len(self._joining)} nodes", self._join, once=True)]
+        init = Check("A6", "kubeadm init ends with exit code 0", self._init, once=True)
+        return self.engine.run([*proofs, *self._runtime(), init, *(joins if self._joining else [])])
+
+    def _runtime(self) -> list[Check]:
+        first = self.cluster.masters[0].name
+        return self._conformance().runtime_checks(lambda: self.machines[first].console()) if self.suite == "full" else []
+
+    @property
+    def _joining(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.cluster.nodes if node != self.cluster.masters[0])
+
+    def check(self) -> bool:
+        kubectl = Kubectl(self.cluster)
+        checks = [*Readiness(self.cluster, kubectl).checks(), *Smoke(self.cluster, kubectl).checks()]
+        if self.suite in ("across", "full"):
+            checks += Across(self.cluster, kubectl).checks()
+        if self.suite == "full":
+            checks += [*self._conformance().checks(), *self._endurance().checks()]
+        if self.suite == "failover" or (self.suite == "full" and len(self.cluster.masters) > 2):
+            checks += Failover(self.cluster, self.machines, kubectl).checks()
+        return self.engine.run(checks)
+
+    def _conformance(self) -> Conformance:
+        assert self.e2e_test, "whoever runs the suite full gives it"
+        return Conformance(self.cluster, self.e2e_test, self.out, self.engine.scale, self.alive)
+
+    def _endurance(self) -> Endurance:
+        return Endurance(self.cluster, self.machines, self.engine.scale, self._grown)
+
+    def _grown(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def power_off(self) -> bool:
+        return self.engine.run([Check("A19", "the machines power off at the power button", self._power_off, once=True)])
+
+    def last_screens(self, out: Path) -> None:
+        """What each machine's screen shows, as NODE.png under `out`."""
+        for name, machine in self.machines.items():
+            with suppress(CheckError):
+                machine.screendump(out / f"{name}.png")
+
+    def report(self, bundle_path: Path | None) -> Report:
+        hardware = self.cluster.hardware
+        return Report(
+            suite=self.suite,
+            runtime=self.cluster.runtime.name,
+            kubernetes_version=self.cluster.kubernetes_version,
+            acceleration=f"{self.cluster.acceleration.name}, {hardware.firmware.value}, {hardware.attachment.value}",
+            scale=self.engine.scale,
+            findings=tuple(self.engine.findings),
+            timeline=self._stages(),
+            bundle=str(bundle_path or ""),
+        )
+
+    def _start(self) -> str:
+        self.machines = lifecycle.start(self.cluster, leashed=True)
+        for machine in self.machines.values():
+            with machine.qmp() as qmp:
+                if (status := qmp.status()) != "running":
+                    raise NotYet(f"{machine.spec.name} is {status}")
+        return f"{len(self.machines)} of {len(self.cluster.nodes)} running"
+
+    def _ready(self) -> str:
+        self.engine.scale = lifecycle.wait_ready(self.cluster.nodes, self.machines)
+        return f"{self.engine.scale:.1f} times slower than native"
+
+    def _console(self) -> str:
+        """The boot loader speaks before the kernel does: with its words in the file, nothing was lost."""
+        for machine in self.machines.values():
+            before, told, _ = machine.spec.console_log.read_bytes().partition(b"KUBEISO {")
+            if not told or LOADER.encode() not in before:
+                raise NotYet(f"{machine.spec.console_log} has no words of the boot loader before the node's")
+        return "the boot loader's first words are in each log"
+
+    def _clean(self) -> str:
+        for machine in self.machines.values():
+            machine.console().wait_stage("ready", Deadline.after(1.0))  # raises when a panic was seen
+        return "none"
+
+    def _on(self, node: Node, command: str) -> str:
+        ended = self.machines[node.name].console().run(command, Deadline.after(30, scale=self.engine.scale))
+        if ended.code != 0:
+            raise NotYet(f"exit code {ended.code}: {ended.output.strip()[-200:]}")
+        return (ended.output.strip().splitlines() or ["exit code 0"])[0][:100]
+
+    def _init(self) -> str:
+        form.init(self.cluster, self.machines, self.engine.scale)
+        return "exit code 0, nothing of its preflight ignored"
+
+    def _join(self) -> str:
+        form.join(self.cluster, self._joining, self.machines, self.engine.scale)
+        return f"exit code 0 on {', '.join(node.name for node in self._joining)}"
+
+    def _power_off(self) -> str:
+        endings = [machine.stop(grace=60 * self.engine.scale) for machine in self.machines.values()]
+        if wrong := [ending.how for ending in endings if ending.how != "powerdown"]:
+            raise NotYet(f"ended by {', '.join(wrong)}")
+        return "by themselves"
+
+    def _stages(self) -> tuple[tuple[str, float], ...]:
+        """When each stage was over, by the names that time-to-k8s gave them, in seconds since the machines' start."""
+        passed = {f.id: f.began + f.seconds for f in self.engine.findings if f.outcome is Outcome.PASSED}
+        ended = [(name, round(passed[check], 1)) for check, name in _STAGES if check in passed]
+        return tuple(sorted(ended, key=lambda stage: stage[1]))
+
+
+def run_suite(cluster: Cluster, suite: str, out: Path, e2e_test: Path | None = None) -> Report:
+    """Runs the suite and writes its report under `out`; every machine is ended whatever happens.
+
+    e2e_test: Kubernetes' own tests as a program, without which there is no suite full.
+    """
+    run = Run(cluster, suite, out, e2e_test)
+    made: Path | None = None
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        passed = run.boot() and run.form() and run.check()
+        run.last_screens(out)
+        if passed:
+            run.power_off()
+        if run.engine.failed:
+            made = bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+    except KeyboardInterrupt:
+        if not run.engine.failed:  # else it was the collecting that was interrupted
+            note("interrupted: collecting what is known so far; once more ends it at once")
+            bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+        raise
+    finally:
+        for machine in run.machines.values():
+            machine.stop(grace=0)
+    result = run.report(made)
+    report.write(result, out)
+    return result

@@ -1,0 +1,1 @@
+"""console: a serial console's bytes -> stages, a root shell, files."""

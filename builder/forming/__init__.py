@@ -1,0 +1,1 @@
+"""forming: Machines -> a cluster that kubeadm made."""

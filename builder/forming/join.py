@@ -1,0 +1,61 @@
+"""kubeadm join: further masters one after the other, since etcd takes one member at a time, then all workers at once."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.model import MASTER, Cluster, Node
+from builder.cluster.parallel import for_each
+from builder.deadline import Deadline
+from builder.forming.init import endpoint_of
+from builder.forming.model import Discovery, Fit
+from builder.forming.onnode import Shell, configure, kubeadm, upload_certificates
+from builder.forming.tokens import bootstrap_token, discovery_of
+
+
+def join_all(cluster: Cluster, nodes: Sequence[Node], shells: Mapping[str, Shell], scale: float) -> None:
+    """Every one of the nodes joins, with a token that is void afterwards; raises CheckError for those that fail.
+
+    shells: the consoles of these nodes, and where masters are among them the first master's.
+    """
+    if not nodes:
+        return
+    masters = [node for node in nodes if node.role == MASTER]
+    workers = [node for node in nodes if node.role != MASTER]
+    with bootstrap_token(Kubectl(cluster), scale) as token:
+        discovery = discovery_of(cluster, token)
+        if masters:
+            with shared_certificates(cluster, shells[cluster.masters[0].name], scale) as key:
+                for node in masters:
+                    join_master(cluster, node, shells[node.name], scale, discovery, key)
+        for_each(workers, lambda node: join_node(node, shells[node.name], scale, discovery))
+
+
+def join_node(node: Node, shell: Shell, scale: float, discovery: Discovery) -> str:
+    """Runs kubeadm-join.sh in the kubelet service; returns kubeadm's output. Raises CheckError unless its exit code is 0."""
+    configure(shell, Fit(scale, node_name=node.name, address=node.address, discovery=discovery))
+    return kubeadm(node, shell, "join", Deadline.after(240, scale=scale))
+
+
+def join_master(cluster: Cluster, node: Node, shell: Shell, scale: float, discovery: Discovery, key: str) -> str:
+    """As join_node, with an API server and an etcd member of its own; where there is no worker, it takes pods."""
+    fit = Fit(
+        scale, node_name=node.name, address=node.address, discovery=discovery,
+        master=True, untainted=not cluster.workers, certificate_key=key,
+    )  # fmt: skip
+    configure(shell, fit)
+    return kubeadm(node, shell, "join", Deadline.after(360, scale=scale))
+
+
+@contextmanager
+def shared_certificates(cluster: Cluster, shell: Shell, scale: float) -> Iterator[str]:
+    """The key to the cluster's certificates, which lie encrypted in a Secret while the block runs (kubeadm's upload-certs)."""
+    key = secrets.token_hex(32)
+    first = cluster.masters[0]
+    configure(shell, Fit(scale, node_name=first.name, address=first.address, endpoint=endpoint_of(cluster), certificate_key=key))
+    upload_certificates(first, shell, scale)
+    try:
+        yield key
+    finally:
+        Kubectl(cluster).run("delete", "secret", "-n", "kube-system", "kubeadm-certs", "--ignore-not-found", "--wait=false")

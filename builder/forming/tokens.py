@@ -1,0 +1,76 @@
+"""What a node needs to trust a cluster, and the cluster the node: the CA, and a bootstrap token for a short while."""
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import yaml
+
+from builder.checks import NotYet
+from builder.cluster.guestports import API_PORT
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.model import Cluster
+from builder.deadline import Deadline, poll
+from builder.forming.init import endpoint_of
+from builder.forming.model import Discovery
+from builder.progress import step
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def new_token() -> str:
+    """A random bootstrap token, [a-z0-9]{6}.[a-z0-9]{16} (Kubernetes' documentation, "Authenticating with Bootstrap Tokens")."""
+    word = "".join(secrets.choice(_LETTERS) for _ in range(22))
+    return f"{word[:6]}.{word[6:]}"
+
+
+def discovery_of(cluster: Cluster, token: str) -> Discovery:
+    """How a node finds the cluster over the cluster network and trusts it: by the CA in the administrator's kubeconfig.
+
+    Of several masters it reaches any, through its own balancer.
+    """
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    certificate = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
+    endpoint = endpoint_of(cluster) or f"{cluster.masters[0].address}:{API_PORT}"
+    return Discovery(endpoint=endpoint, token=token, authority=certificate)
+
+
+@contextmanager
+def bootstrap_token(kubectl: Kubectl, scale: float, *, hours: float = 2.0) -> Iterator[str]:
+    """A token with which nodes can join while the block runs; afterwards it is void, at the latest after `hours`."""
+    token = new_token()
+    name = f"bootstrap-token-{token[:6]}"
+
+    def accepted() -> str | None:
+        try:
+            return kubectl.text("apply", "-f", "-", input=json.dumps(_secret(name, token, hours)))
+        except NotYet:
+            return None
+
+    with step("Making a bootstrap token"):
+        poll(accepted, Deadline.after(60, scale=scale), what="the API server takes a bootstrap token")
+    try:
+        yield token
+    finally:
+        kubectl.run("delete", "secret", "-n", "kube-system", name, "--ignore-not-found", "--wait=false")
+
+
+def _secret(name: str, token: str, hours: float) -> dict[str, object]:
+    expiration = datetime.now(UTC) + timedelta(hours=hours)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "bootstrap.kubernetes.io/token",
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "stringData": {
+            "token-id": token[:6],
+            "token-secret": token[7:],
+            "expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "usage-bootstrap-authentication": "true",
+            # The group that kubeadm gave the rights of a joining node.
+            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+        },
+    }

@@ -1,0 +1,194 @@
+"""The network of one cluster: a switch as a process of its own, found again and ended by its directory alone."""
+
+import json
+import os
+import shutil
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from builder.aside import write_aside
+from builder.deadline import Deadline
+from builder.errors import BuildError, CheckError, InputError, ToolMissing
+from builder.frozen import Frozen
+from builder.leash import leash, unleash
+from builder.machine.model import PROGRAM, SOCKET_PATH, ClusterCard, SwitchKind
+from builder.process import Identity, Process, identify
+from builder.progress import debug, note
+from builder.run import Completed, run, tool
+
+STATE = "switch.json"
+PLUGS = 128
+"""Ports of vde_switch; our own switch has as many."""
+
+PATIENCE = 5.0
+"""Seconds that a switch gets for each way to end it, and for its first note. Both take milliseconds on a quiet host."""
+
+# The longest path below the directory: vde's plugs name their sockets by process (at most 4194304, proc(5)) and number.
+_LONGEST = "vde/.4194304-00000"
+
+
+class State(Frozen):
+    """What `attach` needs to find a switch again."""
+
+    card: ClusterCard
+    identity: Identity | None = None
+
+
+class Switch:
+    """A switch by its directory, which holds nothing else. Nothing in it reaches the host's own network."""
+
+    def __init__(self, state: State) -> None:
+        self.card = state.card
+        self._process = Process.find(state.identity, str(state.card.directory)) if state.identity else None
+
+    @classmethod
+    def start(cls, directory: Path, *, kind: SwitchKind | None = None, leashed: bool = False) -> "Switch":
+        """The switch that runs in that directory, else a new one, of the kind that this host has unless one is asked for.
+
+        A new one outlives this program, unless it is `leashed`. Raises InputError for too long a path, ToolMissing where the host
+        has nothing for it, and BuildError with the switch's own words when it does not come up.
+        """
+        directory = directory.absolute()
+        if (directory / STATE).exists() and (running := cls.attach(directory)).alive():
+            return running
+        _refuse(directory)
+        card = ClusterCard(directory=directory, kind=kind or choose())
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _clean(card)
+        _save(State(card=card))
+        try:
+            if leashed:
+                leash(_pid_file(directory), directory)
+            state = State(card=card, identity=_launch(card))
+            _save(state)
+        except BaseException:
+            _end_started(card)
+            raise
+        switch = cls(state)
+        debug(f"the cluster's network is {card.kind}, process {switch.pid}, in {directory}")
+        return switch
+
+    @classmethod
+    def attach(cls, directory: Path) -> "Switch":
+        """A switch that was started before, by this program or another one; it need not run any more.
+
+        Raises CheckError where none was.
+        """
+        try:
+            state = State.model_validate(json.loads((directory / STATE).read_text()))
+        except (FileNotFoundError, ValueError) as error:
+            raise CheckError(f"there is no switch in {directory}", why=str(error)) from error
+        if state.identity is None:  # its starter was interrupted before it could write it down
+            state = state.model_copy(update={"identity": _noted(state.card.directory)})
+        return cls(state)
+
+    def alive(self) -> bool:
+        return self._process is not None and not self._process.ended()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def stop(self) -> str:
+        """Ends the switch: "SIGTERM", "SIGKILL" or "ended before". Its sockets are gone then, its log stays."""
+        how = self._end()
+        unleash(_pid_file(self.card.directory))
+        _clean(self.card)
+        return how
+
+    def _end(self) -> str:
+        if self._process is None or self._process.ended():
+            return "ended before"
+        if number := self._process.end(PATIENCE):
+            return number.name
+        raise CheckError(f"the switch in {self.card.directory} (process {self.pid}) can't be ended")
+
+
+def choose() -> SwitchKind:
+    """vde_switch where it is installed and QEMU was built with its part for it, else our own switch; the choice is told.
+
+    Raises ToolMissing where QEMU can be plugged into neither.
+    """
+    plugs = run([PROGRAM, "-netdev", "help"]).stdout.split()
+    with suppress(ToolMissing):
+        if "vde" in plugs and tool("vde_switch"):
+            debug("the cluster's network is made by vde_switch")
+            return SwitchKind.VDE
+    if "stream" not in plugs:
+        why = "it has neither -netdev vde with vde_switch beside it, nor -netdev stream (QEMU 7.2)"
+        raise ToolMissing("this QEMU can't be plugged into a cluster's network", why=why, hint="install QEMU 7.2 or newer")
+    reason = "is not installed" if "vde" in plugs else "is of no use to this QEMU"
+    note(f"the cluster's network is made by kubeiso's own switch: vde_switch {reason}")
+    return SwitchKind.OWN
+
+
+def switch_command(card: ClusterCard) -> list[str]:
+    """The argument list of a switch. It returns once all is set up, with the switch in the background, or tells why it fails."""
+    directory = str(card.directory)
+    if card.kind is SwitchKind.OWN:
+        # The shell is its parent for a moment only: nobody has to wait for it.
+        return ["sh", "-c", '"$@" &', "sh", sys.executable, "-m", "builder.network.switch", directory]
+    return [
+        "vde_switch", "--sock", str(card.socket), "--mode", "0600", "--dirmode", "0700", "--numports", str(PLUGS),
+        # Its configuration files are the host's, and could connect it to others.
+        "--rcfile", os.devnull, "--pidfile", str(_pid_file(card.directory)), "--daemon",
+    ]  # fmt: skip
+
+
+def _refuse(directory: Path) -> None:
+    if len(os.fsencode(directory / _LONGEST)) > SOCKET_PATH:
+        why = f"a unix socket's path has at most {SOCKET_PATH} bytes, and {directory / _LONGEST} has more"
+        raise InputError("the cluster's directory has too long a name", why=why, hint="choose a shorter one")
+
+
+def _launch(card: ClusterCard) -> Identity:
+    done = run(switch_command(card), cwd=Path(__file__).parents[2], check=False, timeout=60)
+    identity = _await_note(card, PATIENCE if done.code == 0 else 0)
+    if identity is None:
+        raise _dead_on_arrival(card, done)
+    return identity
+
+
+def _await_note(card: ClusterCard, seconds: float) -> Identity | None:
+    """Our own switch has written its note before it lets its output go, vde_switch does so some moments later."""
+    patience = Deadline.after(seconds if card.kind is SwitchKind.VDE else 0)
+    while not (identity := _noted(card.directory)) and not patience.expired:
+        time.sleep(0.02)
+    return identity
+
+
+def _dead_on_arrival(card: ClusterCard, done: Completed) -> BuildError:
+    said = tuple((done.stderr or done.stdout).strip().splitlines()[-10:])
+    return BuildError(
+        f"the switch of the cluster's network ({card.kind}) could not be started", why=f"it ended with exit code {done.code}",
+        details=said or ("it said nothing",), hint=f"the command was: {' '.join(done.argv)}",
+    )  # fmt: skip
+
+
+def _end_started(card: ClusterCard) -> None:
+    """Ends what an interrupted start may have left, by the process's own note."""
+    Switch(State(card=card, identity=_await_note(card, 0.5))).stop()
+
+
+def _noted(directory: Path) -> Identity | None:
+    """Who a switch says that it is, if that one lives."""
+    with suppress(FileNotFoundError, ValueError):
+        return identify(int(_pid_file(directory).read_text()))
+    return None
+
+
+def _pid_file(directory: Path) -> Path:
+    return directory / "switch.pid"
+
+
+def _clean(card: ClusterCard) -> None:
+    """Removes the sockets and the note of a switch that does not run."""
+    shutil.rmtree(card.directory / "vde", ignore_errors=True)
+    for left in (card.directory / "switch.sock", _pid_file(card.directory)):
+        left.unlink(missing_ok=True)
+
+
+def _save(state: State) -> None:
+    write_aside(state.card.directory / STATE, state.model_dump_json(indent=1))

@@ -1,0 +1,1 @@
+"""provenance: Built -> what lies beside a medium."""

@@ -1,0 +1,77 @@
+"""What lies beside a medium: its YAML, its checksum, its SBOM, and a record of the build that two builds can be compared by."""
+
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any
+
+from builder.aside import write_aside
+from builder.components.toolchain import go
+from builder.errors import ToolMissing
+from builder.media.layers import squashfs_version
+from builder.provenance.gomodules import linked
+from builder.provenance.model import Built, Parts
+from builder.provenance.sbom import programs, sbom
+from builder.run import run, tool
+from builder.store import Digest, Store
+
+MEDIA_TOOLS = ("grub-mkimage", "mformat", "xorriso")
+
+
+def write_beside(built: Built, parts: Parts, store: Store, out: Path, stem: str) -> None:
+    """Writes STEM.yml, .iso.sha256, .spdx.json and .build.json; each appears only when it is whole. parts: those of the role."""
+    media, tools = built.media, tool_versions()
+    modules = linked({file for files in programs(parts).values() for file in files.values()}, store)
+    write_aside(out / f"{stem}.yml", built.document.to_yaml())
+    write_aside(out / f"{stem}.iso.sha256", f"{media.sha256.removeprefix('sha256:')}  {media.path.name}\n")
+    write_aside(out / f"{stem}.spdx.json", _json(sbom(built, parts, modules, tools, stem)))
+    write_aside(out / f"{stem}.build.json", _json(record(built, parts, store, tools)))
+
+
+def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> dict[str, Any]:
+    """What went in, what it was made with, and what came out: nothing of when or where, so equal builds have equal records."""
+    media = built.media
+    return {
+        "id": built.spec.id,
+        "spec": built.spec.model_dump(mode="json"),
+        "assembler": built.root.assembler,
+        "root": _blob(built.root.digest, store),
+        "medium": {
+            "file": media.path.name, "sha256": media.sha256, "size": media.size, "label": media.label,
+            "kernel": _blob(media.kernel, store), "initrd": _blob(media.initrd, store),
+            "layers": [_blob(layer, store) for layer in media.layers],
+        },
+        "components": {name: part.model_dump(mode="json") for name, part in sorted(parts.components.items())},
+        "images": {name: image.model_dump(mode="json") for name, image in sorted(parts.images.items())},
+        "image_store": built.image_store.model_dump(mode="json"),
+        "lock": parts.lock,
+        "tools": tools,
+        "c_parts": {name: list(facts) for name, facts in sorted(parts.c_parts.items())},
+    }  # fmt: skip
+
+
+def tool_versions() -> dict[str, str]:
+    """The first line in which each program that the medium's bits depend on tells its version."""
+    versions = {name: _first_line(name) for name in MEDIA_TOOLS}
+    return {"kubeiso": importlib.metadata.version("kubeiso"), "go": _go_version(), "mksquashfs": squashfs_version(), **versions}
+
+
+def _first_line(name: str) -> str:
+    """What `--version` says first; some programs begin with the path that they were called by."""
+    return run([name, "--version"]).stdout.partition("\n")[0].strip().replace(tool(name), name)
+
+
+def _go_version() -> str:
+    """Empty where there is none: a build from the user's own files alone needs none."""
+    try:
+        return go().version
+    except ToolMissing:
+        return ""
+
+
+def _blob(digest: Digest, store: Store) -> dict[str, Any]:
+    return {"sha256": digest, "size": store.path(digest).stat().st_size}
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,169 @@
+"""Nodes that are lost, return and are added, in a world whose API server always knows of it a look too late."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster_samples import a_cluster
+
+from builder.acceptance import endurance, smoke
+from builder.acceptance.endurance import Endurance
+from builder.acceptance.failover import Failover
+from builder.checks import Check, Engine, NotYet, Outcome
+from builder.cluster import lifecycle
+from builder.cluster.model import Cluster, Node
+from builder.forming import form
+from builder.machine.machine import Ending
+
+
+class World:
+    """Machines, and what the API server shows of them: the change before the last one."""
+
+    def __init__(self, made: Cluster) -> None:
+        self.cluster = made
+        self.boots = {node.name: 1 for node in made.nodes}
+        self.machines: dict[str, Any] = {node.name: FakeMachine(self, node.name) for node in made.nodes}
+        self.shown: dict[str, tuple[int, bool]] = {}
+        self.known = set(self.boots)
+        self.same_boot = False
+        self.master = made.masters[-1].name
+        self.replicas = 1
+        self.look()
+
+    def look(self) -> None:
+        """What is so now is shown from the next look on."""
+        self.shown = {name: (self.boots[name], name in self.machines) for name in self.known}
+
+    def start(self, _: Cluster, nodes: Sequence[Node], leashed: bool) -> dict[str, Any]:
+        assert leashed
+        for node in nodes:
+            assert node.name not in self.machines, "it runs already"
+            self.boots[node.name] = self.boots.get(node.name, 0) + (0 if self.same_boot else 1)
+            self.machines[node.name] = FakeMachine(self, node.name)
+        return {node.name: self.machines[node.name] for node in nodes}
+
+    def extend(self, made: Cluster, masters: int, workers: int) -> Cluster:
+        assert (masters, workers) == (0, 1)
+        return a_cluster(len(made.masters), len(made.workers) + 1, directory=made.directory)
+
+    def join(self, _: Cluster, nodes: Sequence[Node], machines: dict[str, Any], __: float) -> None:
+        assert all(node.name in machines for node in nodes)
+        self.known |= {node.name for node in nodes}
+
+    # What is used of kubectl
+
+    def get(self, kind: str, name: str, *_: str) -> dict[str, Any]:
+        if kind == "deployment":
+            return {"spec": {"replicas": 2}, "status": {"readyReplicas": 2, "availableReplicas": self.replicas}}
+        for node in self.items("nodes"):
+            if node["metadata"]["name"] == name:
+                return node
+        raise NotYet(f"nodes {name!r} not found")
+
+    def items(self, kind: str, *words: str) -> list[dict[str, Any]]:
+        shown = self.shown
+        self.look()
+        if kind == "nodes":
+            return [shown_node(name, boot, ready) for name, (boot, ready) in sorted(shown.items())]
+        (node,) = [name for name in shown if words[-1].endswith(f"={name}")] or [""]
+        return [shown_node(f"pod-{node}", 0, shown[node][1])] if node else self.control_plane()
+
+    def control_plane(self) -> list[dict[str, Any]]:
+        parts = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        return [shown_node(f"{part}-{each.name}", 0, True) for each in self.cluster.masters for part in parts]
+
+    def text(self, *words: str) -> str:
+        if words[0] == "scale":
+            self.replicas = int(words[-1].partition("=")[2])
+        if "member" in words:
+            return "".join(f"id, started, {each.name}, a, b, false\n" for each in self.cluster.masters)
+        return "ok"
+
+
+class FakeMachine:
+    def __init__(self, world: World, name: str) -> None:
+        self._world, self._name = world, name
+
+    def stop(self, grace: float) -> Ending:
+        self._world.machines.pop(self._name, None)
+        return Ending(how="powerdown" if grace else "quit")
+
+
+def shown_node(name: str, boot: int, ready: bool) -> dict[str, Any]:
+    status = {"conditions": [{"type": "Ready", "status": str(ready), "message": "as told"}], "nodeInfo": {"bootID": str(boot)}}
+    return {"metadata": {"name": name}, "status": status}
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(a_cluster(*getattr(request, "param", (1, 2)), directory=tmp_path))
+    monkeypatch.setattr(lifecycle, "start", made.start)
+    monkeypatch.setattr(lifecycle, "wait_ready", lambda *_: 1.0)
+    monkeypatch.setattr(lifecycle, "extend", made.extend)
+    monkeypatch.setattr(form, "join", made.join)
+    monkeypatch.setattr(endurance, "Kubectl", lambda _: made)
+    monkeypatch.setattr(smoke, "fetch", lambda _: "Welcome to nginx!")
+    return made
+
+
+def grown(_: Cluster) -> None: ...
+
+
+def run(checks: Sequence[Check]) -> dict[str, str]:
+    """The checks that did not pass, with their reasons. Each gets a few looks."""
+    engine = Engine(0.001, lambda: None, interval=0.001)
+    engine.run(list(checks))
+    return {found.id: found.reason.partition(" (still so")[0] for found in engine.findings if found.outcome is Outcome.FAILED}
+
+
+def test_all_come_back(world: World) -> None:
+    told: list[Cluster] = []
+    assert run(Endurance(world.cluster, world.machines, 1.0, told.append).checks()) == {}
+    assert [node.name for node in told[0].nodes] == ["c-master-1", "c-worker-1", "c-worker-2", "c-worker-3"]
+    assert world.boots == {"c-master-1": 2, "c-worker-1": 2, "c-worker-2": 3, "c-worker-3": 2}
+
+
+def test_a_power_cut_that_was_none_is_seen(world: World) -> None:
+    """Nodes that are Ready with the boot before did not come back: they were never away."""
+    found = Endurance(world.cluster, world.machines, 1.0, grown)
+    world.same_boot = True
+    checks = {check.id: check for check in found.checks()}
+    assert run([checks["A18a"]]) == {}
+    assert run([checks["A18b"]]) == {"A18b": "the API server still shows the boot before of c-master-1"}
+
+
+def test_an_added_node_that_never_registers_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form, "join", lambda *_: None)
+    checks = {check.id: check for check in Endurance(world.cluster, world.machines, 1.0, grown).checks()}
+    assert run([checks["A17c"], checks["A18a"]]) == {"A18a": "the API server does not know c-worker-3"}
+
+
+@pytest.mark.parametrize("broken", ["power button", "notice"])
+def test_a_loss_that_goes_wrong_is_seen(world: World, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    if broken == "power button":
+        monkeypatch.setattr(FakeMachine, "stop", lambda *_, **__: Ending(how="SIGKILL"))
+        reason = "c-worker-2 did not power off by itself: SIGKILL"
+    else:
+        monkeypatch.setattr(world, "look", lambda: None)
+        reason = "still seen as Ready: as told"
+    (check,) = [each for each in Endurance(world.cluster, world.machines, 1.0, grown).checks() if each.id == "A17a"]
+    assert run([check]) == {"A17a": reason}
+
+
+@pytest.mark.parametrize("world", [(3, 1)], indirect=True)
+def test_the_first_of_three_masters_is_lost_and_comes_back(world: World) -> None:
+    assert run(Failover(world.cluster, world.machines, world).checks()) == {}  # type: ignore[arg-type]
+    assert world.boots == {"c-master-1": 2, "c-master-2": 1, "c-master-3": 1, "c-worker-1": 1}
+
+
+@pytest.mark.parametrize("world", [(3, 1)], indirect=True)
+def test_an_answer_of_the_lost_master_is_none(world: World) -> None:
+    world.master = "c-master-1"
+    checks: dict[str, Callable[[], str]] = {
+        check.id: check.look
+        for check in Failover(world.cluster, world.machines, world).checks()  # type: ignore[arg-type]
+    }
+    assert checks["H1"]() == "3 machines are left"
+    with pytest.raises(NotYet, match="'ok' is c-master-1, which has no power"):
+        checks["H2"]()

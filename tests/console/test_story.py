@@ -1,0 +1,87 @@
+"""What ends a boot, and what only looks like it."""
+
+from pathlib import Path
+
+import pytest
+
+from builder.console import story as story_module
+from builder.console.story import Story
+
+PANIC = "[    4.859876] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"
+TOKEN = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (PANIC, "Kernel panic - not syncing: Attempted to kill init"),
+        ("[    1.0] Oops: 0002 [#1] PREEMPT SMP NOPTI", "Oops: 0002"),
+        ("[   90.1] Out of memory: Killed process 1 (init) total-vm:1kB", "Killed process 1 "),
+        ('KUBEISO {"t":4,"stage":"root","state":"failed","error":"no squashfs"}', "stage root: no squashfs"),
+        ('KUBEISO {"t":4,"stage":"onboot","name":"sysctl","state":"failed"}', "stage onboot sysctl: no reason told"),
+        ("BdsDxe: No bootable option or device was found.", "the firmware found nothing to boot from"),
+    ],
+)
+def test_a_fatal_line_is_the_reason(line: str, words: str) -> None:
+    assert words in Story.of(["before", line, "after"]).reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[   90.1] Out of memory: Killed process 1234 (stress) total-vm:1kB",
+        'KUBEISO {"t":4,"stage":"service","name":"kubelet","state":"failed","error":"exit 1"}',
+        'KUBEISO {"t":4,"stage":"onboot","name":"dhcp","state":"failed","optional":true}',
+        "the word panic alone",
+    ],
+)
+def test_other_lines_are_no_reason(line: str) -> None:
+    assert Story.of([line]).reason == ""
+
+
+def test_the_first_reason_stays() -> None:
+    story = Story.of(['KUBEISO {"stage":"medium","state":"failed","error":"not found"}', PANIC])
+    assert "not found" in story.reason
+
+
+def test_a_log_that_a_command_prints_may_quote_a_panic() -> None:
+    story = Story.of([f"{TOKEN} begin", PANIC])
+    assert story.busy
+    assert story.reason == ""
+    story.take(f"{TOKEN} end 0")
+    assert not story.busy
+    assert story.reason == ""
+
+
+def test_a_panic_during_a_command_counts_once_the_node_stays_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story.of([f"{TOKEN} begin", PANIC])
+    monkeypatch.setattr(story_module, "GRACE", -1.0)
+    assert "Kernel panic" in story.reason
+
+
+def test_a_log_is_read_without_its_unfinished_line(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_bytes(
+        b'\x1b[2J\x1b[01;01HKUBEISO {"stage":"init","state":"ok"}\r\n\xff\xfe bytes\r\nKUBEISO {"stage":"ready","state":"ok"}'
+    )
+    story = Story.from_log(log)
+    assert [stage.stage for stage in story.stages] == ["init"]
+    assert len(story.tail(10)) == 2
+    assert Story.from_log(tmp_path / "none").stages == []
+
+
+LOADER = "  Booting `KUBEISO_MASTER_1BC78099'"
+READY = 'KUBEISO {"t":30.000,"stage":"ready","state":"ok","cpu_ms":70}'
+
+
+@pytest.mark.parametrize("cut", [[PANIC], [f"{TOKEN} begin"], [f"{TOKEN} begin", PANIC]])
+def test_a_log_of_two_boots_tells_of_the_second(cut: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story_module, "GRACE", -1.0)
+    story = Story.of([LOADER, READY, *cut, LOADER, 'KUBEISO {"t":2.100,"stage":"medium","state":"ok"}'])
+    assert story.reason == ""
+    assert not story.busy
+    assert [stage.stage for stage in story.stages] == ["medium"]
+
+
+def test_what_a_second_boot_s_kernel_told_counts() -> None:
+    assert "Oops: 0002" in Story.of([LOADER, READY, LOADER, "[    1.0] Oops: 0002 [#1] PREEMPT"]).reason
