@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 # What all may know, and what knows none of the rooms: modules directly under builder/.
 GROUND = {
-    "aside", "checks", "cpio", "deadline", "download", "elf", "errors", "frozen", "leash", "oci", "process", "progress",
+    "aside", "checks", "cpio", "deadline", "download", "elf", "errors", "frozen", "leash", "oci", "owned", "process", "progress",
     "project", "run", "store", "tarball", "workplace",
 }  # fmt: skip
 # What is above all rooms.

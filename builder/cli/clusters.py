@@ -1,6 +1,5 @@
 """The verbs for clusters on this machine: up, init, status, down."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,7 +146,7 @@ def _kept_unless_interrupted(name: str, directory: Path) -> Iterator[None]:
         discard(name, directory)
         raise
     except Exception:
-        if (directory / "cluster.json").exists():
+        if state.is_cluster(directory):
             say(f"the cluster is left for a look: kubeiso logs --name {name}; kubeiso down --name {name} removes it")
         raise
 
@@ -155,9 +154,8 @@ def _kept_unless_interrupted(name: str, directory: Path) -> Iterator[None]:
 def discard(name: str, directory: Path) -> None:
     """Ends what runs of a cluster and removes the rest, however far it came."""
     ignore_interrupts()
-    if (directory / "cluster.json").exists():
+    if state.is_cluster(directory) or state.is_unfinished(directory):
         lifecycle.down(name, grace=0)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _boot(cluster: Cluster, wait: bool, auto: bool) -> None:

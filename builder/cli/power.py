@@ -24,7 +24,7 @@ def stop(
     choose_sink(as_json)
     with state.locked(name):
         cluster = state.load(name)
-        endings = {node.name: lifecycle.stop(node, 0 if force else 300) for node in named(cluster, nodes)}
+        endings = {node.name: lifecycle.stop(node.directory, 0 if force else 300) for node in named(cluster, nodes)}
     show({"cluster": name, "endings": endings}, "\n".join(f"{node}: {how}" for node, how in endings.items()), as_json)
 
 

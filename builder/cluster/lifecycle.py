@@ -3,20 +3,19 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.cluster import layout
 from builder.cluster.machines import machine_spec, prepare_node
-from builder.cluster.model import Cluster, Hardware, Network, Node, RuntimeFacts, Workload
+from builder.cluster.model import SOCKETS, Cluster, Hardware, Network, Node, RuntimeFacts, Workload
 from builder.cluster.parallel import for_each
-from builder.cluster.state import clusters_root, directory_of, is_unfinished, load, refuse_existing, remove, save
+from builder.cluster.state import begin, clusters_root, directory_of, is_cluster, is_unfinished, load, remove, save
 from builder.console.model import Stage
 from builder.console.speed import scale_of
 from builder.deadline import Deadline
 from builder.errors import CheckError
-from builder.machine.machine import Machine
+from builder.machine.machine import STATE, Machine
 from builder.machine.model import Acceleration
 from builder.network.network import Switch
 from builder.network.reservation import release, reserve
@@ -62,10 +61,8 @@ class ClusterPlan:
 
 
 def create(plan: ClusterPlan, directory: Path) -> Cluster:
-    """Lays out the cluster's directory and reserves its ports; starts nothing. Raises InputError where it exists already."""
-    refuse_existing(directory)
-    remove(directory)  # what is left where one was killed here
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Lays out the cluster's directory and reserves its ports; starts nothing. Raises InputError where anything lies there."""
+    begin(directory)
     ports = reserve(_locks(), directory, layout.NODES * layout.PORTS)
     kubectl = directory / "kubectl"
     shutil.copy2(plan.kubectl, kubectl)
@@ -200,25 +197,41 @@ def measured_scale(machines: Machines) -> float:
 
 
 def down(name: str, grace: float = 0.0) -> list[str]:
-    """Ends every machine of the cluster, then its network; removes its directory and ports; returns how each ended."""
-    if is_unfinished(directory := directory_of(name)):
+    """Ends every machine of the cluster, then its network; removes its directory and ports; returns how each ended.
+
+    It works from the directory alone, so a cluster whose file is damaged, or was written by another version, ends too. Where a
+    machine can't be ended, nothing is removed.
+    """
+    directory = directory_of(name)
+    if is_unfinished(directory):
         release(_locks(), directory)
         remove(directory)
         return [f"{name}: was never laid out to the end"]
-    cluster = load(name)
-    with step(f"Stopping {len(cluster.nodes)} machines"):
-        endings = for_each(cluster.nodes, lambda node: f"{node.name}: {stop(node, grace)}")
-    with suppress(CheckError):
-        Switch.attach(cluster.sockets).stop()
-    release(_locks(), cluster.directory)
-    remove(cluster.directory)
+    if not is_cluster(directory):
+        load(name)  # says so
+    folders = _machine_folders(name, directory)
+    with step(f"Stopping {len(folders)} machines"):
+        endings = for_each(folders, lambda folder: f"{folder.name}: {stop(folder, grace)}")
+    if (directory / SOCKETS).exists():
+        Switch.attach(directory / SOCKETS).stop()
+    release(_locks(), directory)
+    remove(directory)
     return endings
 
 
-def stop(node: Node, grace: float) -> str:
-    """Ends a node's machine, by its power button where it gets `grace` seconds for that; returns how it ended."""
+def _machine_folders(name: str, directory: Path) -> list[Path]:
+    """The folder of each machine: those of the nodes, and whatever else of a machine lies there."""
+    with_machines = {path.parent for path in directory.glob(f"*/{STATE}")}
     try:
-        machine = Machine.attach(node.directory)
-    except CheckError:
+        nodes = [node.directory for node in load(name).nodes]
+    except CheckError as error:
+        warn(f"{error.what}: whatever runs there is ended all the same")
+        nodes = []
+    return [*nodes, *sorted(with_machines - set(nodes))]
+
+
+def stop(folder: Path, grace: float) -> str:
+    """Ends the machine in a folder, by its power button where it gets `grace` seconds for that; returns how it ended."""
+    if not (folder / STATE).exists():
         return "was never started"
-    return machine.stop(grace).how
+    return Machine.attach(folder).stop(grace).how

@@ -9,6 +9,13 @@ from builder.machine.model import Acceleration, Attachment, Firmware
 
 MASTER, WORKER = "master", "worker"
 
+FORMAT = 1
+"""Of a cluster's file; a greater one was written by a newer kubeiso."""
+
+
+SOCKETS = "net"
+"""The folder of the cluster network's switch, in the cluster's directory."""
+
 
 class NodePorts(Frozen):
     """Ports on 127.0.0.1 that lead into a node. `closed` leads to a NodePort that nobody serves: the negative control."""
@@ -79,6 +86,7 @@ class Cluster(Frozen):
     `ports` is the first of the block of ports on 127.0.0.1 that all nodes have theirs of.
     """
 
+    format: int = FORMAT
     name: str
     directory: Path
     media: dict[str, Path]
@@ -96,7 +104,7 @@ class Cluster(Frozen):
     @property
     def sockets(self) -> Path:
         """Where the cluster network's switch has its sockets."""
-        return self.directory / "net"
+        return self.directory / SOCKETS
 
     @property
     def kubeconfig(self) -> Path:

@@ -2,15 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from builder.cluster.model import Node
 from builder.errors import CheckError, KubeisoError
 
+
+class Named(Protocol):
+    """A node, or its folder."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
 R = TypeVar("R")
 
 
-def for_each(nodes: Sequence[Node], work: Callable[[Node], R]) -> list[R]:
+def for_each(nodes: Sequence[N], work: Callable[[N], R]) -> list[R]:
     """What `work` returned for each node, in the order of the nodes.
 
     All are waited for, even when one fails, so that nothing is still under way afterwards. Raises the error of the node that
@@ -28,7 +36,7 @@ def for_each(nodes: Sequence[Node], work: Callable[[Node], R]) -> list[R]:
     return [task.result() for task in tasks]
 
 
-def _raise_failures(nodes: Sequence[Node], tasks: Sequence["Future[R]"]) -> None:
+def _raise_failures(nodes: Sequence[Named], tasks: Sequence["Future[R]"]) -> None:
     failed = [(node, error) for node, task in zip(nodes, tasks, strict=True) if (error := task.exception())]
     for _, error in failed:
         if not isinstance(error, KubeisoError) or len(failed) == 1:

@@ -1,17 +1,25 @@
 """Clusters on this machine, each a directory with everything that it needs: `down` works from it alone."""
 
 import fcntl
+import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from pydantic import ValidationError
+
+from builder import owned
 from builder.aside import write_aside
-from builder.cluster.model import Cluster
-from builder.errors import InputError
+from builder.cluster.model import FORMAT, Cluster
+from builder.errors import CheckError, InputError
+
+MARKER = ".kubeiso-cluster"
+"""Written first into a cluster's directory; without it nothing there is ever removed."""
+
+FILE = "cluster.json"
 
 
 def clusters_root() -> Path:
@@ -65,34 +73,84 @@ def _lock(path: Path, name: str) -> IO[str]:
         file.close()
 
 
+def begin(directory: Path) -> None:
+    """Makes the directory of a new cluster, empty of what a program that was killed while it laid one out has left.
+
+    Raises InputError where a cluster lies there already, or anything that kubeiso did not make.
+    """
+    refuse_existing(directory)
+    if is_unfinished(directory):
+        remove(directory)
+    owned.make(directory, MARKER, f"the cluster {directory.name}")
+
+
 def save(cluster: Cluster) -> None:
-    write_aside(cluster.directory / "cluster.json", cluster.model_dump_json(indent=1))
+    write_aside(cluster.directory / FILE, cluster.model_dump_json(indent=1))
 
 
 def is_unfinished(directory: Path) -> bool:
     """Whether whoever laid the cluster out was killed before it was whole; no machine of it was started then."""
-    return directory.is_dir() and not (directory / "cluster.json").exists()
+    return owned.is_owned(directory, MARKER) and not (directory / FILE).exists()
 
 
 def refuse_existing(directory: Path) -> None:
-    """Raises InputError where a cluster lies there already."""
-    if (directory / "cluster.json").exists():
+    """Raises InputError where a cluster lies there already, or anything that kubeiso did not make."""
+    if is_cluster(directory):
         hint = f"kubeiso down --name {directory.name}, or take another --name"
         raise InputError(f"the cluster {directory.name} exists already", hint=hint)
+    owned.refuse_strange(directory, MARKER, f"the cluster {directory.name}")
+
+
+def is_cluster(directory: Path) -> bool:
+    """Whether a cluster that was laid out lies there; one without a marker was made before there were markers."""
+    if owned.is_owned(directory, MARKER):
+        return (directory / FILE).exists()
+    try:
+        _decoded(directory / FILE)
+    except (CheckError, OSError):
+        return False
+    return not directory.is_symlink()
 
 
 def load(name: str) -> Cluster:
-    path = directory_of(name) / "cluster.json"
-    if not path.is_file():
+    """The cluster of that name. Raises InputError where there is none, and CheckError where its file can't be read."""
+    directory = directory_of(name)
+    if not is_cluster(directory):
         raise InputError(f"there is no cluster {name}", hint=f"known are: {', '.join(names()) or 'none'}; start one: kubeiso up")
-    return Cluster.model_validate_json(path.read_text())
+    path = directory / FILE
+    hint = f"kubeiso down --name {name} ends its machines and removes it"
+    found = _decoded(path)
+    if found.get("format", FORMAT) > FORMAT:
+        why = f"{path} has format {found['format']}, this kubeiso knows {FORMAT}"
+        raise CheckError(f"the cluster {name} was made by a newer kubeiso", why=why, hint=f"use that one; or: {hint}")
+    try:
+        return Cluster.model_validate_json(path.read_text())
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise CheckError(f"{path} does not describe a cluster that this kubeiso knows", why=why, hint=hint) from error
+
+
+def _decoded(path: Path) -> dict[str, Any]:
+    """The file's keys. Raises CheckError unless it is a cluster's by its form and names the directory that it lies in."""
+    hint = f"kubeiso down --name {path.parent.name} ends its machines and removes it"
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckError(f"{path} is damaged", why=str(error), hint=hint) from error
+    if not isinstance(found, dict) or found.get("name") != path.parent.name or not isinstance(found.get("format", FORMAT), int):
+        raise CheckError(f"{path} is damaged", why="it does not hold the cluster of that name", hint=hint)
+    return found
 
 
 def names() -> list[str]:
     """Every cluster of this user."""
     root = clusters_root()
-    return sorted(path.parent.name for path in root.glob("*/cluster.json")) if root.is_dir() else []
+    return sorted(path.parent.name for path in root.glob(f"*/{FILE}") if is_cluster(path.parent)) if root.is_dir() else []
 
 
 def remove(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
+    """Removes a cluster's directory. Raises BuildError for one that is no cluster's, and where something of it stays."""
+    if is_cluster(directory):
+        owned.mark(directory, MARKER, f"the cluster {directory.name}")
+    owned.remove(directory, MARKER)

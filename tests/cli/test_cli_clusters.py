@@ -12,6 +12,8 @@ from leftovers import leftovers
 from machine_fakes import write_qemu
 from program import Outcome, Program, files, finish, until
 
+from builder import owned
+from builder.cluster.state import FILE, MARKER
 from builder.machine.machine import STATE, Machine
 from builder.process import identify
 
@@ -160,16 +162,49 @@ def test_down_after_the_program_itself_was_killed(warm: Program, qemu: Qemu, beh
 
 
 def test_what_a_killed_program_had_only_begun_is_removed(warm: Program, qemu: Qemu) -> None:
-    (warm.state / "try" / "try-master-1").mkdir(parents=True)
+    owned.make(warm.state / "try", MARKER, "the cluster try")
+    (warm.state / "try" / "try-master-1").mkdir()
     (warm.state / "try" / "kubectl").write_text("half")
     down = warm.run("down", "--name", "try")
     assert (down.code, down.out) == (0, "try: was never laid out to the end\n"), down.told
     assert files(warm.state / "try") == []
-    (warm.state / "try").mkdir()
+    owned.make(warm.state / "try", MARKER, "the cluster try")
     (warm.state / "try" / "kubectl").write_text("half")
     done = warm.run(*warm.up("try"), **qemu("runs"))
     assert done.code == 0, done.told
     assert warm.run("down", "--name", "try").code == 0
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "test", "init"])
+def test_a_folder_of_the_user_s_is_left_alone(warm: Program, qemu: Qemu, verb: str) -> None:
+    """Whatever lies where a cluster of that name would, and was not made by kubeiso."""
+    photo = warm.state / "try" / "2019" / "a.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b"a photo")
+    words = {"up": warm.up("try"), "test": ("test", "--runtime", "toy", "--name", "try", *warm.toy.components)}
+    done = warm.run(*words.get(verb, (verb, "--name", "try")), **qemu("runs"))
+    if verb in words:
+        assert done.failed(2, f"{warm.state / 'try'} is not kubeiso's", why="it holds 2019", next="another name"), done.told
+    else:
+        assert done.failed(2, "there is no cluster try")
+    assert photo.read_bytes() == b"a photo" and files(warm.state / "try") == ["2019", "2019/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"format": 99, "name": "try"}', '{"name": "try", "rabbits": 1}', '{"name": "other"}']
+)
+def test_down_ends_what_runs_though_the_cluster_s_file_is_damaged_or_of_another_version(
+    kubeiso: Run, warm: Program, qemu: Qemu, text: str
+) -> None:
+    path = qemu("runs")
+    assert warm.run(*warm.up("try"), **path).code == 0
+    pid = Machine.attach(node(warm)).pid
+    (warm.state / "try" / FILE).write_text(text)
+    status = kubeiso("status", "--name", "try", **path)
+    assert status.code == 5 and "Traceback" not in status.told and "kubeiso down --name try" in status.told
+    down = kubeiso("down", "--name", "try", **path)
+    assert (down.code, down.out) == (0, "try-master-1: quit\n"), down.told
+    assert gone(warm, pid)
 
 
 def test_two_up_at_once_make_one_cluster(warm: Program, qemu: Qemu) -> None:
