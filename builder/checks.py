@@ -1,6 +1,7 @@
 """Named, ordered checks that show their live reason, one after the other, until one fails."""
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,12 @@ class Finding(Frozen):
     reason: str
     began: float
     seconds: float
+
+
+def surprise(error: Exception) -> str:
+    """What is told of an error that nobody foresaw: the run goes on to its report, which shows where it came from."""
+    told = "".join(traceback.format_exception(error)).strip()
+    return f"kubeiso itself failed: {type(error).__name__}: {error}\n{told}"
 
 
 class NotYet(Exception):
@@ -61,7 +68,11 @@ class Engine:
         """Runs the checks in their order; those after a failed one are listed as not run. True when all passed."""
         for check in checks:
             began = time.monotonic()
-            outcome, reason = (Outcome.NOT_RUN, "an earlier check failed") if self.failed else self._one(check)
+            try:
+                outcome, reason = (Outcome.NOT_RUN, "an earlier check failed") if self.failed else self._one(check)
+            except KeyboardInterrupt:
+                self._keep(check, Outcome.FAILED, "interrupted", began)
+                raise
             self._keep(check, outcome, reason, began)
         return not self.failed
 
@@ -80,6 +91,8 @@ class Engine:
                         return Outcome.FAILED, f"{reason}{limit}"
                 except KubeisoError as error:
                     return Outcome.FAILED, str(error)
+                except Exception as error:
+                    return Outcome.FAILED, surprise(error)
                 time.sleep(self._interval)
 
     def _keep(self, check: Check, outcome: Outcome, reason: str, began: float) -> None:

@@ -10,27 +10,32 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO
 
-from builder.acceptance.smoke import PAGE, fetch
+from builder.acceptance.smoke import PAGE
+from builder.acceptance.web import fetch
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
 from builder.cluster.model import Cluster, Node
-from builder.forming.readiness import Object, is_true, name_of, pod_reason
+from builder.forming.objects import Object, demand_ready, is_going, name_of
 from builder.run import spawn
 
 _MANIFEST = Path(__file__).with_name("across.yml")
 # BusyBox's nslookup leaves out the search list, so the short names are curl's to look up. /readyz needs no login.
 _NAMES = (
-    'nslookup kubernetes.default.svc.cluster.local && test "$(curl -skS --max-time 30 https://kubernetes.default/readyz)" = ok'
-    " && curl -sS --max-time 30 http://nginx.smoke/"
+    'nslookup kubernetes.default.svc.cluster.local && test "$(curl -skS --max-time {0} https://kubernetes.default/readyz)" = ok'
+    " && curl -sS --max-time {0} http://nginx.smoke/"
 )
 
 
 class Across:
-    """Each method is the look of one check, or makes such a look for a node or a pair of nodes."""
+    """Each method is the look of one check, or makes such a look for a node or a pair of nodes.
 
-    def __init__(self, cluster: Cluster, kubectl: Kubectl) -> None:
+    patience: seconds that one answer may take.
+    """
+
+    def __init__(self, cluster: Cluster, kubectl: Kubectl, patience: float = 30.0) -> None:
         self._cluster = cluster
         self._kubectl = kubectl
+        self._patience = round(patience)
 
     def checks(self) -> list[Check]:
         nodes = self._cluster.nodes
@@ -67,15 +72,14 @@ class Across:
             if node.name not in pods:
                 raise NotYet(f"no pod {app} on {node.name}")
             pod = pods[node.name]
-            if not is_true(pod, "Ready"):
-                raise NotYet(pod_reason(pod))
+            demand_ready(pod)
             if node.pods and ipaddress.ip_address(pod["status"]["podIP"]) not in ipaddress.ip_network(node.pods):
                 raise NotYet(f"{name_of(pod)} has {pod['status']['podIP']}, which is not in {node.name}'s range {node.pods}")
 
     def _pods(self, app: str) -> dict[str, Object]:
         """The pods of the DaemonSet by the name of their node."""
         found = self._kubectl.items("pods", "-n", "across", "-l", f"app={app}")
-        return {pod["spec"].get("nodeName", ""): pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
+        return {pod["spec"].get("nodeName", ""): pod for pod in found if not is_going(pod)}
 
     def _pod(self, app: str, node: Node) -> Object:
         pods = self._pods(app)
@@ -93,24 +97,24 @@ class Across:
     def _reach(self, one: Node, other: Node) -> Callable[[], str]:
         def look() -> str:
             address = self._pod("web", other)["status"]["podIP"]
-            self._page(one, f"ping -c 1 -w 30 {address} && curl -sS --max-time 30 http://{address}/")
+            self._page(one, f"ping -c 1 -w {self._patience} {address} && curl -sS --max-time {self._patience} http://{address}/")
             return f"{address} answers ping and HTTP"
 
         return look
 
     def sources(self) -> str:
-        """The last pair's web server tells the address that its last client had."""
-        one, other = list(permutations(self._cluster.nodes, 2))[-1]
-        expected = self._pod("client", one)["status"]["podIP"]
-        log = self._kubectl.text("logs", "-n", "across", name_of(self._pod("web", other)))
-        seen = sorted({line.split()[0] for line in log.splitlines() if '"GET / ' in line})
-        if expected not in seen:
-            raise NotYet(f"{expected} is not among the clients that the server saw: {seen}")
-        return f"{expected} was seen as itself"
+        """Each web server tells the addresses that its clients on the other nodes had."""
+        clients = {node.name: self._pod("client", node)["status"]["podIP"] for node in self._cluster.nodes}
+        for node in self._cluster.nodes:
+            log = self._kubectl.text("logs", "-n", "across", name_of(self._pod("web", node)))
+            seen = {line.split()[0] for line in log.splitlines() if '"GET / ' in line}
+            if hidden := [name for name in clients if name != node.name and clients[name] not in seen]:
+                raise NotYet(f"{node.name} saw no request of {', '.join(hidden)} as its own: {sorted(seen)}")
+        return f"{len(clients)} clients were seen as themselves"
 
     def _names(self, node: Node) -> Callable[[], str]:
         def look() -> str:
-            self._page(node, _NAMES)
+            self._page(node, _NAMES.format(self._patience))
             return "kubernetes.default.svc.cluster.local, kubernetes.default and nginx.smoke answer"
 
         return look
@@ -127,11 +131,11 @@ class Across:
         argv = self._kubectl.argv("port-forward", "-n", "across", f"pod/{pod}", ":80")
         with spawn(argv, stdin=DEVNULL, stdout=PIPE, env=self._kubectl.env) as forward:
             assert forward.stdout is not None
-            told = _first_line(forward.stdout)
+            told = _first_line(forward.stdout, 4 * self._patience)
             found = re.search(rb"127\.0\.0\.1:(\d+) ->", told)
             if not found:
                 raise NotYet(f"kubectl port-forward said {told!r}")
-            if PAGE not in (body := fetch(int(found[1]))):
+            if PAGE not in (body := fetch(int(found[1]), seconds=self._patience)):
                 raise NotYet(f"another page came back: {body[:60]!r}")
         return f"{pod} shows {PAGE!r} through it"
 
@@ -150,7 +154,7 @@ class Across:
         return "100 kB came back as they went"
 
 
-def _first_line(output: IO[bytes], seconds: float = 120) -> bytes:
+def _first_line(output: IO[bytes], seconds: float) -> bytes:
     """The first line of a program's output; empty when it ends or says nothing for so long."""
     ready, _, _ = select.select([output], [], [], seconds)
     return output.readline() if ready else b""

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from builder.aside import aside
-from builder.checks import NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
 from builder.deadline import Deadline
-from builder.errors import KubeisoError
 from builder.machine.machine import Machine
 from builder.progress import step
 
@@ -65,8 +63,8 @@ def _node(archive: tarfile.TarFile, cluster: Cluster, node: Node, machine: Machi
 def _add(archive: tarfile.TarFile, name: str, look: Callable[[], str | bytes]) -> bool:
     try:
         content, good = look(), True
-    except (KubeisoError, NotYet, OSError) as error:
-        content, good = f"not to be had: {error}\n", False
+    except Exception as error:  # a bundle is made, whatever of it can't be had
+        content, good = f"not to be had: {error or type(error).__name__}\n", False
     data = content.encode() if isinstance(content, str) else content
     info = tarfile.TarInfo(name)
     info.size = len(data)

@@ -113,7 +113,10 @@ def verdict(code: int, report: bytes, log: str, wanted: Sequence[str]) -> str:
     """
     if not report:
         raise NotYet(f"exit code {code} and no report: {last_line(log)}")
-    cases = list(ElementTree.fromstring(report).iter("testcase"))
+    try:
+        cases = list(ElementTree.fromstring(report).iter("testcase"))
+    except ElementTree.ParseError as error:
+        raise NotYet(f"exit code {code} and a report that is cut: {error}") from error
     wrong = [f"{case.get('name')}: {_message(case)}" for case in cases if case.get("status") not in _GOOD]
     if wrong or code != 0:
         raise NotYet("; ".join(wrong) or f"exit code {code}: {last_line(log)}")

@@ -16,10 +16,12 @@ from builder.machine.machine import Machine
 class Endurance:
     """Works on a cluster whose machines are in `machines`, and keeps them up to date; `grow` is told of a larger cluster."""
 
-    def __init__(self, cluster: Cluster, machines: dict[str, Machine], scale: float, grow: Callable[[Cluster], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, machines: dict[str, Machine], kubectl: Kubectl, scale: float, grow: Callable[[Cluster], None]
+    ) -> None:
         self._scale = scale
         self._grow = grow
-        self._kubectl = Kubectl(cluster)
+        self._kubectl = kubectl
         self._outage = Outage(cluster, machines, self._kubectl)
 
     def checks(self) -> list[Check]:
@@ -41,6 +43,7 @@ class Endurance:
     def _lose(self, node: Node) -> Callable[[], str]:
         def look() -> str:
             if node.name in self._outage.machines:
+                self._outage.remember()
                 self._outage.power_off(node, 60 * self._scale)
             return self._outage.gone(node)
 
@@ -49,7 +52,6 @@ class Endurance:
     def _return(self, node: Node) -> Callable[[], str]:
         def look() -> str:
             if node.name not in self._outage.machines:
-                self._outage.remember()
                 self._outage.power_on([node])
             self._outage.back(node)
             return self._outage.pods_back(node)

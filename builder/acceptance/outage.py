@@ -7,7 +7,7 @@ from builder.cluster import lifecycle
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
 from builder.errors import CheckError
-from builder.forming.readiness import Object, condition, is_true, name_of
+from builder.forming.objects import Object, condition, containers_of, is_true, name_of
 from builder.machine.machine import Machine
 
 
@@ -19,6 +19,7 @@ class Outage:
         self.cluster = cluster
         self._kubectl = kubectl
         self._boots: dict[str, str] = {}
+        self._containers: set[str] = set()
 
     def power_off(self, node: Node, seconds: float) -> None:
         """By the power button; raises CheckError unless the node ends by itself in that time."""
@@ -37,20 +38,22 @@ class Outage:
         lifecycle.wait_ready(nodes, self.machines)
 
     def remember(self) -> None:
-        """Keeps each node's boot as its kubelet last told it: a node that is Ready with another one really came back.
+        """Keeps each node's boot as its kubelet last told it, and the containers of all pods.
 
-        Raises NotYet where the API server does not know all nodes.
+        A node that is Ready with another boot really came back, and so did a pod that is Ready with other containers: what etcd
+        kept from before would say Ready, too. Raises NotYet where the API server does not know all nodes.
         """
         self._boots = {name_of(node): node["status"]["nodeInfo"]["bootID"] for node in self._kubectl.items("nodes")}
         if unknown := [node.name for node in self.cluster.nodes if node.name not in self._boots]:
             raise NotYet(f"the API server does not know {', '.join(unknown)}")
+        self._containers = {one for pod in self._kubectl.items("pods", "-A") for one in containers_of(pod)}
 
     def gone(self, node: Node) -> str:
         """NotYet while the API server takes the node for Ready."""
         ready = condition(self._kubectl.get("node", node.name), "Ready")
-        if ready.get("status") == "True":
-            raise NotYet(f"still seen as Ready: {ready.get('message')}")
-        return f"Ready is {ready.get('status')}: {ready.get('reason')}"
+        if ready.get("status") not in ("False", "Unknown"):
+            raise NotYet(f"still seen as Ready: {ready.get('message')}" if ready else "it has no Ready condition at all")
+        return f"Ready is {ready['status']}: {ready.get('reason')}"
 
     def back(self, node: Node) -> str:
         """NotYet until the node is Ready with another boot than the one remembered."""
@@ -64,11 +67,13 @@ class Outage:
         return _said_ready(self._kubectl.get("node", node.name))
 
     def pods_back(self, node: Node) -> str:
-        """NotYet until every pod that belongs on the node is Ready."""
+        """NotYet until every pod that belongs on the node is Ready, with other containers than those remembered."""
         pods = self._kubectl.items("pods", "-A", "--field-selector", f"spec.nodeName={node.name}")
         wrong = [name_of(pod) for pod in pods if not is_true(pod, "Ready")]
         if wrong or not pods:
             raise NotYet(f"not Ready: {', '.join(wrong) or 'no pod at all'}")
+        if stale := [name_of(pod) for pod in pods if not self._containers.isdisjoint(containers_of(pod))]:
+            raise NotYet(f"told of before {node.name} was gone: {', '.join(stale)}")
         return f"{len(pods)} pods Ready"
 
 

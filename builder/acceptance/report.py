@@ -4,8 +4,11 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from builder.acceptance.model import Report
+from builder.acceptance.page import printable
 from builder.aside import write_aside
 from builder.checks import Finding, Outcome
+
+FILES = ("report.txt", "junit.xml", "report.json")
 
 
 def text(report: Report) -> str:
@@ -49,15 +52,9 @@ def _case(report: Report, finding: Finding) -> ElementTree.Element:
     return case
 
 
-def printable(text: str) -> str:
-    """Without the control characters that XML 1.0 forbids."""
-    return "".join(c for c in text if c in "\t\n\r" or ord(c) >= 32)
-
-
 def write(report: Report, directory: Path) -> tuple[Path, ...]:
     """Writes report.txt, junit.xml and report.json; returns their paths."""
     directory.mkdir(parents=True, exist_ok=True)
-    files = {"report.txt": text(report), "junit.xml": junit(report), "report.json": report.model_dump_json(indent=1) + "\n"}
-    for name, content in files.items():
+    for name, content in zip(FILES, (text(report), junit(report), report.model_dump_json(indent=1) + "\n"), strict=True):
         write_aside(directory / name, content)
-    return tuple(directory / name for name in files)
+    return tuple(directory / name for name in FILES)

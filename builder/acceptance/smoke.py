@@ -1,27 +1,36 @@
 """What a cluster must do for its users, at the least: a Deployment behind a NodePort, seen from the host, and DNS in a pod."""
 
-import urllib.error
-import urllib.request
+import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from builder.acceptance.web import fetch, refused
 from builder.checks import Check, NotYet
-from builder.cluster.guestports import CLOSED_PORT
 from builder.cluster.kubectl import Kubectl, last_line
 from builder.cluster.model import Cluster, Node
 from builder.errors import CheckError
-from builder.forming.readiness import name_of
+from builder.forming.objects import demand_ready, pod_reason, rolled_out
 
 _MANIFEST = Path(__file__).with_name("smoke.yml")
 PAGE = "Welcome to nginx!"
 
+# BusyBox' nslookup names what it found, then its addresses; the DNS server's own stand before (networking/nslookup.c).
+_ADDRESS = re.compile(r"^Address(?: \d+)?:\s*(\S+)", re.MULTILINE)
+_KUBERNETES = "kubernetes.default.svc.cluster.local"
+
 
 class Smoke:
-    """Each method is the look of one check; the manifest is applied by the first."""
+    """Each method is the look of one check; the manifest is applied by the first. patience: seconds that one answer may take.
 
-    def __init__(self, cluster: Cluster, kubectl: Kubectl) -> None:
+    What is asked of nginx carries a word of this run, so that nginx's own log can tell that it was asked.
+    """
+
+    def __init__(self, cluster: Cluster, kubectl: Kubectl, patience: float = 20.0) -> None:
         self._cluster = cluster
         self._kubectl = kubectl
+        self._patience = patience
+        self._word = secrets.token_hex(4)
 
     def checks(self) -> list[Check]:
         pages = [
@@ -32,81 +41,81 @@ class Smoke:
             Check("S1", "the test's objects are accepted", self.apply, 60),
             Check("S2", "nginx Deployment Available", self.available, 180),
             *pages,
-            Check("A12n", "a NodePort that nobody serves fails", self.closed, 30),
+            Check("A12n", "a NodePort that nobody serves is refused by each node", self.closed, 30),
             Check("S3", "the client pod is Ready", self.client, 120),
-            Check("A14a", "kubernetes.default resolves in a pod", self._lookup("kubernetes.default.svc.cluster.local"), 90),
+            Check("A14a", "kubernetes.default resolves in a pod", self.lookup, 90),
             Check("A14b", "nginx answers a pod by its Service's name", self.by_name, 90),
-            Check("A14c", "a name that is not there does not resolve", self.no_such_name, 30),
-            Check("A20", "logs of a pod hold its request", self.logs, 60),
+            Check("A14c", "a name that is not there does not resolve", self.no_such_name, 60),
+            Check("A20", "logs of a pod hold its requests", self.logs, 60),
         ]
 
     def apply(self) -> str:
         return last_line(self._kubectl.text("apply", "-f", str(_MANIFEST)))
 
     def available(self) -> str:
-        status = self._kubectl.get("deployment", "nginx", "-n", "smoke")["status"]
-        if status.get("availableReplicas", 0) != 1:
+        try:
+            return rolled_out(self._kubectl.get("deployment", "nginx", "-n", "smoke"), 1)
+        except NotYet as reason:
             pods = self._kubectl.items("pods", "-n", "smoke", "-l", "app=nginx")
-            raise NotYet("; ".join(f"{name_of(pod)} {pod['status'].get('phase')}" for pod in pods) or "no pod yet")
-        return "1 of 1 available"
+            raise NotYet("; ".join([str(reason), *map(pod_reason, pods)])) from reason
 
     def page_of(self, node: Node) -> Callable[[], str]:
         def look() -> str:
-            body = fetch(node.ports.http)
-            if PAGE not in body:
-                raise NotYet(f"another page came back: {body[:60]!r}")
+            _demand_page(fetch(node.ports.http, self._path(node.name), self._patience))
             return f"127.0.0.1:{node.ports.http} shows {PAGE!r}"
 
         return look
 
+    def _path(self, asker: str) -> str:
+        return f"/?{self._word}-{asker}"
+
     def closed(self) -> str:
-        node = self._cluster.nodes[0]
-        try:
-            body = fetch(node.ports.closed)
-        except NotYet as refused:
-            return f"as it must: {refused}"
-        raise CheckError(f"port {CLOSED_PORT} answered although nobody serves it: {body[:60]!r}")
+        """Beside an open port of the same node, since a node that is dead refuses nothing."""
+        for node in self._cluster.nodes:
+            self.page_of(node)()
+            refused(node.ports.closed, self._patience)
+        return f"{len(self._cluster.nodes)} nodes refuse it"
 
     def client(self) -> str:
-        status = self._kubectl.get("pod", "client", "-n", "smoke")["status"]
-        ready = [c for c in status.get("conditions", []) if c["type"] == "Ready" and c["status"] == "True"]
-        if not ready:
-            raise NotYet(f"phase {status.get('phase')}")
-        return f"Ready at {status.get('podIP')}"
+        pod = self._kubectl.get("pod", "client", "-n", "smoke")
+        demand_ready(pod)
+        return f"Ready at {pod['status'].get('podIP')}"
 
     def in_client(self, *words: str) -> str:
         return self._kubectl.text("exec", "-n", "smoke", "client", "--", *words)
 
-    def _lookup(self, name: str) -> Callable[[], str]:
-        return lambda: " ".join(self.in_client("nslookup", name).split()[-4:])
+    def lookup(self) -> str:
+        """The name leads to the address that the API server gave to the Service."""
+        expected = self._kubectl.get("service", "kubernetes", "-n", "default")["spec"]["clusterIP"]
+        found = _ADDRESS.findall(self.in_client("nslookup", _KUBERNETES).partition("Name:")[2])
+        if found != [expected]:
+            raise NotYet(f"{_KUBERNETES} is {found or 'nowhere'}, its Service has {expected}")
+        return f"{_KUBERNETES} is {expected}"
 
     def by_name(self) -> str:
-        body = self.in_client("curl", "-sS", "--max-time", "30", "http://nginx.smoke.svc.cluster.local/")
-        if PAGE not in body:
-            raise NotYet(f"another page came back: {body[:60]!r}")
+        url = f"http://nginx.smoke.svc.cluster.local{self._path('client')}"
+        _demand_page(self.in_client("curl", "-sS", "--max-time", f"{self._patience:.0f}", url))
         return f"http://nginx shows {PAGE!r}"
 
     def no_such_name(self) -> str:
-        try:
-            found = self.in_client("nslookup", "nobody.smoke.svc.cluster.local")
-        except NotYet:
-            return "as it must"
-        raise CheckError(f"a Service that does not exist resolved: {found[-80:]!r}")
+        """The DNS server says that there is none; one that says nothing proves nothing, so it is asked for another name first."""
+        self.lookup()
+        done = self._kubectl.run("exec", "-n", "smoke", "client", "--", "nslookup", "nobody.smoke.svc.cluster.local")
+        if done.code == 0:
+            raise CheckError(f"a Service that does not exist resolved: {done.stdout[-80:]!r}")
+        if "NXDOMAIN" not in done.stdout + done.stderr:
+            raise NotYet(last_line(done.stdout) or last_line(done.stderr) or f"exit code {done.code}")
+        return "NXDOMAIN, as it must"
 
     def logs(self) -> str:
+        """nginx itself tells of each request of this run."""
         text = self._kubectl.text("logs", "-n", "smoke", "deployment/nginx")
-        hits = [line for line in text.splitlines() if "GET / " in line]
-        if not hits:
-            raise NotYet("no request in nginx's log yet")
-        return f"{len(hits)} requests logged"
+        askers = [*(node.name for node in self._cluster.nodes), "client"]
+        if missing := [asker for asker in askers if f'"GET {self._path(asker)} ' not in text]:
+            raise NotYet(f"no request of {', '.join(missing)} in nginx's log")
+        return f"{len(askers)} askers in nginx's log"
 
 
-def fetch(port: int) -> str:
-    """The page at http://127.0.0.1:port/; NotYet with the reason when there is none."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://127.0.0.1:{port}/", timeout=20) as answer:
-            body: bytes = answer.read(65536)
-    except (urllib.error.URLError, OSError) as error:
-        raise NotYet(f"no answer: {error}") from error
-    return body.decode(errors="replace")
+def _demand_page(body: str) -> None:
+    if PAGE not in body:
+        raise NotYet(f"another page came back: {body[:60]!r}")

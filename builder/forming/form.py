@@ -12,7 +12,8 @@ from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
 from builder.forming.init import init_master
 from builder.forming.join import join_all
-from builder.forming.readiness import Readiness, name_of
+from builder.forming.objects import name_of
+from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
 from builder.progress import step
 

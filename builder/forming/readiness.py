@@ -1,50 +1,19 @@
 """Checks of a cluster's own parts, after facts of kubeadm v1.36: what must be Ready, in which number, by which name."""
 
+import ipaddress
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Workload
+from builder.forming.objects import Object, condition, demand_ready, is_true, name_of, pod_reason, pressure, rolled_out
 
-Object = dict[str, Any]
 _STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _ETCDCTL = (
     "etcdctl", "--dial-timeout=30s", "--command-timeout=45s", "--endpoints=https://127.0.0.1:2379",
     "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
     "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt", "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
 )  # fmt: skip
-
-
-def condition(item: Object, kind: str) -> Object:
-    """The object's condition of that type, or an empty one."""
-    conditions = item.get("status", {}).get("conditions") or []
-    return next((c for c in conditions if c["type"] == kind), {})
-
-
-def is_true(item: Object, kind: str) -> bool:
-    return bool(condition(item, kind).get("status") == "True")
-
-
-def name_of(item: Object) -> str:
-    return str(item["metadata"]["name"])
-
-
-def pressure(node: Object) -> str:
-    """What a node is short of, in its kubelet's words, such as "DiskPressure: kubelet has disk pressure"; empty while nothing."""
-    told = node.get("status", {}).get("conditions") or []
-    return "; ".join(f"{c['type']}: {c.get('message')}" for c in told if c["type"].endswith("Pressure") and c["status"] == "True")
-
-
-def pod_reason(pod: Object) -> str:
-    """Why a pod is not Ready, in the words of its containers, of the kubelet that threw it out, or of the scheduler."""
-    for status in pod.get("status", {}).get("containerStatuses") or []:
-        for state in ("waiting", "terminated"):
-            if state in status.get("state", {}):
-                return f"{name_of(pod)}: {status['state'][state].get('reason', state)}"
-    status = pod.get("status", {})
-    told = status.get("message") or condition(pod, "PodScheduled").get("message") or condition(pod, "Ready").get("reason")
-    return f"{name_of(pod)}: {told or status.get('phase', 'unknown')}"
 
 
 class Readiness:
@@ -70,16 +39,22 @@ class Readiness:
         ]
 
     def api(self) -> str:
-        return self._kubectl.text("get", "--raw", "/readyz").strip()
+        if (told := self._kubectl.text("get", "--raw", "/readyz").strip()) != "ok":
+            raise NotYet(f"/readyz says {told[:60]!r}")
+        return "ok"
 
     def _service(self, name: str, namespace: str) -> Callable[[], str]:
-        return lambda: str(self._kubectl.get("service", name, "-n", namespace)["spec"]["clusterIP"])
+        def look() -> str:
+            address = self._kubectl.get("service", name, "-n", namespace)["spec"].get("clusterIP", "")
+            try:
+                return str(ipaddress.ip_address(address))
+            except ValueError as error:
+                raise NotYet(f"its cluster IP is {address or 'none'}") from error
+
+        return look
 
     def nodes(self) -> str:
-        wanted = {node.name for node in self._cluster.nodes}
-        found = {name_of(node): node for node in self._kubectl.items("nodes")}
-        if set(found) != wanted:
-            raise NotYet(f"registered are {sorted(found) or 'none'}, wanted {sorted(wanted)}")
+        found = self._found()
         for name, node in sorted(found.items()):
             if not is_true(node, "Ready"):
                 raise NotYet(f"{name}: {condition(node, 'Ready').get('message') or 'no Ready condition yet'}")
@@ -87,10 +62,18 @@ class Readiness:
                 raise NotYet(f"{name}: {short}")
         return f"{', '.join(sorted(found))} Ready"
 
+    def _found(self) -> dict[str, Object]:
+        """The nodes that the API server knows, by name; NotYet unless they are the cluster's."""
+        wanted = {node.name for node in self._cluster.nodes}
+        found = {name_of(node): node for node in self._kubectl.items("nodes")}
+        if set(found) != wanted:
+            raise NotYet(f"registered are {sorted(found) or 'none'}, wanted {sorted(wanted)}")
+        return found
+
     def schedulable(self) -> str:
         masters = {node.name for node in self._cluster.masters}
         alone = len(self._cluster.nodes) == len(masters)
-        for node in self._kubectl.items("nodes"):
+        for node in self._found().values():
             taints = [t["key"] for t in node["spec"].get("taints", []) if t["effect"] in ("NoSchedule", "NoExecute")]
             expected = ["node-role.kubernetes.io/control-plane"] if name_of(node) in masters and not alone else []
             if node["spec"].get("unschedulable") or taints != expected:
@@ -99,12 +82,15 @@ class Readiness:
 
     def etcd(self) -> str:
         masters = [node.name for node in self._cluster.masters]
-        health = self.etcdctl("endpoint", "health", "--cluster")
-        members = self.etcdctl("member", "list")
-        names = sorted(line.split(", ")[2] for line in members.splitlines() if line.count(", ") >= 2)
-        if names != sorted(masters):
+        rows = [line.split(", ") for line in self.etcdctl("member", "list").splitlines() if line.count(", ") >= 2]
+        if (names := sorted(row[2] for row in rows)) != sorted(masters):
             raise NotYet(f"members are {names}, masters are {masters}")
-        return " ".join(health.split())
+        if wrong := [row[2] for row in rows if row[1] != "started" or row[-1] == "true"]:
+            raise NotYet(f"not started, or learners still: {', '.join(wrong)}")
+        health = self.etcdctl("endpoint", "health", "--cluster")
+        if (healthy := health.count("is healthy")) != len(masters):
+            raise NotYet(f"{healthy} of {len(masters)} members healthy: {' '.join(health.split())}")
+        return f"{healthy} of {len(masters)} members healthy"
 
     def etcdctl(self, *words: str) -> str:
         """What etcdctl says in the etcd of the master that is asked."""
@@ -119,33 +105,19 @@ class Readiness:
         for name in wanted:
             if name not in pods:
                 raise NotYet(f"{name} is not there")
-            if not is_true(pods[name], "Ready"):
-                raise NotYet(pod_reason(pods[name]))
+            demand_ready(pods[name])
         return f"{', '.join(wanted)} Ready"
 
     def kube_proxy(self) -> str:
-        status = self._kubectl.get("daemonset", "kube-proxy", "-n", "kube-system")["status"]
-        desired, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
-        if desired != len(self._cluster.nodes) or ready != desired:
-            raise NotYet(f"{ready} of {desired} ready, wanted {len(self._cluster.nodes)}")
-        return f"{ready} of {desired} ready"
+        return rolled_out(self._kubectl.get("daemonset", "kube-proxy", "-n", "kube-system"), len(self._cluster.nodes))
 
     def _network(self, workload: Workload) -> Callable[[], str]:
-        def look() -> str:
-            status = self._kubectl.get(workload.kind, workload.name, "-n", workload.namespace)["status"]
-            desired = status.get("desiredNumberScheduled", status.get("replicas", 0))
-            ready = status.get("numberReady", status.get("readyReplicas", 0))
-            if not desired or ready != desired:
-                raise NotYet(f"{ready} of {desired} ready")
-            return f"{ready} of {desired} ready"
-
-        return look
+        return lambda: rolled_out(self._kubectl.get(workload.kind, workload.name, "-n", workload.namespace))
 
     def coredns(self) -> str:
-        deployment = self._kubectl.get("deployment", "coredns", "-n", "kube-system")
-        desired, ready = deployment["spec"]["replicas"], deployment["status"].get("readyReplicas", 0)
-        if ready != desired:
+        try:
+            return rolled_out(self._kubectl.get("deployment", "coredns", "-n", "kube-system"))
+        except NotYet as reason:
             pods = self._kubectl.items("pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")
             reasons = [pod_reason(pod) for pod in pods if not is_true(pod, "Ready")]
-            raise NotYet(f"{ready} of {desired} ready: {'; '.join(reasons)}")
-        return f"{ready} of {desired} ready"
+            raise NotYet("; ".join([str(reason), *reasons])) from reason

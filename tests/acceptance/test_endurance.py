@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from cluster_samples import a_cluster
+from healthy_world import STATIC, a_deployment
 
-from builder.acceptance import endurance, smoke
+from builder.acceptance import smoke
 from builder.acceptance.endurance import Endurance
 from builder.acceptance.failover import Failover
 from builder.checks import Check, Engine, NotYet, Outcome
@@ -29,6 +30,7 @@ class World:
         self.same_boot = False
         self.master = made.masters[-1].name
         self.replicas = 1
+        self.value = ""
         self.look()
 
     def look(self) -> None:
@@ -55,7 +57,7 @@ class World:
 
     def get(self, kind: str, name: str, *_: str) -> dict[str, Any]:
         if kind == "deployment":
-            return {"spec": {"replicas": 2}, "status": {"readyReplicas": 2, "availableReplicas": self.replicas}}
+            return a_deployment(name, 2)
         for node in self.items("nodes"):
             if node["metadata"]["name"] == name:
                 return node
@@ -66,19 +68,24 @@ class World:
         self.look()
         if kind == "nodes":
             return [shown_node(name, boot, ready) for name, (boot, ready) in sorted(shown.items())]
-        (node,) = [name for name in shown if words[-1].endswith(f"={name}")] or [""]
-        return [shown_node(f"pod-{node}", 0, shown[node][1])] if node else self.control_plane()
-
-    def control_plane(self) -> list[dict[str, Any]]:
-        parts = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-        return [shown_node(f"{part}-{each.name}", 0, True) for each in self.cluster.masters for part in parts]
+        if "app=nginx" in words:
+            return [shown_pod(f"nginx-{number}", sorted(shown)[-1], 1, True) for number in range(self.replicas)]
+        pods = [shown_pod(f"pod-{name}", name, boot, ready) for name, (boot, ready) in sorted(shown.items())]
+        if "-A" not in words:
+            pods = [shown_pod(f"{part}-{each.name}", each.name, 1, True) for each in self.cluster.masters for part in STATIC]
+        selected = words[-1].rpartition("=")[2] if "--field-selector" in words else ""
+        return [pod for pod in pods if selected in ("", pod["spec"]["nodeName"])]
 
     def text(self, *words: str) -> str:
         if words[0] == "scale":
             self.replicas = int(words[-1].partition("=")[2])
         if "member" in words:
             return "".join(f"id, started, {each.name}, a, b, false\n" for each in self.cluster.masters)
-        return "ok"
+        if "health" in words:
+            return "it is healthy\n" * len(self.cluster.masters)
+        if "put" in words:
+            self.value = words[-1]
+        return self.value if "get" in words and "--raw" not in words else "ok"
 
 
 class FakeMachine:
@@ -95,6 +102,14 @@ def shown_node(name: str, boot: int, ready: bool) -> dict[str, Any]:
     return {"metadata": {"name": name}, "status": status}
 
 
+def shown_pod(name: str, node: str, boot: int, ready: bool) -> dict[str, Any]:
+    """Each boot of its node gives it a container of its own."""
+    pod = shown_node(name, 0, ready)
+    pod["metadata"]["uid"] = name
+    pod["status"]["containerStatuses"] = [{"name": "main", "containerID": f"containerd://{boot}-{name}", "state": {}}]
+    return {**pod, "spec": {"nodeName": node}}
+
+
 @pytest.fixture
 def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(a_cluster(*getattr(request, "param", (1, 2)), directory=tmp_path))
@@ -102,12 +117,15 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(lifecycle, "wait_ready", lambda *_: 1.0)
     monkeypatch.setattr(lifecycle, "extend", made.extend)
     monkeypatch.setattr(form, "join", made.join)
-    monkeypatch.setattr(endurance, "Kubectl", lambda _: made)
-    monkeypatch.setattr(smoke, "fetch", lambda _: "Welcome to nginx!")
+    monkeypatch.setattr(smoke, "fetch", lambda *_: "Welcome to nginx!")
     return made
 
 
 def grown(_: Cluster) -> None: ...
+
+
+def an_endurance(world: World, told: Callable[[Cluster], None] = grown) -> Endurance:
+    return Endurance(world.cluster, world.machines, world, 1.0, told)  # type: ignore[arg-type]
 
 
 def run(checks: Sequence[Check]) -> dict[str, str]:
@@ -119,14 +137,14 @@ def run(checks: Sequence[Check]) -> dict[str, str]:
 
 def test_all_come_back(world: World) -> None:
     told: list[Cluster] = []
-    assert run(Endurance(world.cluster, world.machines, 1.0, told.append).checks()) == {}
+    assert run(an_endurance(world, told.append).checks()) == {}
     assert [node.name for node in told[0].nodes] == ["c-master-1", "c-worker-1", "c-worker-2", "c-worker-3"]
     assert world.boots == {"c-master-1": 2, "c-worker-1": 2, "c-worker-2": 3, "c-worker-3": 2}
 
 
 def test_a_power_cut_that_was_none_is_seen(world: World) -> None:
     """Nodes that are Ready with the boot before did not come back: they were never away."""
-    found = Endurance(world.cluster, world.machines, 1.0, grown)
+    found = an_endurance(world)
     world.same_boot = True
     checks = {check.id: check for check in found.checks()}
     assert run([checks["A18a"]]) == {}
@@ -135,7 +153,7 @@ def test_a_power_cut_that_was_none_is_seen(world: World) -> None:
 
 def test_an_added_node_that_never_registers_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(form, "join", lambda *_: None)
-    checks = {check.id: check for check in Endurance(world.cluster, world.machines, 1.0, grown).checks()}
+    checks = {check.id: check for check in an_endurance(world).checks()}
     assert run([checks["A17c"], checks["A18a"]]) == {"A18a": "the API server does not know c-worker-3"}
 
 
@@ -147,7 +165,7 @@ def test_a_loss_that_goes_wrong_is_seen(world: World, monkeypatch: pytest.Monkey
     else:
         monkeypatch.setattr(world, "look", lambda: None)
         reason = "still seen as Ready: as told"
-    (check,) = [each for each in Endurance(world.cluster, world.machines, 1.0, grown).checks() if each.id == "A17a"]
+    (check,) = [each for each in an_endurance(world).checks() if each.id == "A17a"]
     assert run([check]) == {"A17a": reason}
 
 

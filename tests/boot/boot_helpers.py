@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pexpect.fdpexpect import fdspawn
 
-from builder.acceptance import report, suite
+from builder.acceptance import report
+from builder.acceptance.run import run_suite
+from builder.acceptance.suites import known
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster
@@ -55,7 +57,7 @@ def passes(plan: ClusterPlan, suite_name: str, out: Path) -> None:
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         try:
-            found = suite.run_suite(cluster, suite_name, out / plan.name)
+            found = run_suite(cluster, known()[suite_name], out / plan.name)
         finally:
             lifecycle.down(plan.name)
     assert found.passed, report.text(found)

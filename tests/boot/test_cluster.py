@@ -30,7 +30,8 @@ from builder.errors import CheckError
 from builder.forming import form
 from builder.forming.fit import LEASES
 from builder.forming.join import join_node
-from builder.forming.readiness import Readiness, condition
+from builder.forming.objects import condition
+from builder.forming.readiness import Readiness
 from builder.forming.tokens import bootstrap_token, discovery_of, new_token
 from builder.machine.disk import SMALLEST
 from builder.machine.machine import Machine

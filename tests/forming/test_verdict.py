@@ -2,7 +2,7 @@
 
 import pytest
 
-from builder.forming.readiness import pod_reason, pressure
+from builder.forming.objects import pod_reason, pressure
 from builder.forming.verdict import reason
 
 TAIL = "\nTo see the stack trace of this error execute with --v=5 or higher\n"

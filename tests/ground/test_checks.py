@@ -68,9 +68,27 @@ def test_a_machine_that_is_gone_ends_the_wait_at_once() -> None:
     assert "QEMU has ended" in run.findings[0].reason
 
 
-def test_a_fault_of_the_program_is_not_a_failed_check() -> None:
-    def broken() -> str:
-        raise ZeroDivisionError
+def test_a_surprise_is_a_failed_check_that_says_where_it_came_from() -> None:
+    """So that the report and the diagnostics of the run are written all the same."""
 
-    with pytest.raises(ZeroDivisionError):
-        engine().run([Check("1", "one", broken)])
+    def broken() -> str:
+        raise ZeroDivisionError("of rabbits")
+
+    run = engine()
+    assert not run.run([Check("1", "one", broken, seconds=1000), Check("2", "two", lambda: "seen")])
+    assert [finding.outcome for finding in run.findings] == [Outcome.FAILED, Outcome.NOT_RUN]
+    first, *trace = run.findings[0].reason.splitlines()
+    assert first == "kubeiso itself failed: ZeroDivisionError: of rabbits" and "in broken" in "".join(trace)
+
+
+def test_an_interrupted_check_is_kept_as_such() -> None:
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    run = engine()
+    with pytest.raises(KeyboardInterrupt):
+        run.run([Check("1", "one", lambda: "seen"), Check("2", "two", interrupted), Check("3", "three", lambda: "seen")])
+    assert [(finding.outcome, finding.reason) for finding in run.findings] == [
+        (Outcome.PASSED, "seen"), (Outcome.FAILED, "interrupted"),
+    ]  # fmt: skip
+    assert run.failed

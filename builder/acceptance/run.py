@@ -1,20 +1,18 @@
 """A whole run: boot, init, checks, tear-down, with a verdict that is positive only when everything was seen."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from builder.acceptance import bundle, report
-from builder.acceptance.across import Across
-from builder.acceptance.conformance import Conformance
-from builder.acceptance.endurance import Endurance
-from builder.acceptance.failover import Failover
+from builder.acceptance import bundle
 from builder.acceptance.model import Report
-from builder.acceptance.smoke import Smoke
+from builder.acceptance.results import write
 from builder.checks import Check, Engine, NotYet, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
-from builder.console.story import LOADER
+from builder.console.story import LOADER, Story
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.forming import form
@@ -22,12 +20,7 @@ from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
 from builder.progress import note
 
-SUITES = ("smoke", "failover", "across", "full")
-"""What one node owes; how the loss of a master is survived; what works between nodes; all of it and what a cluster survives.
-
-Each holds smoke; full holds across, and failover where there are masters for it.
-"""
-
+BUNDLE = "diagnostics.tar.gz"
 
 # Checks whose passing ends a stage: first our own, then those of minikube's time-to-k8s, under its names.
 _STAGES = (
@@ -37,16 +30,49 @@ _STAGES = (
 )  # fmt: skip
 
 
-class Run:
-    """One run of a suite over one cluster. out: where its report goes. e2e_test: a program that the suite full takes."""
+@dataclass(frozen=True)
+class Suite:
+    """Something to prove of a cluster. Whoever adds one adds a file to suites/.
 
-    def __init__(self, cluster: Cluster, suite: str, out: Path, e2e_test: Path | None = None) -> None:
+    checks: what is looked at once the cluster is formed and its own parts are well. runtime_checks: before kubeadm init. refuse:
+    raises InputError for a cluster (nodes, masters, MiB of disk) that can't pass. conformance: it takes ISOs with what others'
+    tests need on a node, and Kubernetes' own tests as a program.
+    """
+
+    name: str
+    summary: str
+    checks: Callable[["Run"], list[Check]]
+    runtime_checks: Callable[["Run"], list[Check]] = lambda _: []
+    refuse: Callable[[int, int, int], None] = lambda *_: None
+    conformance: bool = False
+
+
+class Run:
+    """One run of a suite over one cluster. out: where its results go. e2e_test: Kubernetes' own tests as a program."""
+
+    def __init__(self, cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None = None) -> None:
         self.cluster = cluster
         self.suite = suite
         self.out = out
         self.e2e_test = e2e_test
         self.machines: dict[str, Machine] = {}
         self.engine = Engine(1.0, self.alive)
+        self.kubectl = Kubectl(cluster)
+        self.collecting = False
+
+    @property
+    def scale(self) -> float:
+        """How many times slower than native speed the slowest guest is; known once its services run."""
+        return self.engine.scale
+
+    @property
+    def patience(self) -> float:
+        """Seconds that one answer over the network may take."""
+        return 10.0 * max(2.0, self.scale)
+
+    def grown(self, cluster: Cluster) -> None:
+        """The cluster has further nodes now."""
+        self.cluster = cluster
 
     def alive(self) -> None:
         """Raises with QEMU's own reason as soon as a machine is gone."""
@@ -70,36 +96,16 @@ class Run:
         ]
         joins = [Check("A7", f"kubeadm join ends with exit code 0 on {len(self._joining)} nodes", self._join, once=True)]
         init = Check("A6", "kubeadm init ends with exit code 0", self._init, once=True)
-        return self.engine.run([*proofs, *self._runtime(), init, *(joins if self._joining else [])])
-
-    def _runtime(self) -> list[Check]:
-        first = self.cluster.masters[0].name
-        return self._conformance().runtime_checks(lambda: self.machines[first].console()) if self.suite == "full" else []
+        return self.engine.run([*proofs, *self.suite.runtime_checks(self), init, *(joins if self._joining else [])])
 
     @property
     def _joining(self) -> tuple[Node, ...]:
         return tuple(node for node in self.cluster.nodes if node != self.cluster.masters[0])
 
     def check(self) -> bool:
-        kubectl = Kubectl(self.cluster)
-        checks = [*Readiness(self.cluster, kubectl).checks(), *Smoke(self.cluster, kubectl).checks()]
-        if self.suite in ("across", "full"):
-            checks += Across(self.cluster, kubectl).checks()
-        if self.suite == "full":
-            checks += [*self._conformance().checks(), *self._endurance().checks()]
-        if self.suite == "failover" or (self.suite == "full" and len(self.cluster.masters) > 2):
-            checks += Failover(self.cluster, self.machines, kubectl).checks()
-        return self.engine.run(checks)
-
-    def _conformance(self) -> Conformance:
-        assert self.e2e_test, "whoever runs the suite full gives it"
-        return Conformance(self.cluster, self.e2e_test, self.out, self.engine.scale, self.alive)
-
-    def _endurance(self) -> Endurance:
-        return Endurance(self.cluster, self.machines, self.engine.scale, self._grown)
-
-    def _grown(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+        """The cluster's parts, then what the suite asks for, then the consoles once more."""
+        last = Check("A3e", "no console has shown a fault since", self._clean, once=True)
+        return self.engine.run([*Readiness(self.cluster, self.kubectl).checks(), *self.suite.checks(self), last])
 
     def power_off(self) -> bool:
         return self.engine.run([Check("A19", "the machines power off at the power button", self._power_off, once=True)])
@@ -113,7 +119,7 @@ class Run:
     def report(self, bundle_path: Path | None) -> Report:
         hardware = self.cluster.hardware
         return Report(
-            suite=self.suite,
+            suite=self.suite.name,
             runtime=self.cluster.runtime.name,
             kubernetes_version=self.cluster.kubernetes_version,
             acceleration=f"{self.cluster.acceleration.name}, {hardware.firmware.value}, {hardware.attachment.value}",
@@ -125,7 +131,7 @@ class Run:
 
     def _start(self) -> str:
         self.machines = lifecycle.start(self.cluster, leashed=True)
-        for machine in self.machines.values():
+        for machine in self._all_machines():
             with machine.qmp() as qmp:
                 if (status := qmp.status()) != "running":
                     raise NotYet(f"{machine.spec.name} is {status}")
@@ -137,16 +143,24 @@ class Run:
 
     def _console(self) -> str:
         """The boot loader speaks before the kernel does: with its words in the file, nothing was lost."""
-        for machine in self.machines.values():
+        for machine in self._all_machines():
             before, told, _ = machine.spec.console_log.read_bytes().partition(b"KUBEISO {")
             if not told or LOADER.encode() not in before:
                 raise NotYet(f"{machine.spec.console_log} has no words of the boot loader before the node's")
         return "the boot loader's first words are in each log"
 
     def _clean(self) -> str:
-        for machine in self.machines.values():
-            machine.console().wait_stage("ready", Deadline.after(1.0))  # raises when a panic was seen
-        return "none"
+        """What each console has shown by now, whatever was told before it."""
+        for machine in self._all_machines():
+            if fault := Story.from_log(machine.spec.console_log).reason:
+                raise CheckError(f"{machine.spec.name}: {fault}")
+        return f"none on {len(self.machines)} consoles"
+
+    def _all_machines(self) -> list[Machine]:
+        """Every node's machine; NotYet where one is missing, of which nothing could be said."""
+        if missing := [node.name for node in self.cluster.nodes if node.name not in self.machines]:
+            raise NotYet(f"not running: {', '.join(missing)}")
+        return [self.machines[node.name] for node in self.cluster.nodes]
 
     def _on(self, node: Node, command: str) -> str:
         ended = self.machines[node.name].console().run(command, Deadline.after(30, scale=self.engine.scale))
@@ -163,7 +177,7 @@ class Run:
         return f"exit code 0 on {', '.join(node.name for node in self._joining)}"
 
     def _power_off(self) -> str:
-        endings = [machine.stop(grace=60 * self.engine.scale) for machine in self.machines.values()]
+        endings = [machine.stop(grace=60 * self.scale) for machine in self._all_machines()]
         if wrong := [ending.how for ending in endings if ending.how != "powerdown"]:
             raise NotYet(f"ended by {', '.join(wrong)}")
         return "by themselves"
@@ -175,29 +189,34 @@ class Run:
         return tuple(sorted(ended, key=lambda stage: stage[1]))
 
 
-def run_suite(cluster: Cluster, suite: str, out: Path, e2e_test: Path | None = None) -> Report:
-    """Runs the suite and writes its report under `out`; every machine is ended whatever happens.
-
-    e2e_test: Kubernetes' own tests as a program, without which there is no suite full.
-    """
+def run_suite(cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None = None) -> Report:
+    """Runs the suite and writes what it found under `out`, interrupted or not; every machine is ended whatever happens."""
     run = Run(cluster, suite, out, e2e_test)
     made: Path | None = None
     out.mkdir(parents=True, exist_ok=True)
     try:
-        passed = run.boot() and run.form() and run.check()
-        run.last_screens(out)
-        if passed:
-            run.power_off()
-        if run.engine.failed:
-            made = bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+        made = _carried_out(run, out)
     except KeyboardInterrupt:
-        if not run.engine.failed:  # else it was the collecting that was interrupted
+        write(run.report(None), run.cluster, out)
+        if not run.collecting:  # else it was the collecting that was interrupted
             note("interrupted: collecting what is known so far; once more ends it at once")
-            bundle.collect(run.cluster, run.machines, run.engine.scale, out / "diagnostics.tar.gz")
+            bundle.collect(run.cluster, run.machines, run.scale, out / BUNDLE)
         raise
     finally:
         for machine in run.machines.values():
             machine.stop(grace=0)
     result = run.report(made)
-    report.write(result, out)
+    write(result, run.cluster, out)
     return result
+
+
+def _carried_out(run: Run, out: Path) -> Path | None:
+    """The run itself; returns the bundle of diagnostics, where a check failed."""
+    passed = run.boot() and run.form() and run.check()
+    run.last_screens(out)
+    if passed:
+        run.power_off()
+    if not run.engine.failed:
+        return None
+    run.collecting = True
+    return bundle.collect(run.cluster, run.machines, run.scale, out / BUNDLE)

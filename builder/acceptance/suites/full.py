@@ -1,0 +1,36 @@
+"""All of it, and what a cluster survives."""
+
+from builder.acceptance.conformance import Conformance
+from builder.acceptance.endurance import Endurance
+from builder.acceptance.run import Run, Suite
+from builder.acceptance.suites import across, failover
+from builder.checks import Check
+from builder.errors import InputError
+
+
+def conformance(run: Run) -> Conformance:
+    assert run.e2e_test, "whoever runs this suite gives it"
+    return Conformance(run.cluster, run.e2e_test, run.out, run.scale, run.alive)
+
+
+def runtime_checks(run: Run) -> list[Check]:
+    first = run.cluster.masters[0].name
+    return conformance(run).runtime_checks(lambda: run.machines[first].console())
+
+
+def checks(run: Run) -> list[Check]:
+    endurance = Endurance(run.cluster, run.machines, run.kubectl, run.scale, run.grown)
+    several = failover.lost_master(run) if len(run.cluster.masters) > 2 else []
+    return [*across.checks(run), *conformance(run).checks(), *endurance.checks(), *several]
+
+
+def refuse(nodes: int, masters: int, disk: int) -> None:
+    if nodes == masters or not disk:
+        why = "it stops, adds and restarts workers, whose state has to survive that"
+        raise InputError("the suite full needs a worker and disks", why=why, hint="such as --nodes 3 --disk 4096")
+
+
+SUITE = Suite(
+    "full", "across, others' tests, a worker lost, returned and added, a power cut, a master lost where there are three",
+    checks, runtime_checks, refuse, conformance=True,
+)  # fmt: skip

@@ -1,0 +1,197 @@
+"""A run's results: written whatever comes, into a folder that is this run's alone."""
+
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster_samples import a_cluster
+from healthy_world import World
+
+from builder.acceptance import run as run_module
+from builder.acceptance.results import MARKER, results
+from builder.acceptance.run import Run, Suite, run_suite
+from builder.acceptance.suites import known
+from builder.checks import Check, Outcome
+from builder.cluster import lifecycle
+from builder.cluster.model import Cluster
+from builder.console.story import LOADER
+from builder.errors import InputError
+from builder.forming import form
+from builder.machine.machine import Ending
+
+BOOT = f'{LOADER}kubeiso\'\nKUBEISO {{"stage":"init","state":"ok"}}\n'
+
+
+class FakeMachine:
+    """A machine whose console log is a file; it runs until it is stopped."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True)
+        self.console_log = directory / "console.log"
+        self.console_log.write_text(BOOT)
+        self.name = directory.name
+        self.stopped: list[float] = []
+
+    @property
+    def spec(self) -> "FakeMachine":
+        return self
+
+    def qmp(self, timeout: float = 0) -> "FakeMachine":  # noqa: ARG002 - as Machine has it
+        return self
+
+    def __enter__(self) -> "FakeMachine":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def status(self) -> str:
+        return "running"
+
+    def obituary(self) -> None: ...
+
+    def screendump(self, _: Path) -> None: ...
+
+    def alive(self) -> bool:
+        return False
+
+    def diagnose(self) -> dict[str, str]:
+        return {"state.txt": "fake"}
+
+    def stop(self, grace: float) -> Ending:
+        self.stopped.append(grace)
+        return Ending(how="powerdown" if grace else "quit")
+
+
+Machines = dict[str, FakeMachine]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return a_cluster(1, 1, directory=tmp_path / "c")
+
+
+@pytest.fixture
+def machines(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    made = {node.name: FakeMachine(node.directory) for node in cluster.nodes}
+    monkeypatch.setattr(lifecycle, "start", lambda *_, **__: made)
+    monkeypatch.setattr(lifecycle, "wait_ready", lambda *_: 2.0)
+    monkeypatch.setattr(form, "init", lambda *_: "")
+    monkeypatch.setattr(form, "join", lambda *_: None)
+    monkeypatch.setattr(run_module, "Kubectl", World)
+    return made
+
+
+def a_suite(look: Callable[[], str]) -> Suite:
+    return Suite("toy", "", lambda _: [Check("X1", "toy", look, once=True)])
+
+
+def outcomes(folder: Path) -> dict[str, str]:
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return {finding["id"]: finding["outcome"] for finding in found["findings"]}
+
+
+def test_all_well(cluster: Cluster, machines: Machines, tmp_path: Path) -> None:
+    found = run_suite(cluster, a_suite(lambda: "seen"), tmp_path / "out")
+    assert found.passed, [finding for finding in found.findings if finding.outcome is not Outcome.PASSED]
+    assert [machine.stopped for machine in machines.values()] == [[120.0, 0], [120.0, 0]]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "console-c-master-1.log", "console-c-worker-1.log", "junit.xml", "report.html", "report.json", "report.txt",
+    ]  # fmt: skip
+
+
+def broken() -> str:
+    empty: dict[str, str] = {}
+    return empty["rabbits"]
+
+
+def interrupted() -> str:
+    raise KeyboardInterrupt
+
+
+def test_a_surprise_leaves_a_report_and_diagnostics(cluster: Cluster, machines: Machines, tmp_path: Path) -> None:
+    found = run_suite(cluster, a_suite(broken), tmp_path / "out")
+    assert not found.passed and outcomes(tmp_path / "out")["X1"] == "failed"
+    assert "KeyError: 'rabbits'" in (tmp_path / "out" / "report.txt").read_text()
+    with tarfile.open(tmp_path / "out" / "diagnostics.tar.gz") as bundle:
+        assert "c-master-1/state.txt" in bundle.getnames()
+    assert all(machine.stopped == [0] for machine in machines.values())
+
+
+def test_an_interrupted_run_leaves_what_it_found(cluster: Cluster, machines: Machines, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(cluster, a_suite(interrupted), tmp_path / "out")
+    found = outcomes(tmp_path / "out")
+    assert found["A1"] == "passed" and found["X1"] == "failed" and "A19" not in found
+    assert (tmp_path / "out" / "report.html").exists() and (tmp_path / "out" / "diagnostics.tar.gz").exists()
+    assert all(machine.stopped == [0] for machine in machines.values())
+
+
+PANIC = "Kernel panic - not syncing: Attempted to kill init\n"
+
+
+@pytest.mark.parametrize(("when", "check"), [("before", "A3"), ("after", "A3e")])
+def test_a_panic_on_a_console_is_seen(cluster: Cluster, machines: Machines, tmp_path: Path, when: str, check: str) -> None:
+    """Though the stage that was waited for was told before it."""
+    (log,) = [machine.console_log for name, machine in machines.items() if "worker" in name]
+
+    def panicking() -> str:
+        log.write_text(BOOT + PANIC)
+        return "seen"
+
+    if when == "before":
+        panicking()
+    found = run_suite(cluster, a_suite(panicking), tmp_path / "out")
+    failed = [(finding.id, finding.reason) for finding in found.findings if finding.outcome is Outcome.FAILED]
+    assert failed == [(check, f"c-worker-1: the console shows: {PANIC.strip()}")]
+
+
+@pytest.mark.parametrize("check", ["A1b", "A3", "A19"])
+def test_no_machine_is_no_proof(cluster: Cluster, machines: Machines, tmp_path: Path, check: str) -> None:
+    run = Run(cluster, a_suite(lambda: "seen"), tmp_path / "out")
+    run.machines = dict(list(machines.items())[:1])  # type: ignore[arg-type]
+    looks: dict[str, Callable[[], str]] = {"A1b": run._console, "A3": run._clean, "A19": run._power_off}
+    with pytest.raises(Exception, match="not running: c-worker-1"):
+        looks[check]()
+
+
+def test_every_suite_is_a_file_of_its_own() -> None:
+    folder = Path(run_module.__file__).parent / "suites"
+    assert set(known()) == {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert all(suite.summary for suite in known().values())
+
+
+# The folder of results
+
+
+def test_results_replace_those_of_the_run_before_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    with results(folder):
+        (folder / "report.txt").write_text("old")
+        (folder / "screens").mkdir()
+    with results(folder):
+        assert [path.name for path in folder.iterdir()] == [MARKER]
+    thesis = tmp_path / "mine" / "thesis.odt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    with pytest.raises(InputError, match="is not kubeiso's"), results(thesis.parent):
+        raise AssertionError("not reached")
+    assert thesis.read_text() == "years of work"
+
+
+def test_results_of_an_older_kubeiso_are_known(tmp_path: Path) -> None:
+    for name in ("report.txt", "junit.xml", "report.json"):
+        (tmp_path / name).write_text("old")
+    with results(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [MARKER]
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    with results(folder):
+        (folder / "report.txt").write_text("the first one's")
+        with pytest.raises(InputError, match="another kubeiso test writes its results"), results(folder):
+            raise AssertionError("not reached")
+        assert (folder / "report.txt").read_text() == "the first one's"
