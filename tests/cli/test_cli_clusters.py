@@ -142,11 +142,11 @@ def test_the_second_ctrl_c_during_a_test_does_not_wait_for_diagnostics(warm: Pro
 
 def test_a_failed_test_is_told_and_torn_down(warm: Program, qemu: Qemu) -> None:
     done = warm.run("test", "--runtime", "toy", "--name", "try", "--json", *warm.toy.components, **qemu("dies"))
-    assert done.failed(5, "the suite smoke failed", why="caught fire", next="see out/test-toy-smoke-bios-cdrom")
+    assert done.failed(5, "the suite smoke failed", why="caught fire", next="see out/test-toy-smoke-bios-cdrom-try")
     outcomes = [finding["outcome"] for finding in json.loads(done.out)["findings"]]
     assert "failed" in outcomes and outcomes[-1] == "not run"
     assert not (warm.state / "try").exists() and reserved(warm) == []
-    assert "test-toy-smoke-bios-cdrom/console-try-master-1.log" in files(warm.out)
+    assert "test-toy-smoke-bios-cdrom-try/console-try-master-1.log" in files(warm.out)
 
 
 @pytest.mark.parametrize("behaviour", ["never ready", "runs"])
