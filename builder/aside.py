@@ -22,6 +22,16 @@ def aside(target: Path) -> Iterator[Path]:
         raise
 
 
+def write_new(target: Path, data: bytes, mode: int = 0o644) -> None:
+    """Writes a small file whole where none is. Raises FileExistsError where there is one, which stays as it is."""
+    made = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    try:
+        write_aside(made, data, mode)
+        os.link(made, target)
+    finally:
+        made.unlink(missing_ok=True)
+
+
 def write_aside(target: Path, data: bytes | str, mode: int = 0o644) -> None:
     """Writes a small file whole, with `mode` less the umask, whatever mode an older file had. Text is written as UTF-8.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from builder.cli import acceptance, build, clusters, host, nodes, power
+from builder.cli import acceptance, build, clusters, host, new, nodes, power
 from builder.cli.common import say
 from builder.cli.interrupt import Interrupt
 from builder.errors import BuildError, KubeisoError
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (host.app, build.app, clusters.app, power.app, nodes.app, acceptance.app):
+for verbs in (host.app, new.app, build.app, clusters.app, power.app, nodes.app, acceptance.app):
     app.registered_commands.extend(verbs.registered_commands)
 
 

@@ -23,5 +23,5 @@ def update_lock(project: Project, store: Store) -> Lock:
         if description.packages:
             wanted[path.parent.name] = (description.packages, description.without)
     lock = resolve(wanted, SUITE, store)
-    save_lock(lock, project.lock)
+    save_lock(lock, project.lock_to_write)
     return lock

@@ -15,8 +15,8 @@ VERBS = sorted(command.name or command.callback.__name__ for command in app.regi
 
 def test_the_verbs_are_all_there() -> None:
     assert set(VERBS) >= {
-        "doctor", "boot", "check", "render", "build", "lock", "clean", "up", "init", "status", "shell", "logs", "kubeconfig",
-        "down", "test",
+        "doctor", "new", "boot", "check", "render", "build", "lock", "clean", "up", "init", "status", "shell", "logs",
+        "kubeconfig", "down", "test",
     }  # fmt: skip
 
 

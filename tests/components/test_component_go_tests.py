@@ -11,7 +11,7 @@ from builder.store import default_root
 
 PKG = Project.here().pkg
 # image-store's are run with its store, in tests/images.
-FOLDERS = sorted({path.relative_to(PKG).parts[0] for path in PKG.rglob("*_test.go")} - {"image-store"})
+FOLDERS = sorted({path.relative_to(PKG.layers[-1]).parts[0] for path in PKG.glob("**/*_test.go")} - {"image-store"})
 
 
 def go_test(folder: Path) -> None:
