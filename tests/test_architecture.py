@@ -13,10 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# What all may know, and what knows none of the rooms: modules directly under builder/.
+# What all may know, and what knows none of the rooms: modules directly under builder/, and folders of such.
 GROUND = {
     "aside", "checks", "cpio", "deadline", "download", "elf", "errors", "frozen", "leash", "oci", "owned", "process", "progress",
-    "project", "run", "store", "tarball", "workplace",
+    "project", "reading", "run", "store", "tarball", "workplace",
 }  # fmt: skip
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}

@@ -46,7 +46,7 @@ from builder.errors import CheckError, InputError
 from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import e2e_test
 from builder.project import Project
-from builder.recipe.words import one_of
+from builder.reading.words import one_of
 
 app = typer.Typer()
 

@@ -17,8 +17,8 @@ from builder.machine.model import Attachment, Firmware
 from builder.pipeline.doctor import demand
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
+from builder.reading.words import did_you_mean, one_of
 from builder.recipe.model import Role
-from builder.recipe.words import did_you_mean, one_of
 from builder.store import Store
 
 Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help="Takes recipes/NAME.yml (default cri-containerd).")]

@@ -15,7 +15,7 @@ from builder.cluster.model import Cluster, Node
 from builder.deadline import Deadline
 from builder.errors import InputError
 from builder.machine.machine import Machine
-from builder.recipe.words import one_of
+from builder.reading.words import one_of
 
 app = typer.Typer()
 NodeName = Annotated[str | None, typer.Argument(metavar="NODE", help="The node (default: the first master).")]

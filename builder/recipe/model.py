@@ -6,9 +6,10 @@ A field says all that can be said of its own value; what needs two fields, or th
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
+from pydantic import ConfigDict, Field, JsonValue, StrictBool
 
-from builder.recipe.shapes import Shape, check_public_key, check_subnet
+from builder.frozen import Frozen
+from builder.reading.shapes import Shape, check_public_key, check_subnet
 
 
 class Role(StrEnum):
@@ -16,12 +17,6 @@ class Role(StrEnum):
 
     MASTER = "master"
     WORKER = "worker"
-
-
-class Strict(BaseModel):
-    """Unknown keys are mistakes; a loaded recipe never changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -40,11 +35,11 @@ NodePath = Annotated[
 ]
 
 
-class Kubernetes(Strict):
+class Kubernetes(Frozen):
     version: Version = Field("1.36.3", description="Kubernetes version, without a leading v")
 
 
-class Network(Strict):
+class Network(Frozen):
     cni: str = Field("bridge", description="a description in networks/")
     pod_subnet: Subnet = Field("10.244.0.0/16", description="addresses of pods; each node takes a /24 of it")
     service_subnet: Subnet = Field("10.96.0.0/12", description="addresses of Services")
@@ -52,14 +47,14 @@ class Network(Strict):
     proxy_mode: Literal["nftables", "iptables"] = Field("nftables", description="kube-proxy's mode")
 
 
-class Kernel(Strict):
+class Kernel(Frozen):
     arguments: tuple[Argument, ...] = Field((), description="further kernel arguments, after the builder's own")
     console: tuple[Console, ...] = Field(
         ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; the last one shows the node's stages"
     )
 
 
-class Ssh(Strict):
+class Ssh(Frozen):
     authorized_keys: tuple[PublicKey, ...] = Field((), description="public keys for root; with none there is no SSH server")
 
 
@@ -73,7 +68,7 @@ ONE_KIND: list[JsonValue] = [
 ]  # fmt: skip
 
 
-class File(Strict):
+class File(Frozen):
     """A file, directory or symbolic link in the node's root; exactly one of contents, source, symlink, directory."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": ONE_KIND})
@@ -86,7 +81,7 @@ class File(Strict):
     mode: Mode = Field(default_factory=_mode, description="octal, in quotes; 0644, and 0755 for a directory, if left out")
 
 
-class Service(Strict):
+class Service(Frozen):
     """A further LinuxKit service; `linuxkit` takes any key of a LinuxKit image entry (binds, capabilities, net, ...)."""
 
     name: Name = Field(description="the service's name, once in a recipe")
@@ -94,7 +89,7 @@ class Service(Strict):
     linuxkit: dict[str, object] = Field({}, description="keys of a LinuxKit image entry")
 
 
-class Recipe(Strict):
+class Recipe(Frozen):
     """A node image."""
 
     runtime: str = Field(description="a description in runtimes/")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from builder.recipe.mistake import Mistake, Place, dotted
+from builder.reading.mistake import Mistake, Place, dotted
+from builder.reading.tree import Tree
+from builder.reading.words import one_of, shown
 from builder.recipe.model import Network
-from builder.recipe.tree import Tree
-from builder.recipe.words import one_of, shown
 
 # kubeadm's own bounds, with its default of a /24 for each node (kubeadm 1.36: constants.go PodSubnetNodeMaskMaxDiff,
 # MaximumBitsForServiceSubnet, MinimumAddressesInServiceSubnet; validation.go ValidatePodSubnetNodeMask).

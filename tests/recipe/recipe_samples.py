@@ -4,8 +4,8 @@ import base64
 import struct
 from pathlib import Path
 
+from builder.reading.mistake import Mistake
 from builder.recipe.load import check_recipe
-from builder.recipe.mistake import Mistake
 
 PINNED = "docker.io/example/tool:1@sha256:" + "0" * 64
 

@@ -189,7 +189,7 @@ MISTAKES = {
     START + f"replace:\n  gety: {PINNED}": ["3:3: replace.gety: there is no image 'gety' of ours (did you mean 'getty'?)"],
     START + "runtime: cri-containerd": ["2:1: runtime: the key is here a second time (first in line 1)"],
     START + "5: x": ["2:1: a key must be a text (write it in quotes)"],
-    START + "<<: {}": ["2:1: merge keys (<<) are not used in recipes (write the keys out)"],
+    START + "<<: {}": ["2:1: merge keys (<<) are not used here (write the keys out)"],
     START + "kernel: !mine {}": ["2:9: kernel: the YAML tag '!mine' has no meaning here (leave it out)"],
     START + "replace: {getty: 2026-11-21}": [
         "2:18: replace.getty: expected a text, a number, true or false, got a date (write it in quotes: '2026-11-21')"
@@ -309,7 +309,9 @@ def test_aliases_are_followed_but_not_for_ever(project: Path) -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
         f"{b}: &{b} [{', '.join(['*' + a] * 8)}]\n" for a, b in zip("abcde", "bcdef", strict=True)
     )
-    assert said(project, START + bomb) == ["1:1: more than 20000 values (recipes are small; do aliases (*) repeat each other?)"]
+    assert said(project, START + bomb) == [
+        "1:1: more than 20000 values (such files are small; do aliases (*) repeat each other?)"
+    ]
 
 
 def test_the_names_of_networks_are_those_of_their_descriptions(tmp_path: Path) -> None:

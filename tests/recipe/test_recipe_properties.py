@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from recipe_samples import check, make_project
 
+from builder.reading.mistake import Mistake
+from builder.reading.words import nearest
 from builder.recipe.load import load_recipe
-from builder.recipe.mistake import Mistake
 from builder.recipe.model import File, Kernel, Kubernetes, Network, Recipe, Service, Ssh
-from builder.recipe.words import nearest
 
 QUICK = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

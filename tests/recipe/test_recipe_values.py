@@ -65,11 +65,11 @@ def test_a_value_can_not_change_the_structure(project: Path) -> None:
         ("'{{ values }}'", "values is a group of values (name one of them: values.NAME)"),
         ("'{{ values. }}'", "Jinja2 can't read this: "),
         ("'{{ values.registry'", "Jinja2 can't read this: "),
-        ("'{% for a in env %}{% endfor %}'", "{% for %} is not possible in a recipe (there are {{ values.NAME }}"),
-        ("'{{ values.registry.upper() }}'", "a call is not possible in a recipe"),
+        ("'{% for a in env %}{% endfor %}'", "{% for %} is not possible here (there are {{ env.NAME }}, {{ values.NAME }}"),
+        ("'{{ values.registry.upper() }}'", "a call is not possible here"),
         ("'{{ values.registry.__class__ }}'", "Jinja2 can't work this out"),
-        ("'{{ 9 ** 9 ** 9 ** 9 }}'", "a pow is not possible in a recipe"),
-        ("'{{ \"x\" | center(99) }}'", "the filter 'center' is not possible in a recipe"),
+        ("'{{ 9 ** 9 ** 9 ** 9 }}'", "a pow is not possible here"),
+        ("'{{ \"x\" | center(99) }}'", "the filter 'center' is not possible here"),
         ("'{{ 5 is divisibleby 0 }}'", "Jinja2 can't work this out: "),
     ],
 )
@@ -90,3 +90,26 @@ def test_braces_without_quotes(project: Path) -> None:
     assert said(project, "runtime: {{ values.r }}") == [
         "1:10: runtime: braces without quotes make a group of keys (put them in quotes: '{{ values.NAME }}')"
     ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("'a' | replace('a', 'aaaaaaaaaa') | replace('a', 'aaaaaaaaaa')", "the filter 'replace' is not possible here"),
+        ("['a', 'b'] | join('aaaaaaaaaa')", "a list is not possible here"),
+        ("values.big ~ values.big", "a concat is not possible here"),
+        ("(" * 5000 + "1" + ")" * 5000, "Jinja2 can't read this: parentheses within parentheses"),
+        ("not " * 5000 + "1", "Jinja2 can't "),
+    ],
+    ids=["replace", "join", "concat", "parentheses", "not"],
+)
+def test_no_expression_makes_much_of_little(project: Path, expression: str, expected: str) -> None:
+    text = START + 'files:\n  - path: /a\n    contents: "{{ ' + expression + ' }}"\n'
+    (mistake,) = said(project, text, big="x" * 1000)
+    assert expected in mistake
+
+
+def test_a_text_ends_where_a_file_would(project: Path) -> None:
+    text = START + "files:\n  - path: /a\n    contents: '" + "{{ values.big }}" * 20 + "'\n"
+    (mistake,) = said(project, text, big="x" * 100_000)
+    assert mistake == "4:15: files[0].contents: the text is longer than 1048576 characters when it is filled in"

@@ -1,8 +1,8 @@
-"""Jinja2 in a recipe's texts, after YAML was read: `{{ ... }}` stands for a value, and for nothing else.
+"""Jinja2 in the texts of a file, after YAML was read: `{{ ... }}` stands for a value, and for nothing else.
 
-What may stand between the braces is a small part of Jinja2: the groups env, values and recipe, constants, comparisons, the
-conditional expression and a few filters. So a text is filled in at once, always the same, and a file's structure and line
-numbers stay as written.
+What may stand between the braces is a small part of Jinja2: groups of values (a recipe has env, values and recipe), constants,
+comparisons, the conditional expression and a few filters, none of which makes much of little. So a text is filled in at once,
+always the same, and a file's structure and line numbers stay as written.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from builder.recipe.words import did_you_mean
+from builder.reading.words import did_you_mean
 
-FILTERS = ("default", "d", "first", "int", "join", "last", "length", "lower", "replace", "title", "trim", "upper")
+FILTERS = ("default", "d", "first", "int", "last", "length", "lower", "title", "trim", "upper")
+LONGEST = 1 << 20  # characters of a text that is filled in, as many as a whole file may have
 
 ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const, nodes.Filter,
-    nodes.Test, nodes.Concat, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Keyword,
+    nodes.Test, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Keyword,
 )  # fmt: skip
 
 
@@ -57,10 +58,10 @@ class Fault:
 
 
 class Values:
-    """The values that a recipe's texts can name."""
+    """The values that a file's texts can name, by group. give: how a member of each group is given, {} being its name."""
 
-    def __init__(self, groups: Mapping[str, Mapping[str, str]]) -> None:
-        self._groups = groups
+    def __init__(self, groups: Mapping[str, Mapping[str, str]], give: Mapping[str, str]) -> None:
+        self._groups, self._give = groups, give
         # Shell scripts have "${#name}" and the like; only a comment's mark that nobody writes would be taken for one.
         self._jinja = ImmutableSandboxedEnvironment(
             undefined=Missing, keep_trailing_newline=True, comment_start_string="{#\0", comment_end_string="\0#}"
@@ -77,13 +78,27 @@ class Values:
             template = self._jinja.parse(text)
         except TemplateSyntaxError as error:
             return text, [Fault(min(error.lineno - 1, last), f"Jinja2 can't read this: {error.message}", LITERAL)]
-        faults = [Fault(node.lineno - 1, f"{words} is not possible in a recipe", HINT) for node, words in forbidden(template)]
-        if faults:
-            return text, faults
-        pieces = [self._piece(child) for output in template.body if isinstance(output, nodes.Output) for child in output.nodes]
-        return "".join(piece for piece in pieces if isinstance(piece, str)), [
-            piece for piece in pieces if isinstance(piece, Fault)
-        ]
+        except RecursionError:
+            return text, [Fault(0, "Jinja2 can't read this: parentheses within parentheses without end", LITERAL)]
+        faults = [Fault(node.lineno - 1, f"{words} is not possible here", self._hint()) for node, words in forbidden(template)]
+        return (text, faults) if faults else self._filled(template)
+
+    def _filled(self, template: nodes.Template) -> tuple[str, list[Fault]]:
+        pieces, faults, length = [], [], 0
+        for node in (child for output in template.body if isinstance(output, nodes.Output) for child in output.nodes):
+            piece = self._piece(node)
+            if isinstance(piece, Fault):
+                faults.append(piece)
+                continue
+            pieces.append(piece)
+            length += len(piece)
+            if length > LONGEST:
+                return "", [*faults, Fault(node.lineno - 1, f"the text is longer than {LONGEST} characters when it is filled in")]
+        return "".join(pieces), faults
+
+    def _hint(self) -> str:
+        names = ", ".join(f"{{{{ {name}.NAME }}}}" for name in self._groups)
+        return f"there are {names}, comparisons, and the filters {', '.join(FILTERS)}"
 
     def _piece(self, node: nodes.Expr) -> str | Fault:
         """One expression by itself, so that each is checked, whatever became of the one before."""
@@ -95,6 +110,8 @@ class Values:
             return self._jinja.from_string(template).render()
         except UndefinedError as error:
             return self._undefined(node.lineno - 1, error.message or "")
+        except RecursionError:
+            return Fault(node.lineno - 1, "Jinja2 can't work this out: it is nested too deeply")
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             return Fault(node.lineno - 1, f"Jinja2 can't work this out: {error}")
 
@@ -103,16 +120,14 @@ class Values:
         if name in self._groups:
             return Fault(line, f"{name} is a group of values", f"name one of them: {name}.NAME")
         if group not in self._groups:
-            return Fault(line, f"{name!r} is not defined", did_you_mean(name, self._groups) or "there are env, values and recipe")
+            return Fault(
+                line, f"{name!r} is not defined", did_you_mean(name, self._groups) or f"there are {', '.join(self._groups)}"
+            )
         near = did_you_mean(member, self._groups[group])
-        give = {"values": f"give it with --set {member}=...", "env": f"set the variable {member}"}.get(
-            group, "there is recipe.name"
-        )
-        return Fault(line, f"{name} is not defined", near or give)
+        return Fault(line, f"{name} is not defined", near or self._give[group].format(member))
 
 
 LITERAL = "there are only values, such as {{ values.NAME }}; write '{{' itself as {{ '{{' }}"
-HINT = "there are {{ values.NAME }}, {{ env.NAME }} and {{ recipe.name }}, comparisons, and the filters " + ", ".join(FILTERS)
 
 
 def forbidden(template: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:

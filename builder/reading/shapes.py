@@ -12,7 +12,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from builder.recipe.words import one_of, shown
+from builder.reading.words import one_of, shown
 
 # What OpenSSH's sshd takes today (sshd_config(5), PubkeyAcceptedAlgorithms; DSA is gone).
 KEY_TYPES = (

@@ -1,6 +1,6 @@
-"""One mistake in a recipe."""
+"""One mistake in a file that people write."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 
 Place = tuple[str | int, ...]
@@ -35,3 +35,7 @@ def dotted(path: Place) -> str:
 def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
     """By line, each once."""
     return sorted(set(mistakes), key=lambda mistake: (mistake.line, mistake.column, mistake.path, mistake.message))
+
+
+def counted(mistakes: Sized) -> str:
+    return "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"

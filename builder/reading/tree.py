@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from builder.recipe.mistake import Mistake, Place, dotted
-from builder.recipe.words import kind_of
+from builder.reading.mistake import Mistake, Place, dotted
+from builder.reading.words import kind_of
 
-DEPTH = 40  # groups within groups; far more than a recipe needs, far less than Python's recursion limit
+DEPTH = 40  # groups within groups; far more than a recipe or a description needs, far less than Python's recursion limit
 SIZE = 20_000  # values after aliases are expanded
 
 PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
@@ -72,16 +72,16 @@ class Tree:
 
 
 class TooMuch(Exception):
-    """More values than any recipe has."""
+    """More values than any such file has."""
 
 
 def plant(root: yaml.Node) -> Tree:
-    """The tree of a document; what YAML allows and a recipe does not is among its mistakes."""
+    """The tree of a document; what YAML allows and our files do not is among its mistakes."""
     tree = Tree(nodes={(): root})
     try:
         tree.value = _value(tree, root, ())
     except TooMuch:
-        tree.spoil((), f"more than {SIZE} values", "recipes are small; do aliases (*) repeat each other?")
+        tree.spoil((), f"more than {SIZE} values", "such files are small; do aliases (*) repeat each other?")
     return tree
 
 
@@ -136,7 +136,7 @@ def _key(tree: Tree, node: yaml.Node, path: Place) -> str | None:
     if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str" and node.value.isprintable():
         return str(node.value)
     if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:merge":
-        problem, hint = "merge keys (<<) are not used in recipes", "write the keys out"
+        problem, hint = "merge keys (<<) are not used here", "write the keys out"
     else:
         problem, hint = "a key must be a text", "write it in quotes"
     tree.mistakes.append(_at(node, path, problem, hint))
