@@ -10,24 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from builder.assembly.shapes import CONTAINER, DEVICE_RULE, MOUNT, NAMESPACES, RESOURCES, RUNTIME, Value, decode, to_json
+from builder.container import CAPABILITIES, EVERY_OR_NO, RLIMITS
 from builder.errors import InputError
 from builder.linuxkit.model import ContainerEntry, Document
 from builder.oci import LINUXKIT_LABEL, Process
+from builder.reading.document import without_places
 
 # The version of the OCI runtime specification that LinuxKit writes.
 OCI_VERSION = "1.2.1"
 FIRST_ID = 100
 UNLIMITED = 2**64 - 1
-CAPABILITY_NAMES = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE"
-    " NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN"
-    " SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE"
-    " MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-)
-CAPABILITIES = tuple(f"CAP_{name}" for name in CAPABILITY_NAMES.split())
-RLIMITS = "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME"
 DEFAULT_MOUNTS = (
     ("/proc", "proc", ("nosuid", "nodev", "noexec", "relatime")),
     ("/dev", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")),
@@ -105,6 +100,8 @@ def _label(text: str, where: str) -> Value:
             raw, ensure_ascii=False, default=str
         ).encode()  # fails on JSON's pairs of escapes for one character: no YAML reader joins them
         plain = ContainerEntry.model_validate({**raw, "name": "label", "image": "label"})
+    except ValidationError as error:
+        raise InputError(f"{where} is not valid", details=tuple(without_places(error, ContainerEntry))) from error
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise InputError(f"{where} is not valid", why=str(error)) from error
     if raw.get("name") or raw.get("image"):
@@ -184,7 +181,7 @@ def _capabilities(settings: Settings) -> Value:
 
 
 def _capability_list(names: list[str], settings: Settings) -> list[str]:
-    if len(names) == 1 and names[0].lower() in ("all", "none"):
+    if len(names) == 1 and names[0].lower() in EVERY_OR_NO:
         return list(CAPABILITIES) if names[0].lower() == "all" else []
     for name in names:
         if name not in CAPABILITIES:
@@ -195,7 +192,7 @@ def _capability_list(names: list[str], settings: Settings) -> list[str]:
 def _rlimit(text: str, settings: Settings) -> Value:
     name, *bounds = (part.strip() for part in text.split(",", 2))
     name = name.upper().removeprefix("RLIMIT_")
-    if name not in RLIMITS.split() or len(bounds) != 2:
+    if name not in RLIMITS or len(bounds) != 2:
         raise settings.wrong(f"{text!r} is not NAME,SOFT,HARD with a limit that Linux has")
     soft, hard = (_limit(bound, settings) for bound in bounds)
     return {"type": f"RLIMIT_{name}", "hard": hard, "soft": soft}

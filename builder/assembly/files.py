@@ -15,7 +15,8 @@ from builder.assembly.references import expand
 from builder.assembly.rootfs import labelled
 from builder.assembly.shapes import CONTAINER, FILE, KERNEL, VOLUME, Shape, Value, decode, to_json, to_yaml
 from builder.errors import InputError
-from builder.linuxkit.model import Document, File, Section
+from builder.linuxkit.model import Document, File
+from builder.frozen import Frozen
 from builder.store import Digest, file_digest
 
 SOURCE = "linuxkit.files"
@@ -134,10 +135,10 @@ def configuration(document: Document, form: str) -> bytes:
     return marshal({"kernel": kernel, **lists})
 
 
-def _plain(section: Section) -> Value:
+def _plain(section: Frozen) -> Value:
     return section.model_dump(by_alias=True, exclude_none=True)
 
 
-def _completed(section: Section) -> Value:
+def _completed(section: Frozen) -> Value:
     plain = _plain(section)
     return plain | {"image": expand(plain["image"])}

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable
 
-from pydantic import ValidationError
-
-from builder.errors import InputError
 from builder.linuxkit.model import ContainerEntry, Document, File, Kernel
 from builder.spec.model import Entry, ImageSpec, NodeFile
 
 
 def document(spec: ImageSpec) -> Document:
-    """The LinuxKit YAML of a node image; raises InputError where a recipe's service has keys that LinuxKit does not know."""
+    """The LinuxKit YAML of a node image."""
     return Document(
         kernel=Kernel(image=spec.kernel, cmdline=spec.cmdline),
         init=list(spec.init),
@@ -25,11 +22,7 @@ def _entries(entries: Iterable[Entry]) -> list[ContainerEntry]:
 
 
 def _entry(entry: Entry) -> ContainerEntry:
-    try:
-        return ContainerEntry.model_validate({"name": entry.name, "image": entry.image, **entry.settings})
-    except ValidationError as error:
-        found = tuple(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InputError(f"the service {entry.name} has settings that LinuxKit does not know", details=found) from error
+    return ContainerEntry.model_validate({"name": entry.name, "image": entry.image, **entry.settings})
 
 
 def _files(files: Iterable[NodeFile]) -> list[File]:

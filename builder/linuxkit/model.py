@@ -4,7 +4,15 @@ import re
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from builder.container import Id, Settings
+from builder.frozen import Frozen
+from builder.scalars import Flag
+from builder.reading.document import parse
+from builder.reading.source import Kind
+
+KIND = Kind("LinuxKit YAML", "kernel:")
 
 
 class Dumper(yaml.SafeDumper):
@@ -20,11 +28,7 @@ Dumper.add_implicit_resolver(
 )
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Kernel(Section):
+class Kernel(Frozen):
     image: str
     cmdline: str = ""
     binary: str | None = None
@@ -32,69 +36,47 @@ class Kernel(Section):
     ucode: str | None = None
 
 
-class ContainerEntry(Section):
-    """One entry of onboot, onshutdown or services. A key left out (None) falls back to the image's label."""
+class ContainerEntry(Settings):
+    """One entry of onboot, onshutdown or services."""
 
     name: str
     image: str
-    capabilities: list[str] | None = None
-    capabilities_add: list[str] | None = Field(None, alias="capabilities.add")
-    ambient: list[str] | None = None
-    mounts: list[dict[str, Any]] | None = None
-    binds: list[str] | None = None
-    binds_add: list[str] | None = Field(None, alias="binds.add")
-    devices: list[dict[str, Any]] | None = None
-    tmpfs: list[str] | None = None
-    command: list[str] | None = None
-    env: list[str] | None = None
-    cwd: str | None = None
-    net: str | None = None
-    pid: str | None = None
-    ipc: str | None = None
-    uts: str | None = None
-    userns: str | None = None
-    hostname: str | None = None
-    readonly: bool | None = None
-    masked_paths: list[str] | None = Field(None, alias="maskedPaths")
-    readonly_paths: list[str] | None = Field(None, alias="readonlyPaths")
-    uid: int | str | None = None
-    gid: int | str | None = None
-    additional_gids: list[int | str] | None = Field(None, alias="additionalGids")
-    no_new_privileges: bool | None = Field(None, alias="noNewPrivileges")
-    oom_score_adj: int | None = Field(None, alias="oomScoreAdj")
-    rootfs_propagation: str | None = Field(None, alias="rootfsPropagation")
-    cgroups_path: str | None = Field(None, alias="cgroupsPath")
-    resources: dict[str, Any] | None = None
-    sysctl: dict[str, str] | None = None
-    rlimits: list[str] | None = None
-    uid_mappings: list[dict[str, int]] | None = Field(None, alias="uidMappings")
-    gid_mappings: list[dict[str, int]] | None = Field(None, alias="gidMappings")
-    annotations: dict[str, str] | None = None
-    runtime: dict[str, Any] | None = None
+
+    @model_serializer(mode="wrap")
+    def _name_first(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        made = dump(self)
+        return {"name": made.pop("name"), "image": made.pop("image"), **made}
 
 
-class File(Section):
+class File(Frozen):
     path: str
-    directory: bool | None = None
+    directory: Flag | None = None
     symlink: str | None = None
     contents: str | None = None
     source: str | None = None
     metadata: Literal["yaml", "json"] | None = None
-    optional: bool | None = None
+    optional: Flag | None = None
     mode: str | None = None
-    uid: int | str | None = None
-    gid: int | str | None = None
+    uid: Id | None = None
+    gid: Id | None = None
 
 
-class Volume(Section):
+class Volume(Frozen):
     name: str
     image: str | None = None
-    readonly: bool | None = None
+    readonly: Flag | None = None
     format: Literal["oci", "filesystem"] | None = None
     platforms: list[str] | None = None
 
 
-class Document(Section):
+class Trust(Frozen):
+    """Whose signatures LinuxKit once asked for. It takes the key to this day, and it has no effect."""
+
+    image: list[str] | None = None
+    org: list[str] | None = None
+
+
+class Document(Frozen):
     """A whole LinuxKit YAML."""
 
     kernel: Kernel
@@ -104,6 +86,7 @@ class Document(Section):
     onshutdown: list[ContainerEntry] | None = None
     services: list[ContainerEntry] | None = None
     files: list[File] | None = None
+    trust: Trust | None = Field(None, exclude=True)
 
     def references(self) -> list[str]:
         """Every image reference, each once, in order of first use."""
@@ -117,5 +100,6 @@ class Document(Section):
         return text
 
     @classmethod
-    def from_yaml(cls, text: str) -> "Document":
-        return cls.model_validate(yaml.safe_load(text))
+    def from_yaml(cls, text: str, name: str = "the LinuxKit YAML") -> "Document":
+        """Reads what LinuxKit reads: anchors and merge keys too. Raises InputError with every mistake and its place."""
+        return parse(text, cls, KIND, name)

@@ -4,7 +4,7 @@ The node tree is composed by PyYAML and walked here, since its constructor would
 equal keys in silence, and follow an alias for ever.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -65,6 +65,10 @@ class Tree:
         self.add(path, message, hint, line=line)
         self.spoilt.add(path)
         return None
+
+    def unspoilt(self) -> "Tree":
+        """The same places, to explain what another reader than this one made of the file."""
+        return replace(self, mistakes=[], spoilt=set())
 
     def is_spoilt(self, path: Place) -> bool:
         """Whether the path lies in a value that is no use."""

@@ -6,9 +6,11 @@ A field says all that can be said of its own value; what needs two fields, or th
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, StrictBool
+from pydantic import ConfigDict, Field, JsonValue
 
+from builder.container import Settings
 from builder.frozen import Frozen
+from builder.scalars import Flag
 from builder.reading.shapes import Shape, check_public_key, check_subnet
 
 
@@ -77,7 +79,7 @@ class File(Frozen):
     contents: str | None = Field(None, description="the file's text")
     source: str | None = Field(None, description="a text file on the build machine, relative to the recipe")
     symlink: Text | None = Field(None, description="the link's target")
-    directory: StrictBool = Field(False, description="an empty directory")
+    directory: Flag = Field(False, description="an empty directory")
     mode: Mode = Field(default_factory=_mode, description="octal, in quotes; 0644, and 0755 for a directory, if left out")
 
 
@@ -86,7 +88,7 @@ class Service(Frozen):
 
     name: Name = Field(description="the service's name, once in a recipe")
     image: str = Field(description="a folder of pkg/, or a full image reference with a digest that is in the store")
-    linuxkit: dict[str, object] = Field({}, description="keys of a LinuxKit image entry")
+    linuxkit: Settings = Field(Settings(), description="keys of a LinuxKit image entry")
 
 
 class Recipe(Frozen):

@@ -173,6 +173,21 @@ def images(case: Case) -> Iterator[Mistake]:
             yield from _pinned(case.tree, (*path, "image"), known)
 
 
+def volumes(case: Case) -> Iterator[Mistake]:
+    """What a service binds is a path of the node: a recipe has no volumes."""
+    for path, _ in case.tree.listed("services"):
+        settings = (*path, "linuxkit")
+        binds = [place for key in ("binds", "binds.add") for place, _ in case.tree.listed(*settings, key)]
+        mounts = [
+            (*place, "source") for place, _ in case.tree.listed(*settings, "mounts") if case.tree.at(*place, "type") == "bind"
+        ]
+        for place in (*binds, *mounts):
+            source = case.tree.at(*place)
+            name = source.partition(":")[0] if isinstance(source, str) else "/"
+            if name and not name.startswith("/") and (place in mounts or ":" in str(source)):
+                yield case.tree.mistake(place, f"there is no volume {shown(name)}", "a path on the node begins with /")
+
+
 def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mistake]:
     """The image at the path has a digest; one that looks like a name was meant to be one of the known."""
     image = tree.at(*path)
@@ -186,4 +201,4 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
         )
 
 
-RULES: tuple[Rule, ...] = (known_runtime, known_network, subnets, one_kind, sources, visible_files, named_once, images)
+RULES: tuple[Rule, ...] = (known_runtime, known_network, subnets, one_kind, sources, visible_files, named_once, images, volumes)

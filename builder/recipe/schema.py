@@ -35,7 +35,9 @@ def with_templates(part: Any) -> Any:
         return [with_templates(item) for item in part]
     if not isinstance(part, dict):
         return part
-    if part.get("type") == "string" and part.keys() & {"pattern", "enum", "const"}:
+    if part.get("type") in ("boolean", "integer") or (
+        part.get("type") == "string" and part.keys() & {"pattern", "enum", "const"}
+    ):
         shape = {key: value for key, value in part.items() if key not in ("title", "description", "default", "examples")}
         notes = {key: value for key, value in part.items() if key not in shape}
         return {**notes, "anyOf": [shape, {"$ref": "#/$defs/Template"}]}

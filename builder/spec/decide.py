@@ -64,7 +64,7 @@ def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iter
     yield from (Entry(name=name, image=reference[name]) for name in need.services if name not in extra)
     for service in recipe.services:
         image = reference.get(service.image, service.image)
-        yield Entry(name=service.name, image=image, settings=dict(service.linuxkit))
+        yield Entry(name=service.name, image=image, settings=service.linuxkit.plain())
 
 
 def _node_files(

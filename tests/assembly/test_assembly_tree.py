@@ -10,6 +10,7 @@ from typing import Any
 
 import assembly_samples as samples
 import pytest
+import yaml
 
 from builder.assembly import native
 from builder.assembly.compare import compare, facts
@@ -159,17 +160,19 @@ MISTAKES: dict[str, Callable[[Store], dict[str, Any]]] = {
     "services: one occurs more than once": lambda store: {"services": entry()(store)["services"] * 2},
     "has other characters than": lambda _: {"volumes": [{"name": "Big"}]},
     "there is no capability 'CAP_FLY'": entry(capabilities=["CAP_FLY"]),
-    "is not NAME,SOFT,HARD": entry(rlimits=["nofile,5"]),
-    "is neither a number nor `unlimited`": entry(rlimits=["nofile,5,many"]),
-    "is not SOURCE:DESTINATION": entry(binds=["/only"]),
-    "is not PATH or PATH:OPTIONS": entry(tmpfs=["/a:b:c"]),
+    "expected a limit NAME,SOFT,HARD, got 'nofile,5'": entry(rlimits=["nofile,5"]),
+    "expected a limit NAME,SOFT,HARD, got 'nofile,5,many'": entry(rlimits=["nofile,5,many"]),
+    "expected a bind SOURCE:/DESTINATION": entry(binds=["/only"]),
+    "expected a tmpfs /PATH or /PATH:OPTIONS": entry(tmpfs=["/a:b:c"]),
+    "of the device /dev/x is not octal": entry(devices=[{"path": "/dev/x", "type": "c"}]),
+    "there is no capability 'all'": entry(capabilities=["all", "CAP_BPF"]),
     "the mount at '/x' has no type": entry(mounts=[{"destination": "/x"}]),
     "a mount of type ext4 has no destination": entry(mounts=[{"type": "ext4"}]),
-    "knows no key recources": entry(runtime={"recources": []}),
+    "services[0].runtime.recources: unknown key": entry(runtime={"recources": []}),
     "no container is named 'nobody'": entry(uid="nobody"),
     "there is no volume 'none'": entry(binds=["none:/x"]),
     "the volume 'seed' is read-only": entry(**{"binds.add": ["seed:/x"]}),
-    "of the device /dev/x is not octal": entry(devices=[{"path": "/dev/x", "type": "c", "mode": "rw"}]),
+    "services[0].devices[0].mode: expected an octal mode": entry(devices=[{"path": "/dev/x", "type": "c", "mode": "rw"}]),
     "y:1@sha256:": labelled('{"pid": 5}'),
     "surrogates not allowed": labelled('{"hostname": "\\ud83d\\ude00"}'),
     "sets a name or an image": labelled('{"name": "mine"}'),
@@ -186,9 +189,9 @@ MISTAKES: dict[str, Callable[[Store], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("message", MISTAKES)
 def test_mistakes_of_a_document_are_told(store: Store, message: str) -> None:
-    document = minimal(store, **MISTAKES[message](store))
+    document = {"kernel": {"image": samples.kernel_image(store)}, **MISTAKES[message](store)}
     with pytest.raises(InputError) as told:
-        NativeAssembler().assemble(document, store)
+        NativeAssembler().assemble(Document.from_yaml(yaml.safe_dump(document)), store)
     assert message in str(told.value)
 
 

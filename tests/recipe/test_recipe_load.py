@@ -78,7 +78,7 @@ replace: {{getty: {PINNED}}}
     )
     assert recipe.network.service_subnet == "172.17.0.0/20"
     assert [file.mode for file in recipe.files] == ["0644", "0600", "0644", "0755"]
-    assert recipe.services[0].linuxkit["oomScoreAdj"] == -800
+    assert recipe.services[0].linuxkit.oom_score_adj == -800
     assert recipe.replace == {"getty": PINNED}
 
 

@@ -96,7 +96,7 @@ def test_braces_without_quotes(project: Path) -> None:
     ("expression", "expected"),
     [
         ("'a' | replace('a', 'aaaaaaaaaa') | replace('a', 'aaaaaaaaaa')", "the filter 'replace' is not possible here"),
-        ("['a', 'b'] | join('aaaaaaaaaa')", "a list is not possible here"),
+        ("['a', 'b'] | join('aaaaaaaaaa')", "the filter 'join' is not possible here"),
         ("values.big ~ values.big", "a concat is not possible here"),
         ("(" * 5000 + "1" + ")" * 5000, "Jinja2 can't read this: parentheses within parentheses"),
         ("not " * 5000 + "1", "Jinja2 can't "),
