@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from builder.frozen import Frozen
-from builder.scalars import Flag, Whole
 from builder.reading.shapes import Shape, Unfit
 from builder.reading.words import did_you_mean, shown
+from builder.scalars import Flag, Whole
 
 # capabilities(7), in the kernel's order (include/uapi/linux/capability.h of 6.12).
 CAPABILITY_NAMES = (

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # What all may know, and what knows none of the rooms: modules directly under builder/, and folders of such.
 GROUND = {
     "aside", "checks", "container", "cpio", "deadline", "download", "elf", "errors", "frozen", "leash", "oci", "owned", "process",
-    "progress", "project", "reading", "run", "scalars", "store", "tarball", "workplace",
+    "progress", "project", "reading", "run", "scalars", "store", "symlinks", "tarball", "workplace",
 }  # fmt: skip
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}

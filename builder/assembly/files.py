@@ -15,8 +15,8 @@ from builder.assembly.references import expand
 from builder.assembly.rootfs import labelled
 from builder.assembly.shapes import CONTAINER, FILE, KERNEL, VOLUME, Shape, Value, decode, to_json, to_yaml
 from builder.errors import InputError
-from builder.linuxkit.model import Document, File
 from builder.frozen import Frozen
+from builder.linuxkit.model import Document, File
 from builder.store import Digest, file_digest
 
 SOURCE = "linuxkit.files"

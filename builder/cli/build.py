@@ -32,11 +32,13 @@ from builder.errors import InputError
 from builder.pipeline.build import build as make_media
 from builder.pipeline.doctor import MEDIA_TOOLS
 from builder.pipeline.pins import read_lock, update_lock
+from builder.pipeline.plan import mistakes_of
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
 from builder.project import Project
 from builder.provenance.model import Built
-from builder.recipe.load import check_recipe
+from builder.reading.mistake import counted
+from builder.recipe.model import Role
 from builder.recipe.schema import schema
 
 app = typer.Typer()
@@ -56,21 +58,20 @@ def check(
         return
     if recipe is None:
         raise InputError("no recipe is given", hint="kubeiso check recipes/cri-containerd.yml")
-    mistakes = check_recipe(recipe, Project.here().root, pairs("--set", values))
+    mistakes = mistakes_of(Project.here(), recipe, pairs("--set", values, empty=True))
     if as_json or not mistakes:
         result = {"recipe": str(recipe), "mistakes": [asdict(mistake) for mistake in mistakes]}
         show(result, f"{recipe}: no mistakes", as_json)
     if mistakes:
         found = tuple(mistake.located(str(recipe)) for mistake in mistakes)
-        count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise InputError(f"{recipe} has {count}", details=found, hint=f"correct it, then: kubeiso check {recipe}")
+        raise InputError(f"{recipe} has {counted(mistakes)}", details=found, hint=f"correct it, then: kubeiso check {recipe}")
 
 
 @app.command(epilog="Example:  kubeiso render --runtime cri-containerd --role master > node.yml")
 def render(
     runtime: Runtime = None,
     recipe: Recipe = None,
-    role: RoleOption = "master",
+    role: Annotated[str | None, typer.Option("--role", help="master, worker or all (default: master, if any).")] = None,
     component: Overrides = None,
     kubernetes_dir: KubernetesDir = None,
     values: Values = None,
@@ -83,8 +84,9 @@ def render(
         assembler="auto", offline=True, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
         console_login=console_login,
     )  # fmt: skip
-    plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
-    print(render_yaml(project, plan, None, open_store(), options.overrides), end="")
+    plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role) if role else None, options)
+    chosen = None if role else Role.MASTER if Role.MASTER in plan.needs else next(iter(plan.needs))
+    print(render_yaml(project, plan, chosen, open_store(), options.overrides), end="")
 
 
 @app.command(

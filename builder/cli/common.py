@@ -97,12 +97,12 @@ def roles(role: str) -> tuple[Role, ...] | None:
     return (Role(role),)
 
 
-def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
-    """NAME=VALUE words as a mapping."""
+def pairs(option: str, given: Sequence[str] | None, *, empty: bool = False) -> dict[str, str]:
+    """NAME=VALUE words as a mapping; with `empty` a value may be."""
     found = {}
     for word in given or ():
         name, equals, value = word.partition("=")
-        if not (name and equals and value):
+        if not (name and equals and (value or empty)):
             raise InputError(f"{option} {word!r} is not NAME=VALUE", hint=f"such as {option} name=value")
         found[name] = value
     return found
@@ -120,7 +120,7 @@ def build_options(
     if assembler not in KINDS:
         raise InputError(f"there is no assembler {assembler}", hint=one_of(assembler, KINDS))
     paths = {name: Path(value) for name, value in pairs("--component", overrides).items()}
-    return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values), kubernetes_dir)
+    return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values, empty=True), kubernetes_dir)
 
 
 def demand_tools(options: BuildOptions, tools: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """The description of an image: pkg/NAME/image.yml."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -39,3 +40,11 @@ class ImageDescription(Frozen):
     env: tuple[str, ...] = ()
     user: str = ""
     linuxkit: dict[str, Any] = Field({}, description="settings for the label org.mobyproject.config")
+
+
+class PlacedFile(Frozen):
+    """A file of this machine, and where it lies in the node's root; `mode` is octal."""
+
+    path: str
+    source: Path
+    mode: str

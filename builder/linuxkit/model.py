@@ -8,9 +8,9 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from builder.container import Id, Settings
 from builder.frozen import Frozen
-from builder.scalars import Flag
 from builder.reading.document import parse
 from builder.reading.source import Kind
+from builder.scalars import Flag
 
 KIND = Kind("LinuxKit YAML", "kernel:")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import BuildError
+from builder.symlinks import resolve
 from builder.tarball import directory
 
 LOCATION = "LINUXKIT.location"
-MAX_LINKS = 40  # as many as the kernel follows (include/linux/namei.h, MAXSYMLINKS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,22 +37,11 @@ class Tree:
 
     def resolve(self, name: str, *, last: bool = False) -> str:
         """The path without symbolic links among its directories; with `last` a link at its end is followed too."""
-        done, todo, links = "", name.split("/"), 0
-        while todo:
-            part = todo.pop(0)
-            if part in ("", "."):
-                continue
-            at = posixpath.dirname(done) if part == ".." else posixpath.join(done, part)
-            node = self.nodes.get(at)
-            if node is None or not node.info.issym() or not (todo or last):
-                done = at
-                continue
-            links += 1
-            if links > MAX_LINKS:
-                raise BuildError(f"the root tree's symbolic links turn in a circle at /{at}")
-            done = "" if node.info.linkname.startswith("/") else done
-            todo = [*node.info.linkname.split("/"), *todo]
-        return done
+        return resolve(name, self._link, last=last)
+
+    def _link(self, path: str) -> str | None:
+        node = self.nodes.get(path)
+        return node.info.linkname if node is not None and node.info.issym() else None
 
     def place(self, info: tarfile.TarInfo) -> None:
         """Takes the next entry in. Raises BuildError for a hard link that leads to no file."""

@@ -8,6 +8,7 @@ from builder.components.debian import load_lock
 from builder.components.model import IMAGE_STORE, INITRD
 from builder.images.compose import compose_all
 from builder.images.containerd import LAYERS, ROOT, containerd_store
+from builder.images.files import files_image
 from builder.linuxkit.emit import document
 from builder.media.iso import make_iso
 from builder.media.model import MediaRequest
@@ -16,6 +17,7 @@ from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
 from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.parts import (
+    FILES_IMAGE,
     c_parts,
     carried,
     component_names,
@@ -56,7 +58,8 @@ def build_role(plan: Plan, role: Role, parts: Parts, store: Store, out: Path, op
     """One role's ISO with the files that belong beside it."""
     tool = store.path(parts.components[IMAGE_STORE].files["image-store"])
     image_store = containerd_store(*carried(plan, role, parts.images, parts.kubernetes), tool, store)
-    spec = decided(plan, role, parts.images, image_store, parts.kubernetes)
+    files = files_image(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
+    spec = decided(plan, role, parts.images, image_store, parts.kubernetes, files)
     yaml = document(spec)
     with step(f"Assembling the {role.value}'s root tree"):
         root = choose(options.assembler).assemble(yaml, store)

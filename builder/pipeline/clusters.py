@@ -37,7 +37,7 @@ def cluster_plan(
 ) -> ClusterPlan:
     """Builds an ISO for each role that the cluster has, finds out how machines run here, and takes the nodes' own kubectl."""
     roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
-    made = plan(project, recipe, roles, options)
+    made = plan(project, recipe, roles, options, lambda: store)
     found = parts(project, made, store, options)
     built = [build_role(made, role, found, store, out, options) for role in roles]
     network = made.recipe.network

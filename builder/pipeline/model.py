@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.recipe.model import Recipe, Role
+from builder.spec.files import OwnFiles
 from builder.spec.model import PodNetwork, Runtime
 from builder.spec.needs import Needs
 
@@ -30,13 +31,14 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe with its descriptions and with what each role needs. own: the developer's own programs of Kubernetes."""
+    """A recipe with its descriptions, its files, and with what each role needs. own: a developer's own programs of Kubernetes."""
 
     recipe: Recipe
     recipe_path: Path
     runtime: Runtime
     network: PodNetwork
     needs: Mapping[Role, Needs]
+    files: OwnFiles
     console_login: bool
     own: OwnPrograms = field(default_factory=dict)
     conformance: bool = False

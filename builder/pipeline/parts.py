@@ -21,6 +21,9 @@ from builder.spec.model import ImageSpec
 from builder.spec.needs import Needs
 from builder.store import Store
 
+# The image of the recipe's files that are no texts.
+FILES_IMAGE = "docker.io/kubeiso/recipe-files:1"
+
 
 def contents(project: Project, plan: Plan, lock: Lock) -> dict[str, Contents]:
     """Every folder of the plan, read. Raises InputError for a description with mistakes and for packages without pins."""
@@ -72,11 +75,13 @@ def carried(plan: Plan, role: Role, images: Mapping[str, Image], fitted: Fitted)
     return f"docker.io/kubeiso/images-{role.value}:1", [*inside, *fitted.more]
 
 
-def decided(plan: Plan, role: Role, images: Mapping[str, Image], image_store: Image, fitted: Fitted) -> ImageSpec:
+def decided(
+    plan: Plan, role: Role, images: Mapping[str, Image], image_store: Image, fitted: Fitted, files_image: Image | None
+) -> ImageSpec:
     """The image spec of one role."""
     return decide(
-        plan.recipe, role, plan.runtime, plan.network, plan.needs[role], images, image_store, fitted.kubernetes,
-        folder=plan.recipe_path.parent, console_login=plan.console_login,
+        plan.recipe, role, plan.runtime, plan.network, plan.needs[role], images, image_store, fitted.kubernetes, plan.files,
+        console_login=plan.console_login, files_image=files_image,
     )  # fmt: skip
 
 

@@ -1,29 +1,140 @@
 """Everything that the author wrote, read and checked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from builder.components.registry import check_overrides
 from builder.errors import InputError
-from builder.pipeline.kubernetes import check_version, own_programs
-from builder.pipeline.model import BuildOptions, Plan
+from builder.images.description import load_description
+from builder.images.layer import folder_files
+from builder.images.model import ImageDescription
+from builder.oci import Image
+from builder.pipeline.faults import Case, OpenStore, faults
+from builder.pipeline.kubernetes import own_programs
+from builder.pipeline.model import BuildOptions, OwnPrograms, Plan
+from builder.progress import warn
 from builder.project import Project
-from builder.recipe.load import load_recipe
-from builder.recipe.model import Role
+from builder.reading.mistake import Mistake, in_order
+from builder.recipe.load import Examined, examine, wrong
+from builder.recipe.model import Recipe, Role
+from builder.spec.decide import decide, node_files
 from builder.spec.descriptions import pod_network, runtime
-from builder.spec.needs import needs
+from builder.spec.files import OwnFiles, own_files
+from builder.spec.model import ImageSpec, Kubernetes, PodNetwork, Runtime
+from builder.spec.needs import Needs, needs
+from builder.spec.root import STATE_FILES, Root
+from builder.store import Store
 
 
-def plan(project: Project, recipe_path: Path, roles: Iterable[Role] | None, options: BuildOptions) -> Plan:
-    """Reads the recipe and its descriptions; nothing is fetched or built. Raises InputError for each kind of mistake."""
+@dataclass(frozen=True)
+class Draft:
+    """A recipe with what goes with it. described: the folders of pkg/ that are images."""
+
+    recipe: Recipe
+    folder: Path
+    runtime: Runtime
+    network: PodNetwork
+    described: Mapping[str, ImageDescription]
+    root: Root
+
+    def files(self) -> OwnFiles:
+        return own_files(self.recipe.files, self.folder, self.root)
+
+    def needs(self, role: Role, *, console_login: bool, conformance: bool = False) -> Needs:
+        below = any(self.root.home(file).startswith(f"{STATE_FILES}/") for file in self.recipe.files)
+        return needs(
+            self.recipe, role, self.runtime, self.network,
+            console_login=console_login, conformance=conformance, state_files=below,
+        )  # fmt: skip
+
+
+def plan(
+    project: Project, recipe_path: Path, roles: Iterable[Role] | None, options: BuildOptions, store: OpenStore = Store
+) -> Plan:
+    """Reads the recipe and its descriptions; nothing is fetched or built. Raises InputError for each kind of mistake.
+
+    store: gives the store where the recipe names images that have to lie there.
+    """
     check_overrides(options.overrides, project)
-    recipe = load_recipe(recipe_path, project.root, options.values)
     own = own_programs(project, options)
-    check_version(project, recipe, own)
-    wanted = tuple(roles) if roles is not None else recipe.roles
-    if missing := [role.value for role in wanted if role not in recipe.roles]:
+    found = examine(recipe_path, project.root, options.values)
+    made, mistakes = drafted(project, recipe_path, found, store, own)
+    if made is None or mistakes:
+        raise wrong(recipe_path, mistakes)
+    wanted = tuple(roles) if roles is not None else made.recipe.roles
+    if missing := [role.value for role in wanted if role not in made.recipe.roles]:
         raise InputError(f"{recipe_path.name} has no role {', '.join(missing)}", hint="add it to `roles` in the recipe")
-    chosen, network = runtime(project.root, recipe.runtime), pod_network(project.root, recipe.network.cni)
     kind = {"console_login": options.console_login, "conformance": options.conformance}
-    need = {role: needs(recipe, role, chosen, network, **kind) for role in wanted}
-    return Plan(recipe, recipe_path, chosen, network, need, own=own, **kind)
+    need = {role: made.needs(role, **kind) for role in wanted}
+    _warn_of_replacements(made, need)
+    return Plan(made.recipe, recipe_path, made.runtime, made.network, need, made.files(), own=own, **kind)
+
+
+def _warn_of_replacements(made: Draft, need: Mapping[Role, Needs]) -> None:
+    used = {name for each in need.values() for name in each.node}
+    for name in made.recipe.replace:
+        if name not in used:
+            warn(f"replace.{name} has no effect in this build: none of its nodes has {name}")
+
+
+def mistakes_of(project: Project, recipe_path: Path, values: Mapping[str, str], store: OpenStore = Store) -> list[Mistake]:
+    """Every mistake of the recipe that can be known before a build, by line."""
+    return drafted(project, recipe_path, examine(recipe_path, project.root, values), store, {})[1]
+
+
+def drafted(
+    project: Project, path: Path, found: Examined, store: OpenStore, own: OwnPrograms
+) -> tuple[Draft | None, list[Mistake]]:
+    """The recipe with what goes with it, as far as its mistakes let it be had, and all of them."""
+    if found.recipe is None or found.tree is None:
+        return None, found.mistakes
+    recipe = found.recipe
+    try:
+        chosen, network = runtime(project.root, recipe.runtime), pod_network(project.root, recipe.network.cni)
+        described = described_images(project)
+        made = Draft(recipe, path.parent, chosen, network, described, root_of(project, recipe, chosen, network, described))
+    except InputError:
+        if found.mistakes:  # they may be the cause
+            return None, found.mistakes
+        raise
+    both = (True, False)
+    wants = tuple(made.needs(role, console_login=console) for role in recipe.roles for console in both)
+    specs = tuple(draft_spec(made, role) for role in recipe.roles)
+    case = Case(
+        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own
+    )  # fmt: skip
+    told = {mistake.path for mistake in found.mistakes}
+    return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])
+
+
+def described_images(project: Project) -> dict[str, ImageDescription]:
+    return {path.parent.name: load_description(path.parent) for path in sorted(project.pkg.glob("*/image.yml"))}
+
+
+def root_of(
+    project: Project, recipe: Recipe, runtime: Runtime, network: PodNetwork, described: Mapping[str, ImageDescription]
+) -> Root:
+    """What the descriptions say of the node's root."""
+    root = Root()
+    for name in needs(recipe, Role.MASTER, runtime, network, console_login=True).init:
+        if name in described:
+            files = project.pkg / name / "files"
+            root.add_image(described[name], [path.relative_to(files).as_posix() for path in folder_files(files)])
+    kubernetes = Kubernetes(version=recipe.kubernetes.version)
+    for file in node_files(recipe, Role.MASTER, runtime, network, kubernetes, by_name(described)):
+        root.add(file)
+    return root
+
+
+def draft_spec(made: Draft, role: Role) -> ImageSpec:
+    """The image spec as far as it is known without a build: its images go by their names alone."""
+    recipe, kubernetes = made.recipe, Kubernetes(version=made.recipe.kubernetes.version)
+    return decide(
+        recipe, role, made.runtime, made.network, made.needs(role, console_login=False), by_name(made.described),
+        Image(name="images", digest=""), kubernetes, OwnFiles((), ()), console_login=False,
+    )  # fmt: skip
+
+
+def by_name(described: Mapping[str, ImageDescription]) -> dict[str, Image]:
+    return {name: Image(name=image.image, digest="") for name, image in described.items()}

@@ -7,10 +7,11 @@ from builder.components.model import IMAGE_STORE
 from builder.components.registry import recall
 from builder.components.source import Overrides
 from builder.images import compose, containerd
+from builder.images.files import recall_files
 from builder.linuxkit.emit import document
 from builder.pipeline.kubernetes import fitted, gathered
 from builder.pipeline.model import Plan
-from builder.pipeline.parts import carried, component_names, contents, decided, requests
+from builder.pipeline.parts import FILES_IMAGE, carried, component_names, contents, decided, requests
 from builder.progress import warn
 from builder.project import Project
 from builder.recipe.model import Role
@@ -30,10 +31,11 @@ def render(project: Project, plan: Plan, role: Role | None, store: Store, overri
     images = {each.name: compose.recall(each, store) for each in requests(project, folders, components)}
     kubernetes = fitted(plan, components, images, store)
     tool = components[IMAGE_STORE].files.get("image-store")
+    files_image = recall_files(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
     specs = []
     for each in (role,) if role else tuple(plan.needs):
         image_store = containerd.recall(*carried(plan, each, images, kubernetes), tool, store)
-        specs.append(decided(plan, each, images, image_store, kubernetes))
+        specs.append(decided(plan, each, images, image_store, kubernetes, files_image))
     documents = [document(spec) for spec in specs]
     used = {reference for spec in specs for reference in spec.container_images}
     _warn_of(used.union(*(each.references() for each in documents)))

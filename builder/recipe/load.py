@@ -27,13 +27,21 @@ RECIPE = Kind("recipe", "runtime: cri-containerd")
 GIVE = {"values": "give it with --set {}=...", "env": "set the variable {}", "recipe": "there is recipe.name"}
 
 
+ENTRIES = ("files", "services")
+
+
 @dataclass(frozen=True)
 class Examined:
-    """recipe: what the models could make of the file. tree: where everything stands; None where the file is no YAML."""
+    """recipe: what the models could make of the file; where it has mistakes, of what is left without them.
+
+    places: of the entries of `files` and `services` that are left, their numbers in the file. tree: where everything stands;
+    None where the file is no YAML.
+    """
 
     recipe: Recipe | None
     tree: Tree | None
     mistakes: list[Mistake]
+    places: Mapping[str, list[int]]
 
 
 def load_recipe(path: Path, project_root: Path, values: Mapping[str, str] | None = None) -> Recipe:
@@ -64,16 +72,35 @@ def examine(path: Path, project_root: Path, values: Mapping[str, str] | None = N
     try:
         tree = plant(compose(read(path, RECIPE), RECIPE))
     except Unreadable as problem:
-        return Examined(None, None, [problem.mistake])
+        return Examined(None, None, [problem.mistake], {})
     groups = {"env": os.environ, "values": values or {}, "recipe": {"name": path.stem}}
     tree.value = fill(tree, tree.value, (), Values(groups, GIVE))
-    recipe = None
     if not tree.is_spoilt(()):
         try:
-            recipe = Recipe.model_validate(tree.value)
+            Recipe.model_validate(tree.value)
         except ValidationError as error:
             tree.mistakes += explain(tree, error, Recipe)
     if isinstance(tree.value, dict):
         case = Case(tree, path.parent, project_root)
         tree.mistakes += [mistake for rule in RULES for mistake in rule(case)]
-    return Examined(recipe, tree, in_order(tree.mistakes))
+    recipe, places = salvage(tree.value, tree.mistakes)
+    return Examined(recipe, tree, in_order(tree.mistakes), places)
+
+
+def salvage(value: object, mistakes: Iterable[Mistake]) -> tuple[Recipe | None, Mapping[str, list[int]]]:
+    """A recipe without each wrong group and each wrong entry of a list, so that more can be said of what is left."""
+    if not isinstance(value, dict):
+        return None, {}
+    wrong = {mistake.path.partition(".")[0] for mistake in mistakes}
+    places = {
+        key: [at for at, _ in enumerate(value[key]) if f"{key}[{at}]" not in wrong]
+        for key in ENTRIES
+        if isinstance(value.get(key), list)
+    }
+    kept = {
+        key: [value[key][at] for at in places[key]] if key in places else item for key, item in value.items() if key not in wrong
+    }
+    try:
+        return Recipe.model_validate(kept), places
+    except ValidationError:  # without its runtime, say, it is none
+        return None, {}

@@ -10,8 +10,9 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from builder.container import Settings
 from builder.frozen import Frozen
+from builder.reading.shapes import Shape
+from builder.recipe.texts import check_path, check_public_key, check_subnet
 from builder.scalars import Flag
-from builder.reading.shapes import Shape, check_public_key, check_subnet
 
 
 class Role(StrEnum):
@@ -21,20 +22,32 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
+# The node mounts file systems of its own over these (LinuxKit's init); a file below them would not be seen.
+MOUNTED_OVER = {"dev", "proc", "run", "sys", "tmp", "var"}
+
+PART = r"[^/\x00-\x1f\x7f]"
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+# The boot loader can't hand on ' and \ (media/grub.py).
+ARGUMENT = r'^([!#-&(-[\]-~]|"[ !#-&(-[\]-~]*")+$'
 
 Text = Annotated[str, Shape(r"^(?!\s*$)[\s\S]*$", "a text that is not empty")]
 Name = Annotated[str, Shape(rf"^{LABEL}$", "a name of lower-case letters, digits and dashes", longest=63)]
 Version = Annotated[str, Shape(r"^1\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$", "a full version without a leading v, such as 1.36.3")]
 Subnet = Annotated[str, Shape(r"^[0-9]+(\.[0-9]+){3}/[0-9]+$", "an IPv4 subnet such as 10.244.0.0/16", check_subnet)]
 Domain = Annotated[str, Shape(rf"^{LABEL}(\.{LABEL})*$", "a DNS domain such as cluster.local", longest=253)]
-Argument = Annotated[str, Shape(r'^([!#-~]|"[ !#-~]*")+$', "one kernel argument without spaces (one entry for each)")]
+Argument = Annotated[str, Shape(ARGUMENT, "one kernel argument without spaces, ' and \\ (one entry for each)")]
 Console = Annotated[str, Shape(r"^[A-Za-z]+[0-9]*(,[0-9]+[noe]?[0-9]?r?)?$", "a console such as tty0 or ttyS0,115200n8")]
 PublicKey = Annotated[str, Shape(r"^[^\r\n]*[ \t]AAAA[^\r\n]*$", "one line of a .pub file", check_public_key, longest=16384)]
 Mode = Annotated[str, Shape(r"^0?[0-7]{3,4}$", "an octal mode such as 0644, in quotes")]
 NodePath = Annotated[
-    str, Shape(r"^/?(?!\.{1,2}(/|$))[^/\r\n]+(/(?!\.{1,2}(/|$))[^/\r\n]+)*$", "an absolute path without . or ..")
-]
+    str,
+    Shape(
+        rf"^/?(?!\.{{1,2}}(/|$)){PART}+(/(?!\.{{1,2}}(/|$)){PART}+)*$",
+        "an absolute path without . or .. or control characters", check_path, longest=4095,
+    ),
+]  # fmt: skip
+Target = Annotated[str, Shape(r"^[^\x00-\x1f\x7f]+$", "the path that the link leads to", longest=4095)]
 
 
 class Kubernetes(Frozen):
@@ -77,8 +90,8 @@ class File(Frozen):
 
     path: NodePath = Field(description="absolute path on the node")
     contents: str | None = Field(None, description="the file's text")
-    source: str | None = Field(None, description="a text file on the build machine, relative to the recipe")
-    symlink: Text | None = Field(None, description="the link's target")
+    source: str | None = Field(None, description="a file on the build machine, of any kind, relative to the recipe")
+    symlink: Target | None = Field(None, description="the link's target")
     directory: Flag = Field(False, description="an empty directory")
     mode: Mode = Field(default_factory=_mode, description="octal, in quotes; 0644, and 0755 for a directory, if left out")
 

@@ -12,15 +12,12 @@ from pathlib import Path
 from builder.reading.mistake import Mistake, Place, dotted
 from builder.reading.tree import Tree
 from builder.reading.words import one_of, shown
-from builder.recipe.model import Network
+from builder.recipe.model import MOUNTED_OVER, Network
 
 # kubeadm's own bounds, with its default of a /24 for each node (kubeadm 1.36: constants.go PodSubnetNodeMaskMaxDiff,
 # MaximumBitsForServiceSubnet, MinimumAddressesInServiceSubnet; validation.go ValidatePodSubnetNodeMask).
 POD_PREFIX = range(8, 25)
 SERVICE_PREFIX = range(12, 29)
-
-# The node mounts file systems of its own over these (LinuxKit's init); a file below them would not be seen.
-MOUNTED_OVER = {"dev", "proc", "run", "sys", "tmp", "var"}
 
 KINDS = ("contents", "source", "symlink", "directory")
 PINNED = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
@@ -107,7 +104,7 @@ def one_kind(case: Case) -> Iterator[Mistake]:
 
 
 def sources(case: Case) -> Iterator[Mistake]:
-    """Each source is a text file that can be read."""
+    """Each source is a file that can be read."""
     for path, _ in case.tree.listed("files"):
         name = case.tree.at(*path, "source")
         if isinstance(name, str) and (problem := unreadable(case.folder / name)):
@@ -115,15 +112,15 @@ def sources(case: Case) -> Iterator[Mistake]:
 
 
 def unreadable(file: Path) -> str:
-    """Why a file can't be read as text, or ""."""
+    """Why a file can't be read, or ""."""
     try:
         if file.is_dir():
             return "is a directory"
         if not file.exists():
             return "does not exist"
-        file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return "is not UTF-8 text"
+        if not file.is_file():
+            return "is no regular file"
+        file.open("rb").close()
     except (OSError, ValueError) as error:
         return f"can't be read: {getattr(error, 'strerror', None) or error}"
     return ""
@@ -138,7 +135,7 @@ def visible_files(case: Case) -> Iterator[Mistake]:
             continue
         where = name.strip("/")
         top = where.partition("/")[0]
-        if top in MOUNTED_OVER and where != top:
+        if top in MOUNTED_OVER - {"var"} and where != top:
             message = f"hidden on the node, which mounts a file system of its own on /{top}"
             yield case.tree.mistake((*path, "path"), message, "put it elsewhere, say in /etc")
         if where in seen:

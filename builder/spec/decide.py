@@ -1,19 +1,19 @@
 """Recipe + descriptions + images -> ImageSpec."""
 
 import ipaddress
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 
-from builder.errors import InputError
 from builder.oci import Image, tag_of
 from builder.recipe.model import Recipe, Role
+from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
 from builder.spec.needs import Needs
 
-# A failed lease must not stop a node that has no cable.
+# A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
 _ONBOOT_SETTINGS = {
+    "var-files": _OPTIONAL,
     "dhcpcd": {**_OPTIONAL, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
 _SYSCTL = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
@@ -28,16 +28,18 @@ def decide(
     images: Mapping[str, Image],
     image_store: Image,
     kubernetes: Kubernetes,
+    own: OwnFiles,
     *,
-    folder: Path,
     console_login: bool,
+    files_image: Image | None = None,
 ) -> ImageSpec:
     """Everything about one node image.
 
     images: what each folder of pkg/ became. image_store: the image that holds the pods' images unpacked.
     kubernetes: what the images have, whatever the recipe asked for.
-    folder: where the recipe lies; `source` of its files is relative to it.
+    own: the recipe's files. files_image: the image of those that are no texts, where there are any.
     """
+    more = (image_store, *((files_image,) if files_image else ()))
     reference = {name: recipe.replace.get(name, image.reference) for name, image in images.items()}
     return ImageSpec(
         role=role,
@@ -45,13 +47,19 @@ def decide(
         kubernetes_version=kubernetes.version,
         kernel=reference["kernel"],
         cmdline=_cmdline(recipe),
-        init=(*(reference[name] for name in need.init), image_store.reference),
+        init=(*(reference[name] for name in need.init), *(image.reference for image in more)),
         onboot=tuple(Entry(name=n, image=reference[n], settings=_ONBOOT_SETTINGS.get(n, {})) for n in need.onboot),
         services=tuple(_services(recipe, need, reference)),
-        files=(*_node_files(recipe, role, runtime, network, kubernetes, images), *_recipe_files(recipe, folder)),
+        files=_files(node_files(recipe, role, runtime, network, kubernetes, images), own),
         container_images=tuple(images[name].reference for name in need.containers),
         console_login=console_login,
     )
+
+
+def _files(ours: Iterable[NodeFile], own: OwnFiles) -> tuple[NodeFile, ...]:
+    """The recipe's files come after ours and win; those in an image would come before, so ours give way to them."""
+    given = {file.path for file in own.binaries}
+    return (*(file for file in ours if file.path not in given), *own.texts)
 
 
 def _cmdline(recipe: Recipe) -> str:
@@ -67,9 +75,10 @@ def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iter
         yield Entry(name=service.name, image=image, settings=service.linuxkit.plain())
 
 
-def _node_files(
+def node_files(
     recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, kubernetes: Kubernetes, images: Mapping[str, Image]
-) -> Iterable[NodeFile]:
+) -> Iterator[NodeFile]:
+    """The files that every node has, in their order."""
     modules = sorted({*runtime.modules, *network.modules})
     sysctl = {**_SYSCTL, **network.sysctl}
     yield NodeFile(path="etc/os-release", contents=_os_release(kubernetes.version))
@@ -104,18 +113,6 @@ def _values(recipe: Recipe, images: Mapping[str, Image]) -> dict[str, str]:
     subnet = recipe.network.pod_subnet
     named = {f"{{image.{name}}}": image.name for name, image in images.items()}
     return {"{node_pod_subnet}": _first_node_subnet(subnet), "{pod_subnet}": subnet, **named}
-
-
-def _recipe_files(recipe: Recipe, folder: Path) -> Iterable[NodeFile]:
-    for file in recipe.files:
-        contents = file.contents
-        if file.source is not None:
-            try:
-                contents = (folder / file.source).read_text()
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"the recipe's file {file.source} can't be read as text", why=str(error)) from error
-        path = file.path.lstrip("/")
-        yield NodeFile(path=path, contents=contents, symlink=file.symlink, directory=file.directory, mode=file.mode)
 
 
 def _filled(file: NodeFile, values: Mapping[str, str]) -> NodeFile:

@@ -7,7 +7,9 @@ from builder.spec.model import PodNetwork, Runtime
 from builder.spec.versions import control_plane
 
 INIT = ("init", "runc", "containerd")
-ONBOOT_FIRST = ("sysctl", "state", "metadata")
+ONBOOT_FIRST = ("sysctl", "state")
+STATE_FILES = ("var-files",)  # before `metadata`, whose files are the machine's own and win
+ONBOOT_METADATA = ("metadata",)
 ONBOOT_LAST = ("dhcpcd", "pod-network")
 SERVICES = ("dhcpcd", "api-balancer", "kubelet")
 # Carried by every node, so that a cluster can be tested with the network cable out.
@@ -18,12 +20,13 @@ CONFORMANCE_INIT, CONFORMANCE_IMAGES = ("critest",), ("agnhost",)
 
 @dataclass(frozen=True)
 class Needs:
-    """Folders of pkg/: for LinuxKit's sections, and for the pods (`containers`)."""
+    """Folders of pkg/: for LinuxKit's sections, and for the pods (`containers`). own_services: those that each node has."""
 
     init: tuple[str, ...]
     onboot: tuple[str, ...]
     services: tuple[str, ...]
     containers: tuple[str, ...]
+    own_services: tuple[str, ...]
 
     @property
     def node(self) -> tuple[str, ...]:
@@ -32,15 +35,26 @@ class Needs:
 
 
 def needs(
-    recipe: Recipe, role: Role, runtime: Runtime, network: PodNetwork, *, console_login: bool, conformance: bool = False
+    recipe: Recipe,
+    role: Role,
+    runtime: Runtime,
+    network: PodNetwork,
+    *,
+    console_login: bool,
+    conformance: bool = False,
+    state_files: bool = False,
 ) -> Needs:
+    """state_files: whether the recipe has files that a step at boot puts below /var."""
     extra = tuple(service.image for service in recipe.services if "@" not in service.image)
     console = ("getty",) if console_login else ()
     ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
     test_images = (*TEST_IMAGES, *(CONFORMANCE_IMAGES if conformance else ()))
+    own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh)))
+    first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()), *ONBOOT_METADATA)
     return Needs(
         init=(*INIT, *runtime.init, *network.init, *(CONFORMANCE_INIT if conformance else ())),
-        onboot=(*ONBOOT_FIRST, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
-        services=tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh, *extra))),
+        onboot=(*first, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
+        services=tuple(dict.fromkeys((*own, *extra))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),
+        own_services=own,
     )

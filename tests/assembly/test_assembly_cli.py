@@ -24,8 +24,10 @@ from builder.recipe.load import load_recipe
 from builder.recipe.model import Role
 from builder.spec.decide import decide
 from builder.spec.descriptions import pod_network, runtime
+from builder.spec.files import own_files
 from builder.spec.model import Kubernetes
 from builder.spec.needs import needs
+from builder.spec.root import Root
 from builder.store import Store
 
 PROJECT = Path(__file__).parents[2]
@@ -68,7 +70,8 @@ def document_of(name: str, role: Role, store: Store) -> Document:
     images = {folder: stand_in(folder, store) for folder in {*need.node, *need.containers}}
     kept = stand_in("image-store", store)
     version = Kubernetes(version=recipe.kubernetes.version)
-    return emit(decide(recipe, role, described, network, need, images, kept, version, folder=path.parent, console_login=True))
+    own = own_files(recipe.files, path.parent, Root())
+    return emit(decide(recipe, role, described, network, need, images, kept, version, own, console_login=True))
 
 
 def stand_in(folder: str, store: Store) -> Image:

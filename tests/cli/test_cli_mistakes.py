@@ -184,3 +184,28 @@ def test_a_description_of_an_image_with_mistakes(own_program: Program) -> None:
     done = own_program.build()
     assert done.failed(2, "pkg/nginx/image.yml has 4 mistakes", "runtime: no such key")
     assert files(own_program.out) == []
+
+
+def test_render_without_a_role_takes_what_the_recipe_has(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "workers.yml"
+    recipe.write_text("runtime: toy\nnetwork: {cni: cable}\nroles: [worker]\n")
+    done = kubeiso("render", "--recipe", recipe)
+    assert (done.code, "images-worker" in done.out) == (0, True), done.told
+
+
+def test_a_value_may_be_empty(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "motd.yml"
+    recipe.write_text("runtime: toy\nnetwork: {cni: cable}\nfiles: [{path: /etc/motd, contents: '<{{ values.motd }}>'}]\n")
+    assert kubeiso("check", recipe, "--set", "motd=").code == 0
+    assert "contents: <>" in kubeiso("render", "--recipe", recipe, "--set", "motd=").out
+
+
+def test_check_tells_what_only_the_node_shows(kubeiso: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "my.yml"
+    recipe.write_text(
+        "runtime: toy\nnetwork: {cni: cable}\nfiles: [{path: /etc, contents: x}]\nservices: [{name: zz, image: kubelet}]\n"
+    )
+    done = kubeiso("check", recipe)
+    assert done.failed(2, "my.yml has 2 mistakes")
+    assert "my.yml:3:16: files[0].path: /etc is a folder" in done.told
+    assert "my.yml:4:19: services[0].name: kubelet is one of the node's own" in done.told

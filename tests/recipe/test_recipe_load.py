@@ -114,10 +114,43 @@ MISTAKES = {
         "3:15: network.pod_subnet: expected an IPv4 subnet such as 10.244.0.0/16, got 'fd00::/64'"
     ],
     START + "network:\n  pod_subnet: 127.0.0.0/16": [
-        "3:15: network.pod_subnet: 127.0.0.0/16 can't be used in a cluster (take a private one such as 10.244.0.0/16)"
+        (
+            "3:15: network.pod_subnet: 127.0.0.0/16 can't be used in a cluster: 127.0.0.0/8 is each host's own addresses "
+            "(take a private one such as 10.244.0.0/16)"
+        )
+    ],
+    START + "network:\n  pod_subnet: 0.0.0.0/8": [
+        (
+            "3:15: network.pod_subnet: 0.0.0.0/8 can't be used in a cluster: 0.0.0.0/8 is this network's own addresses "
+            "(take a private one such as 10.244.0.0/16)"
+        )
+    ],
+    START + "network:\n  service_subnet: 10.0.2.0/24": [
+        (
+            "3:19: network.service_subnet: 10.0.2.0/24 can't be used in a cluster: 10.0.2.0/24 is the network by which QEMU "
+            "gives a machine access (take a private one such as 10.244.0.0/16)"
+        )
+    ],
+    START + 'kernel: {arguments: ["a\'b"]}': [
+        "2:22: kernel.arguments[0]: expected one kernel argument without spaces, ' and \\ (one entry for each), got \"a'b\""
+    ],
+    START + "kernel: {arguments: ['c\\d']}": [
+        "2:22: kernel.arguments[0]: expected one kernel argument without spaces, ' and \\ (one entry for each), got 'c\\\\d'"
+    ],
+    START + 'files:\n  - {path: "/a\\tb", contents: x}': [
+        "3:12: files[0].path: expected an absolute path without . or .. or control characters, got '/a\\tb'"
+    ],
+    START + 'files:\n  - {path: "/a\\eb", contents: x}': [
+        "3:12: files[0].path: expected an absolute path without . or .. or control characters, got '/a\\x1bb'"
+    ],
+    START + 'files:\n  - {path: /a, symlink: "/b\\0c"}': [
+        "3:25: files[0].symlink: expected the path that the link leads to, got '/b\\x00c'"
+    ],
+    START + "files:\n  - {path: /" + "x" * 300 + ", contents: x}": [
+        "3:12: files[0].path: the part '" + "x" * 57 + "...' has more than 255 bytes"
     ],
     START + "network:\n  pod_subnet: 10.244.0.0/25": ["3:15: network.pod_subnet: kubeadm takes no /25 here (from /8 to /24)"],
-    START + "network:\n  service_subnet: 10.0.0.0/11": [
+    START + "network:\n  service_subnet: 172.0.0.0/11": [
         "3:19: network.service_subnet: kubeadm takes no /11 here (from /12 to /28)"
     ],
     START + "network: {service_subnet: 10.244.1.0/24}": [
@@ -133,7 +166,7 @@ MISTAKES = {
         "3:14: kernel.arguments: expected a list of texts, got a number (write each entry on a line of its own after '- ')"
     ],
     START + "kernel: {arguments: [a b]}": [
-        "2:22: kernel.arguments[0]: expected one kernel argument without spaces (one entry for each), got 'a b'"
+        "2:22: kernel.arguments[0]: expected one kernel argument without spaces, ' and \\ (one entry for each), got 'a b'"
     ],
     START + "kernel: {arguments: [on]}": ["2:22: kernel.arguments[0]: expected a text, got true (write it in quotes: 'on')"],
     START + "kubernetes: {version: 1.36}": [
@@ -164,7 +197,7 @@ MISTAKES = {
         "3:24: files[0].source: '.' is a directory (the path is relative to the recipe's folder)"
     ],
     START + "files:\n  - {path: /a/../b, directory: true}": [
-        "3:12: files[0].path: expected an absolute path without . or .., got '/a/../b'"
+        "3:12: files[0].path: expected an absolute path without . or .. or control characters, got '/a/../b'"
     ],
     START + "files:\n  - {path: /run/x, directory: true}": [
         "3:12: files[0].path: hidden on the node, which mounts a file system of its own on /run (put it elsewhere, say in /etc)"
@@ -224,11 +257,13 @@ services: 1
     ]  # fmt: skip
 
 
-def test_a_source_is_text(project: Path) -> None:
-    (project / "recipes" / "logo.png").write_bytes(b"\x89PNG\xff")
-    mistakes = said(project, START + "files:\n  - {path: /a, source: logo.png}\n  - {path: /b, source: " + "x" * 300 + "}\n")
-    assert mistakes[0].startswith("3:24: files[0].source: 'logo.png' is not UTF-8 text")
-    assert "can't be read: File name too long" in mistakes[1]
+def test_a_source_is_any_file_that_can_be_read(project: Path) -> None:
+    (project / "recipes" / "logo.png").write_bytes(b"\x89PNG\xff\x00")
+    sources = ("logo.png", "x" * 300, "/dev/null")
+    text = START + "files:\n" + "".join(f"  - {{path: /a{at}, source: {name}}}\n" for at, name in enumerate(sources))
+    long, device = said(project, text)
+    assert "can't be read: File name too long" in long
+    assert device.startswith("5:25: files[2].source: '/dev/null' is no regular file")
 
 
 def test_load_raises_one_error_with_every_mistake(project: Path) -> None:

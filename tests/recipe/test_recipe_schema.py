@@ -48,7 +48,7 @@ def items(value: Any) -> list[tuple[str, Any]]:
 GOOD: list[dict[str, Any]] = [
     {},
     {"kubernetes": {"version": "1.37.0"}, "roles": ["master"]},
-    {"network": {"cni": "bridge", "pod_subnet": "10.0.0.0/16", "proxy_mode": "iptables", "domain": "a.b-c"}},
+    {"network": {"cni": "bridge", "pod_subnet": "10.1.0.0/16", "proxy_mode": "iptables", "domain": "a.b-c"}},
     {"network": {"pod_subnet": "{{ values.net }}", "proxy_mode": "{{ values.mode }}"}, "roles": ["{{ values.role }}"]},
     {"kernel": {"arguments": ["panic=10", "dyndbg=\"file a +p\""], "console": ["ttyS0"]}},
     {"ssh": {"authorized_keys": [public_key()]}},
@@ -104,7 +104,7 @@ def project(tmp_path: Path) -> Path:
 def test_schema_and_loader_accept(project: Path, part: dict[str, Any]) -> None:
     recipe = {"runtime": "cri-containerd", **part}
     assert fits(SCHEMA, recipe)
-    assert check(project, yaml.safe_dump(recipe), net="10.0.0.0/16", mode="iptables", role="worker", oom="-5") == []
+    assert check(project, yaml.safe_dump(recipe), net="10.1.0.0/16", mode="iptables", role="worker", oom="-5") == []
 
 
 @pytest.mark.parametrize("part", BAD, ids=str)

@@ -13,8 +13,10 @@ from builder.oci import Image
 from builder.recipe.model import File, Kernel, Recipe, Role, Service, Ssh
 from builder.spec.decide import decide
 from builder.spec.descriptions import pod_network, runtime
+from builder.spec.files import own_files
 from builder.spec.model import ImageSpec, Kubernetes
 from builder.spec.needs import needs
+from builder.spec.root import Root
 from builder.store import sha256
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,16 @@ def spec_of(
     store_image = Image(name="docker.io/kubeiso/images:1", digest=sha256(b"store"))
     kubernetes = kubernetes or Kubernetes(version=recipe.kubernetes.version)
     return decide(
-        recipe, role, chosen, network, need, images, store_image, kubernetes, folder=folder, console_login=console_login
+        recipe,
+        role,
+        chosen,
+        network,
+        need,
+        images,
+        store_image,
+        kubernetes,
+        own_files(recipe.files, folder, Root()),
+        console_login=console_login,
     )
 
 

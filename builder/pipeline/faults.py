@@ -1,0 +1,166 @@
+"""What is wrong with a recipe that its file alone does not show: each rule looks at a node as it is decided."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from builder.assembly.containers import config_json, identifiers, runtime_json, settings_of
+from builder.assembly.references import digest_of
+from builder.errors import InputError, KubeisoError
+from builder.images.model import ImageDescription
+from builder.linuxkit.emit import document
+from builder.linuxkit.model import Document
+from builder.media.grub import words
+from builder.oci import Process
+from builder.pipeline.kubernetes import check_version
+from builder.pipeline.model import OwnPrograms
+from builder.project import Project
+from builder.reading.mistake import Mistake, Place
+from builder.reading.tree import Tree
+from builder.reading.words import did_you_mean, shown
+from builder.recipe.model import Recipe
+from builder.spec.files import misplaced
+from builder.spec.model import ImageSpec
+from builder.spec.needs import Needs
+from builder.spec.root import Root
+from builder.store import Store
+
+COMMAND_LINE = 2047  # bytes that an x86 kernel takes (COMMAND_LINE_SIZE, arch/x86/include/asm/setup.h, less the end)
+MENU_ADDS = len(" ignore_loglevel")  # what the second entry of the boot menu has besides
+
+
+OpenStore = Callable[[], Store]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe and the nodes that it makes, its images by name alone.
+
+    places: of the entries of `files` and `services`, their numbers in the file. specs: one for each role that has what it needs.
+    needs: with all that any build of the recipe may have. described: the folders of pkg/ that are images.
+    """
+
+    project: Project
+    store: OpenStore
+    tree: Tree
+    recipe: Recipe
+    places: Mapping[str, list[int]]
+    root: Root
+    needs: tuple[Needs, ...]
+    specs: tuple[ImageSpec, ...]
+    described: Mapping[str, ImageDescription]
+    own: OwnPrograms
+
+    def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False) -> Mistake:
+        """The path is that of the Recipe; the mistake's is that of the file."""
+        if len(path) > 1 and path[0] in self.places and isinstance(path[1], int):
+            path = (path[0], self.places[str(path[0])][path[1]], *path[2:])
+        return self.tree.mistake(path, message, hint, key=key)
+
+
+Rule = Callable[[Case], Iterator[Mistake]]
+
+
+def version(case: Case) -> Iterator[Mistake]:
+    """The Kubernetes that the recipe asks for can be had."""
+    try:
+        check_version(case.project, case.recipe, case.own)
+    except InputError as error:
+        yield case.mistake(("kubernetes", "version"), error.what, error.hint)
+
+
+def files(case: Case) -> Iterator[Mistake]:
+    """Each file can be where it is wanted, and is seen there."""
+    for index, message, hint in misplaced(case.recipe.files, case.root):
+        yield case.mistake(("files", index, "path"), message, hint)
+
+
+def service_names(case: Case) -> Iterator[Mistake]:
+    """A service has a name of its own, or is one of the node's own with other settings."""
+    ours = {name for need in case.needs for name in need.own_services}
+    for index, service in enumerate(case.recipe.services):
+        if service.name == service.image:
+            continue
+        if service.image in ours:
+            message = f"{service.image} is one of the node's own services, which others find by its name"
+            yield case.mistake(("services", index, "name"), message, f"name: {service.image}")
+        elif service.name in ours:
+            hint = f"choose another name; `replace` gives it another image, a service with image: {service.name} other settings"
+            yield case.mistake(("services", index, "name"), f"the node has a service {shown(service.name)} of its own", hint)
+
+
+def service_images(case: Case) -> Iterator[Mistake]:
+    """A service's image is not one that LinuxKit's kernel or init section is made of."""
+    other = {"kernel", *(name for need in case.needs for name in need.init)}
+    for index, service in enumerate(case.recipe.services):
+        if service.image in other:
+            yield case.mistake(
+                ("services", index, "image"), f"{shown(service.image)} is a part of the node's root, not a service"
+            )
+
+
+def services(case: Case) -> Iterator[Mistake]:
+    """LinuxKit can make a container of each service's settings."""
+    for made in (document(spec) for spec in case.specs[:1]):
+        ids = identifiers(made)
+        for index, service in enumerate(case.recipe.services):
+            for entry in (each for each in made.services or [] if each.name == service.name):
+                if message := _refused(made, entry.name, ids):
+                    yield case.mistake(("services", index, "linuxkit"), message)
+
+
+def _refused(made: Document, name: str, ids: Mapping[str, int]) -> str:
+    """Why no container can be made of the service; "" where one can."""
+    entry = next(each for each in made.services or [] if each.name == name)
+    try:
+        settings = settings_of(entry, Process(), {}, "")
+        config_json(settings, Process(), ids)
+        runtime_json(settings, [])
+    except InputError as error:
+        return error.what.removeprefix(": ")
+    return ""
+
+
+def replaced(case: Case) -> Iterator[Mistake]:
+    """What is replaced is in a node: not an image for pods, and not one that no node of this recipe has."""
+    used = {name for need in case.needs for name in need.node}
+    for name in case.recipe.replace:
+        if name in used or name not in case.described:
+            continue
+        pods = any(name in need.containers for need in case.needs)
+        why = "it is an image for pods, whose names and contents go together" if pods else "no node of this recipe has it"
+        yield case.mistake(("replace", name), f"has no effect: {why}", did_you_mean(name, used) if not pods else "", key=True)
+
+
+def images(case: Case) -> Iterator[Mistake]:
+    """Images that are not ours are in the store: no source gets them."""
+    named: list[tuple[Place, str]] = [(("replace", name), image) for name, image in case.recipe.replace.items()]
+    named += [(("services", index, "image"), service.image) for index, service in enumerate(case.recipe.services)]
+    for path, image in named:
+        if "@" in image and not case.store().has(digest_of(image)):
+            message = f"the image {shown(image, 120)} is not in the cache, and no source of kubeiso fetches images"
+            yield case.mistake(path, message, "make a folder of pkg/ with what it is to hold, and name that")
+
+
+def command_line(case: Case) -> Iterator[Mistake]:
+    """The boot loader and the kernel take the whole command line."""
+    for spec in case.specs[:1]:
+        try:
+            words(spec.cmdline)
+        except InputError as error:
+            yield case.mistake(("kernel", "arguments"), error.what)
+        if (length := len(spec.cmdline.encode()) + MENU_ADDS) > COMMAND_LINE:
+            message = f"the kernel's command line has {length} bytes; the kernel takes {COMMAND_LINE}"
+            yield case.mistake(("kernel", "arguments"), message, "leave some out")
+
+
+RULES: tuple[Rule, ...] = (version, files, service_names, service_images, services, replaced, images, command_line)
+
+
+def faults(case: Case) -> list[Mistake]:
+    found: list[Mistake] = []
+    for rule in RULES:
+        try:
+            found += rule(case)
+        except KubeisoError as error:
+            found.append(case.mistake((), error.what, error.hint))
+    return found

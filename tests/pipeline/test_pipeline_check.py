@@ -1,0 +1,157 @@
+"""What `check` says of a recipe by the node that it would make; a build says the same before it begins."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+from pipeline_samples import image, store_with, write
+
+from builder.errors import InputError
+from builder.linuxkit.model import Document
+from builder.media.tree import read_tree
+from builder.oci import Process, write_image
+from builder.pipeline.build import build
+from builder.pipeline.model import BuildOptions
+from builder.pipeline.plan import mistakes_of, plan
+from builder.pipeline.render import render
+from builder.project import Project
+from builder.store import Store
+
+pytest_plugins = ["pipeline_fixtures"]
+
+DIGEST = "sha256:" + "1" * 64
+START = "runtime: toy\nnetwork: {cni: none}\n"
+
+
+@pytest.fixture
+def found(sample: tuple[Project, Path]) -> Project:
+    project, _ = sample
+    init = {"links": {"etc/kubernetes": "/var/lib/kubeadm", "lib": "usr/lib"}, "contents": {"etc/passwd": "root\n"}}
+    image(project.root, "init", **init, directories={"opt/cni/bin": "0755"})
+    image(project.root, "var-files", contents={"usr/bin/var-files": "x"})
+    return project
+
+
+def said(project: Project, text: str, store: Store | None = None) -> list[str]:
+    recipe = project.recipes / "x.yml"
+    recipe.write_text(START + text)
+    return [str(mistake) for mistake in mistakes_of(project, recipe, {}, lambda: store or Store(project.root / "cache"))]
+
+
+MISTAKES = {
+    "services: [{name: kubelet, image: extra}]": "3:19: services[0].name: the node has a service 'kubelet' of its own (choose",
+    "services: [{name: zz, image: kubelet}]": "3:19: services[0].name: kubelet is one of the node's own services, which others "
+    "find by its name (name: kubelet)",
+    "services: [{name: console, image: getty}]": "3:19: services[0].name: getty is one of the node's own services",
+    "services: [{name: a, image: kernel}]": "3:29: services[0].image: 'kernel' is a part of the node's root, not a service",
+    "services: [{name: a, image: extra, linuxkit: {uid: nobody}}]": "3:46: services[0].linuxkit: no container is named 'nobody'",
+    "services: [{name: a, image: extra, linuxkit: {mounts: [{destination: /x}]}}]": "3:46: services[0].linuxkit: the mount at",
+    "services: [{name: a, image: extra, linuxkit: {capabilities: [all, CAP_BPF]}}]": "3:46: services[0].linuxkit: there is no",
+    "services: [{name: a, image: extra, linuxkit: {devices: [{path: /dev/x, type: c}]}}]": "3:46: services[0].linuxkit: the mode",
+    f"services: [{{name: a, image: 'x/y@{DIGEST}'}}]": "3:29: services[0].image: the image 'x/y@sha256:111",
+    f"replace: {{getty: 'x/y@{DIGEST}'}}": "3:18: replace.getty: the image 'x/y@sha256:111",
+    f"replace: {{sshd: 'x/y@{DIGEST}'}}": "3:11: replace.sshd: has no effect: no node of this recipe has it",
+    f"replace: {{etcd: 'x/y@{DIGEST}'}}": "3:11: replace.etcd: has no effect: it is an image for pods",
+    "files: [{path: /etc, contents: x}]": "3:16: files[0].path: /etc is a folder of the node (name a file in it, such as",
+    "files: [{path: /opt/cni/bin, symlink: /x}]": "3:16: files[0].path: /opt/cni/bin is a folder of the node",
+    "files: [{path: /etc/passwd/x, contents: x}]": "3:16: files[0].path: /etc/passwd is a file, so nothing can lie below it",
+    "files: [{path: /etc/passwd, directory: true}]": "3:16: files[0].path: /etc/passwd is a file of the node, not a folder",
+    "files: [{path: /etc/kubernetes, contents: x}]": "3:16: files[0].path: /etc/kubernetes is a folder of the node",
+    "files: [{path: /srv/x, contents: x}, {path: /srv/x/y, contents: x}]": "3:45: files[1].path: /srv/x is a file, so nothing",
+    "files: [{path: /srv/x/y, contents: x}, {path: /srv/x, contents: x}]": "3:47: files[1].path: /srv/x is a folder of the node",
+    "files: [{path: /srv/x, symlink: /run/y}, {path: /srv/x/y, contents: x}]": "3:49: files[1].path: it leads to /run/y/y, and "
+    "the node mounts a file system of its own on /run",
+    "files: [{path: /a, symlink: b}, {path: /b, symlink: a}, {path: /a/x, contents: x}]": "3:64: files[2].path: the root tree's "
+    "symbolic links turn in a circle",
+    "kernel: {arguments: [" + "x" * 2000 + "]}": "3:21: kernel.arguments: the kernel's command line has 20",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES, ids=lambda text: text[:60])
+def test_each_mistake_alone(found: Project, text: str) -> None:
+    image(found.root, "extra", contents={"usr/bin/extra": "x"})
+    image(found.root, "sshd")
+    first, *others = said(found, text + "\n")
+    assert first.startswith(MISTAKES[text])
+    assert all("is not in the cache" in line for line in others)
+
+
+def test_they_are_told_with_those_of_the_file_itself(found: Project) -> None:
+    told = said(
+        found,
+        "files:\n  - {path: /a, contents: x, mode: 5}\n  - {path: /etc, contents: x}\n"
+        f"services:\n  - {{nme: x, image: extra}}\n  - {{name: kubelet, image: 'x/y@{DIGEST}'}}\nkernel: {{console: 5}}\n",
+    )
+    places = [line.split(" ")[1] for line in told]
+    assert places == [
+        "files[0].mode:", "files[1].path:", "services[0].nme:", "services[0].image:", "services[1].name:", "services[1].image:",
+        "kernel.console:",
+    ]  # fmt: skip
+
+
+def test_a_build_says_the_same_before_it_begins(found: Project) -> None:
+    recipe = found.recipes / "x.yml"
+    recipe.write_text(START + "files: [{path: /etc, contents: x}]\n")
+    with pytest.raises(InputError) as told:
+        plan(found, recipe, None, BuildOptions())
+    assert told.value.details == (f"{recipe}:{mistakes_of(found, recipe, {})[0]}",)
+
+
+def test_the_node_s_own_service_may_have_other_settings(found: Project) -> None:
+    assert said(found, "services: [{name: kubelet, image: kubelet, linuxkit: {oomScoreAdj: -5}}]\n") == []
+
+
+def test_an_image_that_is_in_the_store_can_be_named(found: Project, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    made = write_image(store, "docker.io/example/x:1", [], Process())
+    assert said(found, f"replace: {{kubelet: '{made.reference}'}}\n", store) == []
+
+
+def test_a_file_below_var_is_put_there_at_boot(found: Project) -> None:
+    recipe = found.recipes / "x.yml"
+    recipe.write_text(
+        START + "files:\n  - {path: /etc/kubernetes/audit/policy.yaml, contents: x, mode: '0600'}\n"
+        "  - {path: /var/lib/mine, directory: true, mode: '0700'}\n  - {path: /etc/motd, contents: hi}\n"
+    )
+    made = plan(found, recipe, None, BuildOptions())
+    text = render(found, made, None, Store(found.root / "cache"))
+    for document in (Document.from_yaml(part) for part in text.split("\n---\n")):
+        assert [entry.name for entry in document.onboot or []][:4] == ["sysctl", "state", "var-files", "metadata"]
+        own = [(file.path, file.mode) for file in document.files or [] if "kubeiso/var" in file.path or file.path == "etc/motd"]
+        assert own == [
+            ("usr/share/kubeiso/var", "0755"), ("usr/share/kubeiso/var/lib", "0755"),
+            ("usr/share/kubeiso/var/lib/kubeadm", "0755"),
+            ("usr/share/kubeiso/var/lib/kubeadm/audit", "0755"), ("usr/share/kubeiso/var/lib/kubeadm/audit/policy.yaml", "0600"),
+            ("usr/share/kubeiso/var/lib/mine", "0700"), ("etc/motd", "0644"),
+        ]  # fmt: skip
+
+
+def test_a_node_without_such_files_has_no_such_step(found: Project) -> None:
+    assert said(found, "files: [{path: /etc/motd, contents: hi}]\n") == []
+    made = plan(found, found.recipes / "x.yml", None, BuildOptions())
+    assert not any("var-files" in need.onboot for need in made.needs.values())
+
+
+def test_a_file_that_is_no_text_lies_in_an_image(found: Project, sample: tuple[Project, Path], tmp_path: Path) -> None:
+    recipe, data = found.recipes / "x.yml", b"\x7fELF\xff\x00" * 1000
+    (found.recipes / "firmware").write_bytes(data)
+    (found.recipes / "dos").write_bytes(b"a\r\nb\r\n")
+    recipe.write_text(START + "files:\n  - {path: /lib/fw, source: firmware, mode: '0600'}\n  - {path: /etc/dos, source: dos}\n")
+    store, out = store_with(tmp_path / "cache", sample[1]), tmp_path / "out"
+    made = plan(found, recipe, None, BuildOptions())
+    assert "docker.io/kubeiso/recipe-files:1\n" in render(found, made, None, store)
+    for one in build(found, made, store, out, BuildOptions()):
+        tree = read_tree(store.path(one.root.digest))
+        node, dos = tree.find("usr/lib/fw"), tree.find("etc/dos")
+        assert node and dos
+        assert (tree.read(node), node.info.mode & 0o777, node.info.type) == (data, 0o600, tarfile.REGTYPE)
+        assert tree.read(dos) == b"a\r\nb\r\n"
+        assert yaml.safe_load(out.joinpath(f"kubeiso-x-{one.role.value}.yml").read_text())["init"][-1].count("@sha256:") == 1
+    assert "recipe-files:1@sha256:" in render(found, made, None, store)
+
+
+def test_what_can_t_be_read_of_the_descriptions_is_told(found: Project) -> None:
+    write(found.root / "runtimes" / "toy.yml", {"title": "toy"})
+    with pytest.raises(InputError, match=r"toy\.yml"):
+        said(found, "")
