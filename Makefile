@@ -1,4 +1,4 @@
-# kubeiso: `make cluster` ends with a running Kubernetes cluster, `make test` runs every test.
+# kubeiso: `make cluster` ends with a running Kubernetes cluster, `make test` tries everything once.
 SHELL := /bin/bash
 RUNTIME ?= cri-containerd
 NODES ?= 1
@@ -15,13 +15,14 @@ HOST_PACKAGES := \
 	qemu-system-x86 qemu-utils ovmf vde2
 TEST_PACKAGES := gpg gpg-agent openssh-client openssl shellcheck
 
-.PHONY: help setup cluster build test check bench doctor clean
+.PHONY: help setup cluster build test test-all check bench doctor clean
 help:
 	@echo "make cluster              installs what is missing, builds $(RUNTIME), boots a cluster and leaves it running"
 	@echo "make build RUNTIME=NAME   media of recipes/NAME.yml under out/"
 	@echo "make setup                only prepares this machine"
 	@echo "make check                every test that needs no virtual machine"
-	@echo "make test                 every test"
+	@echo "make test                 every test but those of whole suites, firmwares and media"
+	@echo "make test-all             every test (hours)"
 	@echo "make bench                what the cache and work side by side save, as ratios"
 
 setup: $(VENV)/.ready
@@ -54,8 +55,12 @@ check: setup
 bench: setup
 	$(VENV)/bin/pytest -m bench
 
+# Boots something of every kind within an hour on two cores.
 test: setup
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -m "not long"
+
+test-all: setup
+	$(VENV)/bin/pytest --durations=40 --durations-min=20
 
 clean:
 	rm -rf out

@@ -13,11 +13,33 @@ from builder.acceptance.run import run_suite
 from builder.acceptance.suites import known
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Cluster
+from builder.cluster.model import Cluster, Hardware
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware
+from builder.pipeline.clusters import cluster_plan
+from builder.pipeline.model import BuildOptions
+from builder.project import Project
+from builder.store import Store
 
 Running = tuple[Cluster, Machine, float]
+CONSOLES = BuildOptions(console_login=True)
+
+
+def planned(
+    out: Path,
+    *,
+    masters: int = 1,
+    workers: int = 0,
+    recipe: Path | None = None,
+    options: BuildOptions = CONSOLES,
+    unattended: bool = False,
+) -> ClusterPlan:
+    """Media built the way `kubeiso up` builds them, of the default recipe, with the consoles open."""
+    project = Project.here()
+    return cluster_plan(
+        project, recipe or project.recipes / "cri-containerd.yml", Store(), out, options,
+        name="plan", hardware=Hardware(), masters=masters, workers=workers, unattended=unattended,
+    )  # fmt: skip
 
 
 def as_laid_out(_: Cluster) -> None:
@@ -52,16 +74,21 @@ def boot(plan: ClusterPlan, prepare: Callable[[Cluster], None] = as_laid_out) ->
         yield cluster, machines[cluster.nodes[0].name], scale
 
 
-def passes(plan: ClusterPlan, suite_name: str, out: Path) -> None:
-    """A whole run of a suite, after which nothing of the cluster is left."""
+def passes(plan: ClusterPlan, suite_name: str, out: Path, e2e_test: Path | None = None) -> None:
+    """A whole run of a suite, after which nothing of the cluster is left but its results, each node's console among them."""
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         try:
-            found = run_suite(cluster, known()[suite_name], out / plan.name)
+            found = run_suite(cluster, known()[suite_name], out / plan.name, e2e_test)
         finally:
             lifecycle.down(plan.name)
     assert found.passed, report.text(found)
     assert not directory.exists()
+    page = (out / plan.name / "report.html").read_text()
+    assert "PASSED" in page and all(finding.name.split()[0] in page for finding in found.findings)
+    assert "data:image/png;base64," in page, "the last screens"
+    for node in cluster.nodes:
+        assert f'href="console-{node.name}.log"' in page and (out / plan.name / f"console-{node.name}.log").stat().st_size > 1000
 
 
 def variant(plan: ClusterPlan, name: str, firmware: Firmware, attachment: Attachment, memory: int = 2048) -> ClusterPlan:

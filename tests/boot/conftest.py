@@ -5,14 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from boot_helpers import planned
 
 from builder import progress
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Hardware
-from builder.pipeline.clusters import cluster_plan
-from builder.pipeline.model import BuildOptions
-from builder.project import Project
-from builder.store import Store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,18 +29,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def base_plan(out: Path) -> ClusterPlan:
     """The master's ISO of the default recipe, with the console open, on whatever machines run here."""
-    return planned(out, workers=0)
+    return planned(out)
 
 
 @pytest.fixture(scope="session")
 def pair_plan(out: Path) -> ClusterPlan:
     """A master and a worker, with the workers' ISO too."""
     return planned(out, workers=1)
-
-
-def planned(out: Path, workers: int) -> ClusterPlan:
-    project = Project.here()
-    options = BuildOptions(console_login=True)
-    return cluster_plan(
-        project, project.recipes / "cri-containerd.yml", Store(), out, options, name="plan", hardware=Hardware(), workers=workers
-    )

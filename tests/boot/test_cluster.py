@@ -102,7 +102,8 @@ class Pair:
         assert wrong == [], "\n".join([*wrong, *self.machine(self.worker).console().tail(20)])
 
     def reach_each_other(self) -> None:
-        self.passes(check for check in Across(self.cluster, self.kubectl).checks() if check.id == "A13b")
+        checks = Across(self.cluster, self.kubectl, 10 * self.scale).checks()
+        self.passes(check for check in checks if check.id == "A13b")
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,8 @@ def formed(pair: Pair) -> Pair:
 def joined(formed: Pair) -> Pair:
     """Both nodes Ready, with a web server and a client on each."""
     form.join(formed.cluster, [formed.worker], formed.machines, formed.scale)
-    readiness, across = Readiness(formed.cluster, formed.kubectl), Across(formed.cluster, formed.kubectl)
+    readiness = Readiness(formed.cluster, formed.kubectl)
+    across = Across(formed.cluster, formed.kubectl, 10 * formed.scale)
     ready = Check("ready", "both nodes Ready", readiness.nodes, 180)
     formed.passes([ready, *(check for check in across.checks() if check.id in ("A13", "A13a", "A13b"))])
     return formed
@@ -194,8 +196,9 @@ def test_qemu_killed_during_join(formed: Pair) -> None:
 
 def test_all_works_within_and_between_the_two(joined: Pair) -> None:
     """The checks of the suite across, but for what came before them."""
-    rooms = (Readiness, Smoke, Across)
-    joined.passes(check for room in rooms for check in room(joined.cluster, joined.kubectl).checks())
+    cluster, kubectl, patience = joined.cluster, joined.kubectl, 10 * joined.scale
+    rooms = (Readiness(cluster, kubectl), Smoke(cluster, kubectl, patience), Across(cluster, kubectl, patience))
+    joined.passes(check for room in rooms for check in room.checks())
 
 
 def test_the_network_is_cut_for_a_minute_and_heals(joined: Pair) -> None:

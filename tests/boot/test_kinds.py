@@ -1,0 +1,99 @@
+"""A cluster of each kind that the other boot tests do not have: formed by its nodes alone, with flannel, with two masters, UEFI."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from boot_helpers import booted, planned, variant
+
+from builder.acceptance.across import Across
+from builder.acceptance.outage import Outage
+from builder.checks import Check, Engine, Outcome
+from builder.cluster import lifecycle
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.lifecycle import ClusterPlan
+from builder.cluster.model import Cluster
+from builder.forming import form
+from builder.forming.readiness import Readiness
+from builder.machine.disk import SMALLEST
+from builder.machine.machine import Machine
+from builder.machine.model import Attachment, Firmware
+from builder.project import Project
+
+pytestmark = pytest.mark.boot
+
+Formed = tuple[Cluster, dict[str, Machine], float]
+
+
+def pass_all(formed: Formed, checks: Iterable[Check]) -> None:
+    cluster, machines, scale = formed
+    engine = Engine(scale, lambda: lifecycle.obituary(machines))
+    engine.run(list(checks))
+    wrong = [f"{found.name}: {found.reason}" for found in engine.findings if found.outcome is not Outcome.PASSED]
+    assert wrong == [], "\n".join(wrong)
+    assert len(engine.findings) >= len(cluster.nodes), "there was something to see"
+
+
+# A master and a worker that form their cluster by themselves, over flannel, with a disk each
+
+
+@pytest.fixture(scope="module")
+def flannel_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    text = (Project.here().recipes / "cri-containerd.yml").read_text()
+    assert "cni: bridge" in text
+    path = tmp_path_factory.mktemp("recipe") / "flannel.yml"
+    path.write_text(text.replace("cni: bridge", "cni: flannel"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def by_themselves(out: Path, flannel_recipe: Path) -> Iterator[Formed]:
+    plan = planned(out, workers=1, recipe=flannel_recipe, unattended=True)
+    hardware = plan.hardware.model_copy(update={"disk": SMALLEST})
+    with booted(replace(plan, name="t-auto", hardware=hardware)) as formed:
+        yield formed
+
+
+def test_nodes_form_a_cluster_by_themselves_with_flannel(by_themselves: Formed) -> None:
+    cluster, machines, scale = by_themselves
+    kubectl = Kubectl(cluster)
+    pass_all(by_themselves, [*form.by_themselves(cluster, machines), *Readiness(cluster, kubectl).checks()])
+    between = Across(cluster, kubectl, 10 * scale).checks()
+    pass_all(by_themselves, [check for check in between if check.id in ("A13", "A13a", "A13b", "A14d")])
+
+
+def test_they_come_back_after_a_power_cut(by_themselves: Formed) -> None:
+    cluster, machines, _ = by_themselves
+    kubectl = Kubectl(cluster)
+    outage = Outage(cluster, machines, kubectl)
+    outage.remember()
+    outage.cut(cluster.nodes)
+    assert machines == {}
+    outage.power_on(cluster.nodes)
+
+    def back() -> str:
+        return ", ".join(outage.back(node) for node in cluster.nodes)
+
+    def pods_back() -> str:
+        return ", ".join(outage.pods_back(node) for node in cluster.nodes)
+
+    after = [Check("B1", "each node came back", back, 300), Check("B2", "each pod came back", pods_back, 300)]
+    pass_all(by_themselves, [*after, *Readiness(cluster, kubectl).checks()])
+
+
+# Two masters, booted with UEFI from a CD
+
+
+def test_a_second_master_joins(base_plan: ClusterPlan) -> None:
+    plan = variant(base_plan, "t-masters", Firmware.UEFI, Attachment.CDROM)
+    with booted(replace(plan, masters=2)) as formed:
+        cluster, machines, scale = formed
+        first, second = cluster.masters
+        form.init(cluster, machines, scale)
+        form.join(cluster, [second], machines, scale)
+        kubectl = Kubectl(cluster)
+        pass_all(formed, Readiness(cluster, kubectl).checks())
+        kubectl._masters.rotate(-1)
+        assert kubectl.master == second.name
+        assert kubectl.text("get", "--raw", "/readyz").strip() == "ok", f"{second.name}'s own API server, not {first.name}'s"

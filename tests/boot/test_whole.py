@@ -1,0 +1,48 @@
+"""What takes longer than a look at everything may: whole suites, and smoke from each firmware and medium (`make test-all`)."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from boot_helpers import passes, planned, variant
+
+from builder.acceptance.suites import known
+from builder.assembly.linuxkit import find_program
+from builder.cluster.lifecycle import ClusterPlan
+from builder.machine.model import Attachment, Firmware
+from builder.pipeline.clusters import e2e_test
+from builder.pipeline.model import BuildOptions
+from builder.project import Project
+from builder.store import Store
+
+pytestmark = [pytest.mark.boot, pytest.mark.long]
+
+SIZES = {"full": (1, 2), "failover": (3, 1)}
+"""Suites that need more than a node: masters and workers."""
+
+
+@pytest.mark.parametrize("firmware", list(Firmware))
+@pytest.mark.parametrize("attachment", list(Attachment))
+def test_smoke_from(base_plan: ClusterPlan, out: Path, firmware: Firmware, attachment: Attachment) -> None:
+    passes(variant(base_plan, f"t-{firmware.value}-{attachment.value}", firmware, attachment, memory=3072), "smoke", out)
+
+
+@pytest.mark.parametrize("name", sorted(SIZES))
+def test_suite(out: Path, name: str) -> None:
+    masters, workers = SIZES[name]
+    options = BuildOptions(console_login=True, conformance=known()[name].conformance)
+    plan = planned(out, masters=masters, workers=workers, options=options)
+    theirs = e2e_test(Project.here(), Store(), options) if options.conformance else None
+    hardware = plan.hardware.model_copy(update={"disk": 4096})
+    passes(replace(plan, name=f"t-{name}", hardware=hardware), name, out, theirs)
+
+
+@pytest.mark.skipif(find_program() is None, reason="LinuxKit's CLI is neither on PATH nor named by KUBEISO_LINUXKIT")
+def test_smoke_of_what_linuxkits_own_cli_assembled(out: Path) -> None:
+    plan = planned(out, options=BuildOptions(console_login=True, assembler="linuxkit"))
+    passes(replace(plan, name="t-linuxkit"), "smoke", out)
+
+
+def test_every_suite_has_its_size() -> None:
+    """smoke runs above, across within full."""
+    assert set(known()) == {*SIZES, "smoke", "across"}
