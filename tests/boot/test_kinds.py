@@ -1,4 +1,4 @@
-"""A cluster of each kind that the other boot tests do not have: formed by its nodes alone, with flannel, with two masters, UEFI."""
+"""A cluster of each kind that the other boot tests lack: formed by its nodes alone, with flannel, with two masters, with UEFI."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
