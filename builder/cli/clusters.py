@@ -9,35 +9,9 @@ from typing import Annotated
 import typer
 
 from builder.checks import Check, Engine, Outcome
-from builder.cli.common import (
-    AssemblerName,
-    AttachmentOption,
-    Disk,
-    FirmwareOption,
-    Json,
-    KubernetesDir,
-    Masters,
-    Memory,
-    Name,
-    Nodes,
-    Offline,
-    Out,
-    Overrides,
-    Recipe,
-    Runtime,
-    Values,
-    Verbose,
-    WorkerMemory,
-    build_options,
-    choose_sink,
-    demand_tools,
-    open_store,
-    out_folder,
-    recipe_path,
-    say,
-    show,
-)
+from builder.cli.common import Json, Name, Verbose, choose_sink, demand_tools, open_store, out_folder, say, show
 from builder.cli.interrupt import ignore_interrupts
+from builder.cli.options import How, Size, Told, Which, spread
 from builder.cluster import lifecycle, state
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
@@ -47,7 +21,6 @@ from builder.errors import CheckError, InputError
 from builder.forming import form
 from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
-from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import cluster_plan
 from builder.pipeline.doctor import MEDIA_TOOLS, RUN_TOOLS
 from builder.pipeline.model import BuildOptions
@@ -98,42 +71,25 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
     epilog="Examples:  kubeiso up --wait\n\n           kubeiso up --nodes 3 --name try --memory 2048 --wait"
     "\n\n           kubeiso up --kubernetes-dir ~/src/kubernetes --wait\n\n           kubeiso up --nodes 2 --auto --wait"
 )
+@spread
 def up(
-    runtime: Runtime = None,
-    recipe: Recipe = None,
+    which: Which,
+    size: Size,
+    how: How,
+    told: Told,
     name: Name = "kubeiso",
-    nodes: Nodes = 1,
-    masters: Masters = 1,
     wait: Annotated[bool, typer.Option("--wait", help="Also runs init and join, and waits until all is Ready.")] = False,
     auto: Annotated[bool, typer.Option("--auto", help="The nodes run init and join by themselves, without a console.")] = False,
-    memory: Memory = 3072,
-    worker_memory: WorkerMemory = 1536,
-    disk: Disk = 0,
-    firmware: FirmwareOption = Firmware.BIOS,
-    attach: AttachmentOption = Attachment.CDROM,
-    offline: Offline = False,
-    assembler: AssemblerName = "auto",
-    component: Overrides = None,
-    kubernetes_dir: KubernetesDir = None,
-    values: Values = None,
-    out: Out = Path("out"),
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Boots the machines of a cluster and leaves them running."""
-    choose_sink(as_json, verbose)
-    options = build_options(
-        assembler=assembler, offline=offline, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
-        console_login=True,
-    )  # fmt: skip
-    path = recipe_path(Project.here(), runtime, recipe)
-    hardware = Hardware(memory=memory, worker_memory=worker_memory, disk=disk, firmware=firmware, attachment=attach)
+    choose_sink(told.as_json, told.verbose)
+    options, path = how.options(console_login=True), which.path
     with state.locked(name) as directory:
-        plan = plan_of(Wish(name, nodes, masters, hardware, auto), options, path, out)
+        plan = plan_of(Wish(name, size.nodes, size.masters, size.hardware, auto), options, path, how.out)
         with _kept_unless_interrupted(name, directory):
             cluster = lifecycle.create(plan, directory)
             _boot(cluster, wait, auto)
-    show({"cluster": name, "kubeconfig": str(cluster.kubeconfig), "ready": wait}, _how_to(name, wait, auto), as_json)
+    show({"cluster": name, "kubeconfig": str(cluster.kubeconfig), "ready": wait}, _how_to(name, wait, auto), told.as_json)
 
 
 @contextmanager

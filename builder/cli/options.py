@@ -1,0 +1,127 @@
+"""Options that several verbs have, each group said once: a verb takes a group as one parameter, the user sees its fields."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from builder.cli.common import (
+    AssemblerName,
+    AttachmentOption,
+    Disk,
+    FirmwareOption,
+    Json,
+    KubernetesDir,
+    Masters,
+    Memory,
+    Nodes,
+    Offline,
+    Out,
+    Overrides,
+    Recipe,
+    Runtime,
+    Values,
+    Verbose,
+    WorkerMemory,
+    build_options,
+    recipe_path,
+)
+from builder.cluster.model import Hardware
+from builder.machine.model import Attachment, Firmware
+from builder.pipeline.model import BuildOptions
+from builder.project import Project
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which recipe."""
+
+    runtime: Runtime = None
+    recipe: Recipe = None
+
+    @property
+    def path(self) -> Path:
+        return recipe_path(Project.here(), self.runtime, self.recipe)
+
+
+@dataclass(frozen=True)
+class How:
+    """How media are built."""
+
+    offline: Offline = False
+    assembler: AssemblerName = "auto"
+    component: Overrides = None
+    kubernetes_dir: KubernetesDir = None
+    values: Values = None
+    out: Out = Path("out")
+
+    def options(self, *, console_login: bool) -> BuildOptions:
+        return build_options(
+            assembler=self.assembler, offline=self.offline, overrides=self.component, kubernetes_dir=self.kubernetes_dir,
+            values=self.values, console_login=console_login,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many machines, and what they are."""
+
+    nodes: Nodes = 1
+    masters: Masters = 1
+    memory: Memory = 3072
+    worker_memory: WorkerMemory = 1536
+    disk: Disk = 0
+    firmware: FirmwareOption = Firmware.BIOS
+    attach: AttachmentOption = Attachment.CDROM
+
+    @property
+    def hardware(self) -> Hardware:
+        return Hardware(
+            memory=self.memory, worker_memory=self.worker_memory, disk=self.disk, firmware=self.firmware, attachment=self.attach
+        )
+
+
+@dataclass(frozen=True)
+class Told:
+    """How progress and results are told."""
+
+    as_json: Json = False
+    verbose: Verbose = False
+
+
+def spread(verb: Callable[P, R]) -> Callable[..., R]:
+    """The verb with each parameter that is a group of options replaced by the group's fields, in their order."""
+    hints = typing.get_type_hints(verb, include_extras=True)
+    parameters: dict[str, inspect.Parameter] = {}
+    groups: dict[str, type[Any]] = {}
+    for name, parameter in inspect.signature(verb).parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+            parameters |= _parameters(hints[name])
+        else:
+            parameters[name] = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+
+    @functools.wraps(verb)
+    def spread_out(**given: Any) -> R:
+        taken = {name: group(**{field.name: given.pop(field.name) for field in fields(group)}) for name, group in groups.items()}
+        return verb(**given, **taken)
+
+    spread_out.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
+    spread_out.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+    del spread_out.__wrapped__  # type: ignore[attr-defined]  # else its own signature is asked for
+    return spread_out
+
+
+def _parameters(group: type[Any]) -> dict[str, inspect.Parameter]:
+    hints = typing.get_type_hints(group, include_extras=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return {
+        field.name: inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
+        for field in fields(group)
+    }
