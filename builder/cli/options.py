@@ -110,11 +110,11 @@ def spread(verb: Callable[P, R]) -> Callable[..., R]:
     @functools.wraps(verb)
     def spread_out(**given: Any) -> R:
         taken = {name: group(**{field.name: given.pop(field.name) for field in fields(group)}) for name, group in groups.items()}
-        return verb(**given, **taken)
+        return verb(**given, **taken)  # type: ignore[call-arg]
 
     spread_out.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
     spread_out.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
-    del spread_out.__wrapped__  # type: ignore[attr-defined]  # else its own signature is asked for
+    del spread_out.__wrapped__  # else its own signature is asked for
     return spread_out
 
 
