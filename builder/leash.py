@@ -27,7 +27,7 @@ def leash(pid_file: Path, mark: Path) -> None:
     """
     unleash(pid_file)
     with ExitStack() as stack:
-        stack.enter_context(spawn(["sh", "-c", _WATCH, "sh", pid_file, mark], stdin=PIPE))
+        stack.enter_context(spawn(["sh", "-c", _WATCH, "sh", pid_file, mark], stdin=PIPE, outlives=True))
         _taken[pid_file] = stack.pop_all()
 
 

@@ -112,13 +112,14 @@ def amount(step: Step) -> str:
     """The amount done in words: "12.3 of 40.0 MB", "3 of 7 files", or the detail alone."""
     scale, unit = (1e6, "MB") if step.unit == "B" else (1.0, step.unit)
     digits = 1 if step.unit == "B" else 0
-    words = f"{step.done / scale:.{digits}f}"
+    words = f"{step.done / scale:.{digits}f}" if step.done or step.total or unit else ""
     if step.total:
         words += f" of {step.total / scale:.{digits}f}"
     return " ".join(part for part in (words, unit, step.detail) if part)
 
 
 _sink: Sink = Silent()
+_under_way: list[Step] = []
 
 
 def use(sink: Sink) -> Sink:
@@ -132,13 +133,23 @@ def use(sink: Sink) -> Sink:
 def step(title: str, *, total: float | None = None, unit: str = "") -> Iterator[Step]:
     """A step of the work; it is told as failed when an exception leaves it."""
     work = Step(title, total, unit)
+    _under_way.append(work)
     _sink.began(work)
     failed = True
     try:
         yield work
         failed = False
     finally:
+        _under_way[:] = [other for other in _under_way if other is not work]
         _sink.ended(work, failed)
+
+
+def still(what: str) -> None:
+    """A sign of life from a wait that has no amounts: the newest step under way is told again with it, or it is a note."""
+    if _under_way:
+        _under_way[-1].advance(0, what)
+    else:
+        note(what)
 
 
 def note(text: str) -> None:

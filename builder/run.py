@@ -1,18 +1,45 @@
 """The one way in which this program runs other programs."""
 
+import mmap
 import os
+import select
 import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
+import sh
+
+from builder import orphans
 from builder.errors import BuildError, KubeisoError, TimedOut, ToolMissing
-from builder.progress import debug
+from builder.progress import debug, still
+
+# `sh` makes a process by fork(2) and runs some Python in it before the program. From 3.12 on Python warns of that where other
+# threads run, which is always so here. What runs there takes no lock that another thread could hold: it sets signals, duplicates
+# and closes descriptors, and Python and the C library renew their own locks in the child.
+warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded", DeprecationWarning, r"sh\b")
+
+SHORT = 600.0
+"""Seconds for a program that has no long work to do: many times what the slowest took on a host with ten times its load."""
+
+GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+TICK, LIFE = 0.25, 15.0  # seconds between two looks at a program's limits, and between two words on one that takes long
+CHUNK = 1 << 16  # bytes of output that are read at once
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Kept whole in memory, read from pipes in large pieces: sh's own ways are a terminal, lines, and a copy for who pipes it on.
+_OUTPUT: dict[str, Any] = {
+    "_tty_out": False, "_no_pipe": True, "_out_bufsize": CHUNK, "_err_bufsize": CHUNK, "_decode_errors": "replace",
+}  # fmt: skip
+_EVERY_CODE = tuple(range(-signal.NSIG, 256))  # the exit code is judged here, with the program's own words uncut
 
 # Debian package of each host tool, so that an error can say what to install.
 PACKAGE_OF = {
@@ -74,26 +101,182 @@ def run(
     env: Mapping[str, str] | None = None,
     input: str | bytes | None = None,
     check: bool = True,
-    timeout: float | None = None,
+    timeout: float | None = SHORT,
+    silence: float | None = None,
+    heard: Callable[[str], None] | None = None,
 ) -> Completed:
     """Runs a program to its end and keeps its output.
 
     argv[0] is looked up on PATH; `env` is added to a small fixed environment; stdin is empty unless `input` is given.
-    Raises ToolMissing, BuildError when it fails (with `check`), and TimedOut when it takes longer than `timeout` seconds.
+    `heard` is told each line of stderr as it comes, in a thread of its own. A program that takes long is spoken of now and then.
+    Raises ToolMissing, BuildError when it fails (with `check`), and TimedOut when it takes longer than `timeout` seconds or, for
+    a program with `heard`, when it says nothing for `silence` seconds. What `heard` raises ends the program.
     """
-    data = input.encode() if isinstance(input, str) else input
-    with spawn(argv, cwd=cwd, env=env, stdin=subprocess.PIPE if data is not None else None) as process:
-        try:
-            out, err = process.communicate(data, timeout=timeout)
-        except subprocess.TimeoutExpired as late:
-            raise TimedOut(
-                f"{Path(os.fspath(argv[0])).name} did not end within {timeout:.0f} s",
-                hint=f"the command was: {shlex.join(words(argv))}",
-            ) from late
-    done = Completed(tuple(words(argv)), process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+    listener = _Listener(heard) if heard else None
+    with _started(_line(argv), cwd, env, input, listener) as command:
+        _await(command, words(argv), Limits(timeout, silence), listener)
+        command.wait()
+        code = command.exit_code
+    done = Completed(tuple(words(argv)), code, _text(command.stdout), _text(command.stderr))
     if check and done.code != 0:
         raise failure(done.argv, done.code, done.stderr or done.stdout)
     return done
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that a program may take in all, and those that it may say nothing."""
+
+    timeout: float | None
+    silence: float | None
+
+    def exceeded(self, seconds: float, listener: "_Listener | None") -> str:
+        """What the program did not do, in words; empty while it may go on."""
+        if self.timeout is not None and seconds >= self.timeout:
+            return f"did not end within {self.timeout:.0f} s"
+        if self.silence is not None and listener and listener.silent >= self.silence:
+            return f"said nothing for {self.silence:.0f} s"
+        return ""
+
+
+class _Listener:
+    """Takes a program's lines from the thread that reads them, and brings what went wrong there to who waits for the program."""
+
+    def __init__(self, heard: Callable[[str], None]) -> None:
+        self._heard = heard
+        self._last = time.monotonic()
+        self.fault: BaseException | None = None
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the last line."""
+        return time.monotonic() - self._last
+
+    def __call__(self, chunk: str | bytes) -> bool:
+        self._last = time.monotonic()
+        try:
+            for line in _text(chunk).splitlines():
+                self._heard(line)
+        except BaseException as fault:
+            self.fault = fault
+        return self.fault is not None  # True: no more of it
+
+
+def _text(output: str | bytes) -> str:
+    return output if isinstance(output, str) else output.decode(errors="replace")
+
+
+@contextmanager
+def _started(
+    line: list[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    input: str | bytes | None,
+    listener: _Listener | None,
+) -> Iterator[sh.RunningCommand]:
+    """The program, in a session of its own; whatever way the block is left, its group is gone afterwards."""
+    heard: dict[str, Any] = {"_err": listener, "_err_bufsize": 1, "_tee": "err"} if listener else {}
+    with _input(input) as stdin, mmap.mmap(-1, 8) as born, _no_signals():
+        enter = partial(_before_the_program, orphans.watch(), born, cwd or Path())
+        try:
+            command = sh.Command(line[0])(
+                *line[1:], _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _in=stdin, _env=environment(env),
+                _ok_code=_EVERY_CODE, _preexec_fn=enter, **(_OUTPUT | heard),
+            )  # fmt: skip
+        except BaseException as error:
+            _end_stillborn(int.from_bytes(born[:]))
+            if not isinstance(error, (sh.CommandNotFound, sh.ForkException, OSError)):
+                raise
+            why = str(error).strip().rpartition("\n")[2] if isinstance(error, sh.ForkException) else f"{line[0]}: {error}"
+            raise KubeisoError(f"{line[0]} could not be started", why=why) from error
+    try:
+        yield command
+    finally:
+        _end(command.pid, partial(_ended, command))
+
+
+def _end_stillborn(pid: int) -> None:
+    """A process that `sh` has made and lost: it raises without having waited for it. 0: none was made."""
+
+    def ended(seconds: float | None) -> bool:
+        return os.waitpid(pid, 0 if seconds is None else os.WNOHANG)[0] == pid
+
+    if pid:
+        _end(pid, ended)
+
+
+@contextmanager
+def _input(data: str | bytes | None) -> Iterator[IO[bytes]]:
+    """A file, and no pipe: so a program that does not read it is in nobody's way."""
+    if data is None:
+        with Path(os.devnull).open("rb") as nothing:
+            yield nothing
+        return
+    with TemporaryFile() as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.seek(0)
+        yield file
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """While a process is made none of them comes: its copy of this program would act on it as this one does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _before_the_program(pipe: IO[bytes], born: mmap.mmap, cwd: Path) -> None:
+    """Runs in the new process. `sh` has it ignore SIGHUP, and this program's handlers are not for it."""
+    born[:] = os.getpid().to_bytes(8)
+    orphans.began_here(pipe)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    os.chdir(cwd)  # not left to `sh`, which would do it before anybody knows of the process
+
+
+def _await(command: sh.RunningCommand, argv: Sequence[str], limits: Limits, listener: _Listener | None) -> None:
+    """Returns once the program has ended; it is not waited for by `sh`, which would look ten times a second."""
+    name, begun, told = Path(argv[0]).name, time.monotonic(), 0.0
+    with _pidfd(command.pid) as ended:
+        while not ended(TICK):
+            seconds = time.monotonic() - begun
+            if listener and listener.fault:
+                break
+            if exceeded := limits.exceeded(seconds, listener):
+                raise TimedOut(f"{name} {exceeded}", hint=f"the command was: {shlex.join(argv)}")
+            if seconds - told >= LIFE:
+                told = seconds
+                still(f"{name} is at work")
+    if listener and listener.fault:
+        raise listener.fault
+
+
+@contextmanager
+def _pidfd(pid: int) -> Iterator[Callable[[float], bool]]:
+    """Says whether the process has ended after at most so many seconds; pidfd_open(2)."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:  # ended, and waited for by the thread that reads its output
+        yield lambda _seconds: True
+        return
+    try:
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        yield lambda seconds: bool(waiting.poll(seconds * 1000))
+    finally:
+        os.close(descriptor)
+
+
+def _ended(command: sh.RunningCommand, seconds: float | None) -> bool:
+    try:
+        command.wait(seconds)
+    except sh.TimeoutException:
+        return False
+    return True
 
 
 @contextmanager
@@ -105,41 +288,64 @@ def spawn(
     stdin: int | IO[Any] | None = None,
     stdout: int | IO[Any] = subprocess.PIPE,
     stderr: int | IO[Any] = subprocess.PIPE,
+    outlives: bool = False,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Starts a program in a process group of its own; whatever way the block is left, that group is gone afterwards."""
-    program, *arguments = words(argv)
-    line = [tool(program) if "/" not in program else program, *arguments]
-    debug("+ " + shlex.join(line))
+    """Starts a program in a process group of its own; whatever way the block is left, that group is gone afterwards.
+
+    For a program that works beside this one: hundreds of megabytes pass between the two by their descriptors, where `sh` would
+    carry each piece through Python's threads. `outlives`: it sees the end of this program by itself and has then still to act.
+    """
+    line, pipe = _line(argv), orphans.watch()
     try:
         process = subprocess.Popen(
             line, cwd=cwd, env=environment(env), stdin=stdin if stdin is not None else subprocess.DEVNULL,
             stdout=stdout, stderr=stderr, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        raise KubeisoError(f"{program} could not be started", why=str(error)) from error
+        raise KubeisoError(f"{line[0]} could not be started", why=str(error)) from error
     try:
+        if not outlives:
+            orphans.began(process.pid, pipe)
         yield process
     finally:
         end(process)
 
 
-def end(process: "subprocess.Popen[bytes]", grace: float = 5.0) -> None:
-    """Ends a process group: SIGTERM, `grace` seconds, SIGKILL; also what its leader left behind when it ended."""
-    for sign, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            break
+def _line(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The words with the program's full path."""
+    program, *arguments = words(argv)
+    line = [tool(program) if "/" not in program else program, *arguments]
+    debug("+ " + shlex.join(line))
+    return line
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Ends a process group, also what its leader left behind when it ended, and closes its pipes."""
+
+    def ended(seconds: float | None) -> bool:
         try:
-            os.killpg(process.pid, sign)
             process.wait(seconds)
-        except ProcessLookupError:
-            process.wait()
         except subprocess.TimeoutExpired:
-            continue
-    sweep(process.pid)
+            return False
+        return True
+
+    _end(process.pid, ended)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe and not pipe.closed:
             with suppress(BrokenPipeError):
                 pipe.close()
+
+
+def _end(group: int, ended: Callable[[float | None], bool]) -> None:
+    """SIGTERM, some seconds, SIGKILL. `ended` waits for the leader as long as it is told."""
+    for sign, seconds in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
+        if ended(0):
+            break
+        with suppress(ProcessLookupError):
+            os.killpg(group, sign)
+        ended(seconds)
+    sweep(group)
+    orphans.ended(group)
 
 
 def sweep(group: int) -> None:

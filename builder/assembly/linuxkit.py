@@ -42,6 +42,7 @@ class LinuxkitAssembler:
                 env=_environment(document, work),
                 input=document.to_yaml(),
                 check=False,
+                timeout=None,
             )
             if done.code != 0:  # it says on stdout what is wrong with a YAML
                 raise failure(done.argv, done.code, done.stdout + done.stderr)

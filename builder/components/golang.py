@@ -2,7 +2,6 @@
 
 import errno
 import re
-import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,12 +16,13 @@ from builder.components.toolchain import Go, c_toolchain, go, network
 from builder.errors import BuildError, ToolMissing
 from builder.frozen import Frozen
 from builder.progress import Step, step, warn
-from builder.run import failure, spawn
+from builder.run import failure, run
 from builder.store import disk_errors, file_digest, key_of
 
 RECIPE = 1  # raised when a change here changes what a build gives
 PLATFORM = {"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1"}
 ATTEMPTS = 3
+SILENCE = 1200.0  # seconds; linking the kubelet, the longest work without a word, takes one minute on a quiet host
 BACKOFF = 2.0  # seconds before the second attempt; doubled before the third
 
 # What Go writes where a module proxy can't be reached or breaks off (packages net, net/http, crypto/tls and cmd/go).
@@ -182,19 +182,18 @@ def _inputs(folder: Path, *, tests: bool) -> Iterator[tuple[str, str]]:
 def _go_build(command: Sequence[str], folder: Path, environment: dict[str, str], progress: Step) -> None:
     """Raises _Unreached, OSError for a full disk, or BuildError with the last lines that Go wrote."""
     said: deque[str] = deque(maxlen=40)
-    with spawn(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
-        assert process.stderr
-        for raw in process.stderr:
-            line = raw.decode(errors="replace").rstrip()
-            if PACKAGE.fullmatch(line):
-                progress.advance(1, line)
-            elif line.startswith("go: downloading "):
-                progress.advance(0, line.removeprefix("go: "))
-            else:
-                said.append(line)
-        code = process.wait()
-    if code != 0:
-        raise _fault(command, code, said)
+
+    def heard(line: str) -> None:
+        if PACKAGE.fullmatch(line):
+            progress.advance(1, line)
+        elif line.startswith("go: downloading "):
+            progress.advance(0, line.removeprefix("go: "))
+        else:
+            said.append(line)
+
+    done = run(command, cwd=folder, env=environment, check=False, timeout=None, silence=SILENCE, heard=heard)
+    if done.code != 0:
+        raise _fault(command, done.code, said)
 
 
 def _fault(command: Sequence[str], code: int, said: Sequence[str]) -> Exception:

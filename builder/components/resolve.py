@@ -84,7 +84,7 @@ class Apt:
         return "".join(f"deb [signed-by={KEYRING}] {address} {suite} main\n" for address, suite in places)
 
     def get(self, *arguments: str) -> str:
-        return run(["apt-get", "-q", *arguments], env={"APT_CONFIG": str(self.root / "apt.conf")}).stdout
+        return run(["apt-get", "-q", *arguments], env={"APT_CONFIG": str(self.root / "apt.conf")}, timeout=None).stdout
 
     def show(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
         """The fields of each package's newest version; names that the suite does not have are left out."""

@@ -90,7 +90,7 @@ def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Pat
     trees = {chain: snapshot_tree(store.path(layer.blob.digest), layer, spool) for chain, layer in layers.items()}
     database = work / "root"
     document = plan(images, layers, trees, database, store)
-    run([tool], input=json.dumps(document))
+    run([tool], input=json.dumps(document), timeout=None)
     whole = Tree()
     whole.add(ROOT, directory(0o700))
     for made in sorted(path for path in database.rglob("*") if path.is_file()):

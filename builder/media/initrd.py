@@ -64,7 +64,7 @@ def compressed(archive: list[cpio.Entry], store: Store) -> Digest:
 def compress(store: Store, archive: bytes) -> dict[str, Digest]:
     with store.workdir("initrd") as work, step("compressing the initrd"):
         (work / "archive").write_bytes(archive)
-        run(zstd_argv(work / "archive", work / "archive.zst"))
+        run(zstd_argv(work / "archive", work / "archive.zst"), timeout=None)
         return {"archive": store.adopt(work / "archive.zst")}
 
 

@@ -93,7 +93,7 @@ def write_iso(target: Path, label: str, files: Mapping[str, Path], efi: Path) ->
     sweep(target.parent, ASIDE)
     with workdir(target.parent, ASIDE) as aside:
         made = aside / target.name
-        run(xorriso_argv(made, label, files, efi), env={"SOURCE_DATE_EPOCH": str(EPOCH)})
+        run(xorriso_argv(made, label, files, efi), env={"SOURCE_DATE_EPOCH": str(EPOCH)}, timeout=None)
         made.replace(target)
 
 

@@ -1,7 +1,6 @@
 """A machine's whole life with a QEMU that is a small program: start, attach, faults, end."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 from machine_fakes import write_qemu
+from offspring import children
 
 from builder import leash as leash_module
 from builder.deadline import Deadline
@@ -178,7 +178,7 @@ def test_a_leashed_machine_ends_with_its_starter(start: Start, spec: MachineSpec
 
 def test_a_leash_is_there_before_qemu_is(spec: MachineSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is killed while QEMU starts leaves a leash that ends it."""
-    seen: list[list[str]] = []
+    seen: list[set[str]] = []
 
     def refuse(_: MachineSpec) -> NoReturn:
         seen.append(children())
@@ -188,11 +188,7 @@ def test_a_leash_is_there_before_qemu_is(spec: MachineSpec, monkeypatch: pytest.
     with pytest.raises(BuildError, match="no machine today"):
         Machine.start(spec, leashed=True)
     assert len(seen[0]) == 1
-    assert children() == []
-
-
-def children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    assert children() == set()
 
 
 def test_a_leash_waits_for_a_process_that_is_only_starting(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from offspring import children
 from switch_plugs import EVERYBODY, Bridged, Direct, address, bridged, frame
 
 from builder.deadline import Deadline, poll
@@ -99,16 +100,12 @@ def test_a_leashed_one_ends_with_its_starter(place: Path, kind: SwitchKind) -> N
 
 def test_a_leash_holds_though_its_taker_is_forgotten_and_goes_with_the_switch(place: Path, kind: SwitchKind) -> None:
     pid = Switch.start(place / "net", kind=kind, leashed=True).pid
-    assert len(children_of(os.getpid())) == 1
+    assert len(children()) == 1
     time.sleep(0.3)
     found = Switch.attach(place / "net")
     assert found.alive() and found.pid == pid
     found.stop()
-    assert children_of(os.getpid()) == []
-
-
-def children_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    assert children() == set()
 
 
 def test_an_interrupted_start_leaves_no_process(place: Path, kind: SwitchKind, monkeypatch: pytest.MonkeyPatch) -> None:
