@@ -10,7 +10,6 @@ Layout under the root (default $XDG_CACHE_HOME/kubeiso):
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, NewType
 
 from builder.errors import BuildError
+from builder.lock import held
 from builder.workplace import sweep, workdir, workfile
 
 Digest = NewType("Digest", str)
@@ -193,9 +193,8 @@ class Store:
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Holds the key against other threads and processes; freed by the kernel when this one dies."""
-        with (self.root / "locks" / key).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Holds the key against other threads and processes; freed by the kernel when this one dies. Who waits says so."""
+        with held(self.root / "locks" / key):
             yield
 
 
