@@ -2,8 +2,9 @@
 
 Layout under the root (default $XDG_CACHE_HOME/kubeiso):
   blobs/sha256/HEX   content, read-only, renamed into place only when complete
+  known/HEX          the blob's size, and since when it is known to be whole (builder/whole.py)
   results/KEY.json   what the inputs hashed in KEY gave (digests and small facts)
-                     of both, the time of last access is that of the last use
+                     of results and blobs, the time of last access is that of the last use
   locks/KEY          one builder at a time for each key
   tmp/               work under way; nothing in it is ever read by another run, and the next one removes what a killed one left
   scratch/NAME/      caches that belong to a tool (Go's modules and build cache)
@@ -22,6 +23,8 @@ from typing import IO, Any, NewType
 
 from builder.errors import BuildError
 from builder.lock import held
+from builder.process import boot_id
+from builder.whole import Notes
 from builder.workplace import sweep, workdir, workfile
 
 Digest = NewType("Digest", str)
@@ -77,10 +80,11 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or default_root()).absolute()
-        for name in ("blobs/sha256", "results", "locks", "tmp", "scratch"):
+        for name in ("blobs/sha256", "known", "results", "locks", "tmp", "scratch"):
             with disk_errors(self.root):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         sweep(self.root / "tmp")
+        self._notes = Notes(self.root / "known", boot_id())
 
     def path(self, digest: Digest) -> Path:
         """Where the blob lies; it need not be there."""
@@ -90,8 +94,8 @@ class Store:
         return self.root / "blobs" / "sha256" / value
 
     def has(self, *digests: Digest) -> bool:
-        """Whether all are here; they count as used now."""
-        return all(_use(self.path(digest)) for digest in digests)
+        """Whether all are here, and whole; they count as used now."""
+        return all(_use(path) and self._notes.is_whole(path) for path in map(self.path, digests))
 
     def read(self, digest: Digest) -> bytes:
         return self.path(digest).read_bytes()
@@ -120,7 +124,7 @@ class Store:
         return writer.digest
 
     def put_file(self, path: Path, *, expected: Digest | None = None) -> Digest:
-        """Takes a copy of a file in (a reflink or an in-kernel copy where the file system can)."""
+        """Takes a copy of a file in."""
         with path.open("rb") as file:
             return self.put_stream(file, expected=expected)
 
@@ -133,11 +137,13 @@ class Store:
 
     def _settle(self, temporary: Path, digest: Digest) -> None:
         target = self.path(digest)
-        if _use(target):
+        if self.has(digest):
             temporary.unlink()
             return
         temporary.chmod(0o555)  # read-only; executable, since a blob may be a program
+        self._notes.forget(target.name)
         temporary.replace(target)
+        self._notes.wrote(target)
 
     @contextmanager
     def workdir(self, prefix: str) -> Iterator[Path]:
@@ -151,14 +157,14 @@ class Store:
         return directory
 
     def recall(self, key: str) -> dict[str, Any] | None:
-        """What was remembered under the key, provided that every digest in it is still here."""
+        """What was remembered under the key, provided that every digest in it is still here, and whole."""
         result = self.root / "results" / f"{key}.json"
         try:
-            value: dict[str, Any] = json.loads(result.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            value = json.loads(result.read_text())
+        except (FileNotFoundError, ValueError):  # none, or one that lost its content
             return None
         _use(result)
-        return value if self.has(*digests_in(value)) else None
+        return value if isinstance(value, dict) and self.has(*digests_in(value)) else None
 
     def remember(self, key: str, value: Mapping[str, Any]) -> None:
         with disk_errors(self.root), workfile(self.root / "tmp", "result-") as (temporary, file):
@@ -189,6 +195,7 @@ class Store:
             if not unused or path.lstat().st_atime < before:
                 freed += _size(path)
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                self._notes.forget(path.name)
         return freed
 
     @contextmanager

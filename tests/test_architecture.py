@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 GROUND = {
     "aside", "checks", "container", "cpio", "deadline", "download", "elf", "errors", "frozen", "leash", "lock", "oci",
     "orphans", "owned", "process", "progress", "project", "reading", "run", "scalars", "store", "symlinks", "tarball",
-    "workplace",
+    "whole", "workplace",
 }  # fmt: skip
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}

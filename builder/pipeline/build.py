@@ -1,8 +1,10 @@
 """From a plan to media."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from builder.aside import file_set
 from builder.assembly.choose import choose
 from builder.components.debian import load_lock
 from builder.components.model import IMAGE_STORE, INITRD
@@ -65,12 +67,12 @@ def build_role(plan: Plan, role: Role, parts: Parts, store: Store, out: Path, op
         root = choose(options.assembler).assemble(yaml, store)
     out.mkdir(parents=True, exist_ok=True)
     stem = stem_of(plan, role)
-    with step(f"Making {stem}.iso"):
+    with step(f"Making {stem}.iso"), file_set(out, f"{stem}.iso") as aside:
         initrd = parts.components[INITRD].files["initrd"]
         request = MediaRequest(root.digest, initrd, spec.label, changing(parts, image_store, store))
-        media = make_iso(request, store, out / f"{stem}.iso")
-    built = Built(role, spec, yaml, image_store, root, media)
-    write_beside(built, of_role(parts, plan.needs[role]), store, out, stem)
+        media = make_iso(request, store, aside / f"{stem}.iso")
+        built = Built(role, spec, yaml, image_store, root, replace(media, path=out / media.path.name))
+        write_beside(built, of_role(parts, plan.needs[role]), store, aside, stem)
     return built
 
 

@@ -19,7 +19,7 @@ MEDIA_TOOLS = ("grub-mkimage", "mformat", "xorriso")
 
 
 def write_beside(built: Built, parts: Parts, store: Store, out: Path, stem: str) -> None:
-    """Writes STEM.yml, .iso.sha256, .spdx.json and .build.json; each appears only when it is whole. parts: those of the role."""
+    """Writes STEM.yml, .iso.sha256, .spdx.json and .build.json, which make one set with the medium. parts: those of the role."""
     media, tools = built.media, tool_versions()
     modules = linked({file for files in programs(parts).values() for file in files.values()}, store)
     write_aside(out / f"{stem}.yml", built.document.to_yaml())

@@ -12,7 +12,7 @@ from builder.assembly.native import NativeAssembler
 from builder.images.compose import WORKERS, Request, compose_all
 from builder.images.model import ImageDescription
 from builder.linuxkit.model import Document
-from builder.store import Store
+from builder.store import Store, file_digest, sha256
 from builder.tarball import entries, writing
 
 pytest_plugins = ["bench_fixtures"]
@@ -71,3 +71,41 @@ def test_images_two_at_a_time(tmp_path: Path, ratios: Ratios) -> None:
 def request(store: Store, work: Path, name: str, program: bytes) -> Request:
     deb = make_deb(store, work, name, {f"usr/bin/{name}": program})
     return Request(name, work / name, ImageDescription(image=f"docker.io/kubeiso/{name}:1", packages=(name,)), {}, (deb,))
+
+
+def test_blobs_that_are_looked_after(tmp_path: Path, ratios: Ratios) -> None:
+    """Small blobs, since what a blob costs beside its bytes weighs most on them."""
+    blobs = [noise(4096, seed=number) for number in range(300)]
+    rounds = iter(range(100))
+
+    def plain() -> None:
+        folder = tmp_path / f"plain{next(rounds)}"
+        folder.mkdir()
+        for blob in blobs:
+            name = sha256(blob)
+            (folder / "aside").write_bytes(blob)
+            (folder / "aside").rename(folder / name)
+
+    def put() -> None:
+        store = Store(tmp_path / f"store{next(rounds)}")
+        for blob in blobs:
+            store.put(blob)
+
+    says = "the price of claims on work under way, and of a note that tells after a power cut what is whole"
+    ratio = ratios.add(
+        "small blobs put into the store / written and renamed", seconds(put, times=3), seconds(plain, times=3), says
+    )
+    assert ratio < 20
+
+
+def test_the_first_use_after_a_reboot(tmp_path: Path, ratios: Ratios, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a build pays once for each blob, in the boot after the one in which it was made."""
+    store = Store(tmp_path)
+    digests = [store.put(noise(8 << 20, seed=number)) for number in range(3)]
+    monkeypatch.setattr("builder.store.boot_id", lambda: "another boot")
+    first = seconds(lambda: Store(tmp_path).has(*digests))
+    hashed = seconds(lambda: [file_digest(store.path(digest)) for digest in digests], times=3)
+    later = seconds(lambda: Store(tmp_path).has(*digests), times=3)
+    ratios.add("first use of blobs after a reboot / their hashes", first, hashed, "near 1: each is read once")
+    says = "every other use costs no more than a look at the size"
+    assert ratios.add("first use of blobs after a reboot / a later one", first, later, says) > 3
