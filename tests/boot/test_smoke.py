@@ -1,4 +1,4 @@
-"""From the ISO to a cluster whose Deployment answers; from a CD drive with BIOS, all other ways are in test_whole.py."""
+"""From the ISO to a cluster whose Deployment answers; from a CD drive with BIOS, all other ways are in test_suites.py."""
 
 from pathlib import Path
 
