@@ -23,8 +23,7 @@ def held(path: Path) -> Iterator[None]:
         with suppress(OSError):  # a full disk: it is held all the same
             file.truncate(0)
             verb = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])  # no more of it: values may be secret
-            file.write(f"{os.getpid()} {verb}\n")
-            file.flush()
+            os.write(file.fileno(), f"{os.getpid()} {verb}\n".encode())  # no buffer, which would be flushed once more at the end
         yield
 
 

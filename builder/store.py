@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NewType
 
@@ -201,7 +201,9 @@ class Store:
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Holds the key against other threads and processes; freed by the kernel when this one dies. Who waits says so."""
-        with held(self.root / "locks" / key):
+        with ExitStack() as stack:
+            with disk_errors(self.root):
+                stack.enter_context(held(self.root / "locks" / key))
             yield
 
 

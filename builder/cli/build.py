@@ -1,7 +1,7 @@
 """The verbs that make things: check, render, build, lock, clean."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +29,7 @@ from builder.cli.common import (
     show,
 )
 from builder.errors import InputError
+from builder.media.make import MAKERS, makers
 from builder.pipeline.build import build as make_media
 from builder.pipeline.doctor import MEDIA_TOOLS
 from builder.pipeline.pins import read_lock, update_lock
@@ -105,6 +106,7 @@ def build(
     console_login: Annotated[
         bool, typer.Option("--console-login", help="A root shell without a password on the consoles: for tests only.")
     ] = False,
+    formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(MAKERS)}; several with commas.")] = "iso",
     out: Out = Path("out"),
     as_json: Json = False,
     verbose: Verbose = False,
@@ -116,6 +118,8 @@ def build(
         assembler=assembler, offline=offline, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
         console_login=console_login,
     )  # fmt: skip
+    options = replace(options, formats=tuple(word.strip() for word in formats.split(",")))
+    makers(options.formats)
     plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
     demand_tools(options, MEDIA_TOOLS)
     built = make_media(project, plan, open_store(), out_folder(out), options)

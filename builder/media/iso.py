@@ -1,4 +1,4 @@
-"""Root tar -> one ISO that boots with BIOS and with UEFI, as a CD and as a disk."""
+"""The format iso: one file that boots with BIOS and with UEFI, as a CD and as a disk."""
 
 import os
 import re
@@ -7,14 +7,11 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from builder.errors import BuildError, InputError
-from builder.media import grub, initrd, modules
-from builder.media.layers import make_layers
-from builder.media.model import Media, MediaRequest
-from builder.media.tree import Tree, read_tree
-from builder.progress import step
+from builder.errors import InputError
+from builder.media import grub
+from builder.media.model import Maker, Prepared
 from builder.run import run
-from builder.store import Digest, Store, file_digest
+from builder.store import Store
 from builder.tarball import EPOCH
 from builder.workplace import sweep, workdir
 
@@ -26,60 +23,21 @@ EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"  # GPT partition types: UEFI
 BASIC_DATA = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
 
 
-def layer_path(digest: Digest) -> str:
-    """Where a layer lies on the medium, relative to its root."""
-    return f"kubeiso/layer-{digest.removeprefix('sha256:')[:16]}.squashfs"
-
-
-def make_iso(request: MediaRequest, store: Store, target: Path) -> Media:
-    """Makes the ISO of a root tree; `target` appears only when it is whole. Same request, same host tools: same bits.
-
-    Raises InputError for a label or a kernel command line that no medium can carry, BuildError for a root tree without a
-    kernel, ToolMissing.
-    """
-    check_label(request.label)
-    with step(f"making {target.name}"), store.workdir("iso") as work:
-        tree = read_tree(store.path(request.root))
-        kernel = boot_file(tree, "boot/kernel")
-        cmdline = boot_file(tree, "boot/cmdline").decode().strip()
-        menu = grub.menu(request.label, cmdline)
-        selection = modules.select(tree, modules.kernel_version(kernel))
-        squashed = make_layers(tree, store, request.changing)
-        layers = {layer_path(digest): store.path(digest) for digest in squashed}
-        ramdisk = make_ramdisk(request, tree, list(layers), selection, store)
-        core, efi = grub.make_core_images(work, request.label)
-        files = {
-            "boot/kernel": store.path(store.put(kernel)),
-            "boot/initrd.img": store.path(ramdisk),
-            "boot/cmdline": written(work / "cmdline", cmdline + "\n"),
-            "boot/grub/grub.cfg": written(work / "grub.cfg", menu),
-            CORE_IMAGE.lstrip("/"): core,
-            **layers,
-        }
-        write_iso(target, request.label, files, efi)
-    return Media(
-        path=target, format="iso", label=request.label, size=target.stat().st_size, sha256=file_digest(target),
-        kernel=store.put(kernel), initrd=ramdisk, cmdline=cmdline, layers=tuple(squashed),
-    )  # fmt: skip
-
-
-def check_label(label: str) -> None:
-    if not LABEL.fullmatch(label):
-        raise InputError(f"{label!r} can't be a volume label", why="ISO 9660 takes 1 to 32 of A-Z, 0-9 and _")
-
-
-def boot_file(tree: Tree, path: str) -> bytes:
-    node = tree.find(path)
-    if node is None or not node.info.isreg():
-        raise BuildError(f"the root tree has no {path}", hint="the LinuxKit YAML needs a kernel image with a kernel in it")
-    return tree.read(node)
-
-
-def make_ramdisk(request: MediaRequest, tree: Tree, layers: list[str], selection: modules.Selection, store: Store) -> Digest:
-    settings = initrd.config(request.label, layers, selection.always)
-    microcode = tree.find("boot/ucode.cpio")
-    program = store.read(request.initrd_program)
-    return initrd.make_initrd(program, selection, settings, tree.read(microcode) if microcode else b"", store)
+def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
+    """Makes the ISO; `target` appears only when it is whole. Raises InputError for a label that ISO 9660 can't carry."""
+    if not LABEL.fullmatch(prepared.label):
+        raise InputError(f"{prepared.label!r} can't be a volume label", why="ISO 9660 takes 1 to 32 of A-Z, 0-9 and _")
+    menu = grub.menu(prepared.label, prepared.cmdline)
+    core, efi = grub.make_core_images(work, prepared.label)
+    files = {
+        "boot/kernel": store.path(prepared.kernel),
+        "boot/initrd.img": store.path(prepared.initrd),
+        "boot/cmdline": written(work / "cmdline", prepared.cmdline + "\n"),
+        "boot/grub/grub.cfg": written(work / "grub.cfg", menu),
+        CORE_IMAGE.lstrip("/"): core,
+        **{path: store.path(digest) for path, digest in prepared.layers.items()},
+    }
+    write_iso(target, prepared.label, files, efi)
 
 
 def written(path: Path, text: str) -> Path:
@@ -123,3 +81,9 @@ def disk_guid(label: str) -> str:
 def quoted(path: str) -> str:
     """A path for a graft point, where "=" parts the two sides."""
     return path.replace("\\", "\\\\").replace("=", "\\=")
+
+
+MAKER = Maker(
+    "iso", write, tools=("grub-mkimage", "mcopy", "mformat", "mmd", "xorriso"),
+    versions=("grub-mkimage", "mformat", "xorriso"), carried={"grub": "grub-mkimage"},
+)  # fmt: skip

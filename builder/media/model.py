@@ -1,9 +1,10 @@
 """What the media room gives: files that a machine can boot."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.store import Digest
+from builder.store import Digest, Store
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,32 @@ class MediaRequest:
     initrd_program: Digest
     label: str
     changing: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What media of every format are made of. layers: path on the medium -> the squashfs blob, lowest first."""
+
+    label: str
+    cmdline: str
+    kernel: Digest
+    initrd: Digest
+    layers: Mapping[str, Digest]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A format of media. make: writes a file of what was prepared, with a folder for its own work; same bits for the same input.
+
+    tools: the host programs that it runs. versions: those of them whose versions the file's bits depend on. carried: what of the
+    host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version.
+    """
+
+    format: str
+    make: Callable[[Prepared, Store, Path, Path], None]
+    tools: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

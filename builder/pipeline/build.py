@@ -1,6 +1,6 @@
 """From a plan to media."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from builder.images.compose import compose_all
 from builder.images.containerd import LAYERS, ROOT, containerd_store
 from builder.images.files import files_image
 from builder.linuxkit.emit import document
-from builder.media.iso import make_iso
-from builder.media.model import MediaRequest
+from builder.media.make import make_medium, makers
+from builder.media.model import Maker, MediaRequest
+from builder.media.prepare import prepare
 from builder.oci import Image, layer_entries, layer_paths
 from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
@@ -40,8 +41,9 @@ from builder.store import Digest, Store, file_digest
 
 def build(project: Project, plan: Plan, store: Store, out: Path, options: BuildOptions) -> list[Built]:
     """Media for every role of the plan, under `out`; what else lies there stays."""
+    wanted = makers(options.formats)
     made = parts(project, plan, store, options)
-    return [build_role(plan, role, made, store, out, options) for role in plan.needs]
+    return [built for role in plan.needs for built in build_role(plan, role, made, store, out, options, wanted)]
 
 
 def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> Parts:
@@ -56,8 +58,10 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     return Parts(found, images, folders, c_parts(project, found.values()), lock.suite, pins, kubernetes)
 
 
-def build_role(plan: Plan, role: Role, parts: Parts, store: Store, out: Path, options: BuildOptions) -> Built:
-    """One role's ISO with the files that belong beside it."""
+def build_role(
+    plan: Plan, role: Role, parts: Parts, store: Store, out: Path, options: BuildOptions, formats: Iterable[Maker]
+) -> list[Built]:
+    """One role's media, each with the files that belong beside it; the root tree is assembled once."""
     tool = store.path(parts.components[IMAGE_STORE].files["image-store"])
     image_store = containerd_store(*carried(plan, role, parts.images, parts.kubernetes), tool, store)
     files = files_image(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
@@ -67,13 +71,17 @@ def build_role(plan: Plan, role: Role, parts: Parts, store: Store, out: Path, op
         root = choose(options.assembler).assemble(yaml, store)
     out.mkdir(parents=True, exist_ok=True)
     stem = stem_of(plan, role)
-    with step(f"Making {stem}.iso"), file_set(out, f"{stem}.iso") as aside:
-        initrd = parts.components[INITRD].files["initrd"]
-        request = MediaRequest(root.digest, initrd, spec.label, changing(parts, image_store, store))
-        media = make_iso(request, store, aside / f"{stem}.iso")
-        built = Built(role, spec, yaml, image_store, root, replace(media, path=out / media.path.name))
-        write_beside(built, of_role(parts, plan.needs[role]), store, aside, stem)
-    return built
+    initrd = parts.components[INITRD].files["initrd"]
+    with step(f"Preparing {stem}"):
+        prepared = prepare(MediaRequest(root.digest, initrd, spec.label, changing(parts, image_store, store)), store)
+    made = []
+    for maker in formats:
+        name = f"{stem}.{maker.format}"
+        with step(f"Making {name}"), file_set(out, name) as aside:
+            media = replace(make_medium(maker, prepared, store, aside / name), path=out / name)
+            made.append(Built(role, spec, yaml, image_store, root, media, maker))
+            write_beside(made[-1], of_role(parts, plan.needs[role]), store, aside, stem)
+    return made
 
 
 def changing(parts: Parts, image_store: Image, store: Store) -> tuple[Digest, ...]:

@@ -12,6 +12,7 @@ from builder.forming.unattended import Unattended
 from builder.forming.unattended import given as form_by_themselves
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
+from builder.media.make import makers
 from builder.pipeline.build import build_role, parts
 from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.plan import plan
@@ -39,7 +40,8 @@ def cluster_plan(
     roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
     made = plan(project, recipe, roles, options, lambda: store)
     found = parts(project, made, store, options)
-    built = [build_role(made, role, found, store, out, options) for role in roles]
+    iso = makers(("iso",))  # what a cluster's machines boot
+    built = [one for role in roles for one in build_role(made, role, found, store, out, options, iso)]
     network = made.recipe.network
     return ClusterPlan(
         name=name,

@@ -21,16 +21,18 @@ from builder.machine.accel import forced
 from builder.machine.model import Acceleration
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS
 from builder.media.grub import LIBRARY, check_installed
+from builder.media.make import MAKERS
+from builder.media.prepare import TOOLS
 from builder.pipeline.clusters import acceleration
 from builder.pipeline.kernel import kernel_image
 from builder.project import Project
 from builder.run import PACKAGE_OF, run, tool
 from builder.store import Store
 
-BUILD_TOOLS = ("dpkg-deb", "depmod", "gcc", "xz", "zstd", "mksquashfs", "xorriso", "mformat", "mcopy", "grub-mkimage")
-RUN_TOOLS = ("qemu-system-x86_64", "qemu-img")
 # Every build runs these, most of them at its end.
-MEDIA_TOOLS = ("dpkg-deb", "depmod", "zstd", "mksquashfs", "xorriso", "mformat", "mmd", "mcopy", "grub-mkimage")
+MEDIA_TOOLS = ("dpkg-deb", *TOOLS, *sorted({tool for maker in MAKERS.values() for tool in maker.tools}))
+BUILD_TOOLS = ("gcc", "xz", *MEDIA_TOOLS)
+RUN_TOOLS = ("qemu-system-x86_64", "qemu-img")
 # A cold build of cri-containerd leaves 7 GB in the cache, most of it Go's; measured with du.
 DISK_WANTED = 12e9
 MEMORY_WANTED = 4 << 30

@@ -18,6 +18,7 @@ class BuildOptions:
     """What the command line decides about a build.
 
     kubernetes_dir: the folder of a developer's own build of Kubernetes. conformance: with what others' tests need on a node.
+    formats: of the media (builder/media/make.py).
     """
 
     assembler: str = "auto"
@@ -27,6 +28,7 @@ class BuildOptions:
     values: Mapping[str, str] = field(default_factory=dict)
     kubernetes_dir: Path | None = None
     conformance: bool = False
+    formats: tuple[str, ...] = ("iso",)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from builder.assembly.model import RootTar
 from builder.components.model import Component, DebianPackage
 from builder.images.model import ImageDescription
 from builder.linuxkit.model import Document
-from builder.media.model import Media
+from builder.media.model import Maker, Media
 from builder.oci import Image
 from builder.recipe.model import Role
 from builder.spec.model import ImageSpec, Kubernetes
@@ -58,3 +58,4 @@ class Built:
     image_store: Image
     root: RootTar
     media: Media
+    maker: Maker

@@ -9,23 +9,27 @@ from builder.aside import write_aside
 from builder.components.toolchain import go
 from builder.errors import ToolMissing
 from builder.media.layers import squashfs_version
+from builder.media.model import Maker
 from builder.provenance.gomodules import linked
 from builder.provenance.model import Built, Parts
 from builder.provenance.sbom import programs, sbom
 from builder.run import run, tool
 from builder.store import Digest, Store
 
-MEDIA_TOOLS = ("grub-mkimage", "mformat", "xorriso")
+PRIVATE = 0o600
 
 
 def write_beside(built: Built, parts: Parts, store: Store, out: Path, stem: str) -> None:
-    """Writes STEM.yml, .iso.sha256, .spdx.json and .build.json, which make one set with the medium. parts: those of the role."""
-    media, tools = built.media, tool_versions()
+    """Writes the set of files that go with a medium: STEM.yml, FILE.sha256, FILE.spdx.json, FILE.build.json.
+
+    parts: those of the role. What tells all that the recipe says, secrets of its files included, is for this user alone.
+    """
+    media, tools = built.media, tool_versions(built.maker)
     modules = linked({file for files in programs(parts).values() for file in files.values()}, store)
-    write_aside(out / f"{stem}.yml", built.document.to_yaml())
-    write_aside(out / f"{stem}.iso.sha256", f"{media.sha256.removeprefix('sha256:')}  {media.path.name}\n")
-    write_aside(out / f"{stem}.spdx.json", _json(sbom(built, parts, modules, tools, stem)))
-    write_aside(out / f"{stem}.build.json", _json(record(built, parts, store, tools)))
+    write_aside(out / f"{stem}.yml", built.document.to_yaml(), PRIVATE)
+    write_aside(out / f"{media.path.name}.sha256", f"{media.sha256.removeprefix('sha256:')}  {media.path.name}\n")
+    write_aside(out / f"{media.path.name}.spdx.json", _json(sbom(built, parts, modules, tools, stem)))
+    write_aside(out / f"{media.path.name}.build.json", _json(record(built, parts, store, tools)), PRIVATE)
 
 
 def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> dict[str, Any]:
@@ -50,9 +54,9 @@ def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> d
     }  # fmt: skip
 
 
-def tool_versions() -> dict[str, str]:
+def tool_versions(maker: Maker) -> dict[str, str]:
     """The first line in which each program that the medium's bits depend on tells its version."""
-    versions = {name: _first_line(name) for name in MEDIA_TOOLS}
+    versions = {name: _first_line(name) for name in maker.versions}
     return {"kubeiso": importlib.metadata.version("kubeiso"), "go": _go_version(), "mksquashfs": squashfs_version(), **versions}
 
 

@@ -48,7 +48,8 @@ class _Sbom:
         for reference in self._built.document.references():
             self._contains(medium, self._image(reference))
         self._contains(medium, self._component(self._parts.components[INITRD]))
-        self._contains(medium, self._plain("grub", tools["grub-mkimage"].rpartition(" ")[2]))
+        for carried, program in self._built.maker.carried.items():
+            self._contains(medium, self._plain(carried, tools[program].rpartition(" ")[2]))
         self._bill.relate(self._component(self._parts.components[IMAGE_STORE]), "BUILD_TOOL_OF", medium)
         return self._bill.document(name, f"kubeiso-{tools['kubeiso']}", media.sha256)
 

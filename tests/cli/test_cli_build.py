@@ -22,7 +22,7 @@ from builder.process import identify
 from builder.store import file_digest, sha256
 
 pytest_plugins = ["cli_fixtures"]
-RESULTS = [f"kubeiso-toy-master.{end}" for end in ("build.json", "iso", "iso.sha256", "spdx.json", "yml")]
+RESULTS = [f"kubeiso-toy-master.{end}" for end in ("iso", "iso.build.json", "iso.sha256", "iso.spdx.json", "yml")]
 
 
 def test_a_build_leaves_its_results_and_nothing_else(built: Program) -> None:
@@ -48,7 +48,7 @@ def test_two_builds_from_empty_caches_give_the_same_bits(built: Program, program
     assert files(program.out) == RESULTS
     different = [name for name in RESULTS if (program.out / name).read_bytes() != (built.out / name).read_bytes()]
     assert different == []
-    root = json.loads((built.out / "kubeiso-toy-master.build.json").read_text())["root"]["sha256"]
+    root = json.loads((built.out / "kubeiso-toy-master.iso.build.json").read_text())["root"]["sha256"]
     blobs = [whole.cache / "blobs" / "sha256" / root.removeprefix("sha256:") for whole in (built, program)]
     assert blobs[0].read_bytes() == blobs[1].read_bytes()
 

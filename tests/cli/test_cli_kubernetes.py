@@ -44,11 +44,11 @@ def test_a_build_of_one_s_own(program: Program, tmp_path: Path) -> None:
     assert done.code == 0, done.told
     assert f"Kubernetes v{NEXT} with your own kube-apiserver, kubectl, kubelet (v{NEXT})\n" in done.told
     assert done.out.endswith(f"Kubernetes v{NEXT}\n")
-    found = json.loads((program.out / "kubeiso-toy-master.build.json").read_text())
+    found = json.loads((program.out / "kubeiso-toy-master.iso.build.json").read_text())
     assert found["images"]["kube-apiserver"]["name"] == f"example.test/kube-apiserver:v{TAG}"
     assert found["components"]["kubernetes"]["own"] == dict.fromkeys(NAMES, NEXT)
     assert found["spec"]["kubernetes_version"] == NEXT
-    bill = json.loads((program.out / "kubeiso-toy-master.spdx.json").read_text())
+    bill = json.loads((program.out / "kubeiso-toy-master.iso.spdx.json").read_text())
     assert [each["versionInfo"] for each in bill["packages"] if each["name"] == "kubernetes"] == [NEXT]
     again = program.run("build", "--runtime", "toy", *others(program), "--kubernetes-dir", given / "_output/bin", "--json")
     (medium,) = json.loads(again.out)["media"]

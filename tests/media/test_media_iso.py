@@ -10,10 +10,16 @@ from media_samples import folder, item, kernel, node_items, read_newc, request
 from builder.errors import BuildError, InputError
 from builder.media.initrd import CONFIG
 from builder.media.inspection import inspect_iso, volume_label
-from builder.media.iso import make_iso, xorriso_argv
-from builder.media.model import Media
+from builder.media.iso import MAKER, xorriso_argv
+from builder.media.make import make_medium
+from builder.media.model import Media, MediaRequest
+from builder.media.prepare import prepare
 from builder.run import run
 from builder.store import Store
+
+
+def make_iso(wanted: MediaRequest, store: Store, target: Path) -> Media:
+    return make_medium(MAKER, prepare(wanted, store), store, target)
 
 
 def test_the_whole_command_line() -> None:

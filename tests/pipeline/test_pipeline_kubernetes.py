@@ -77,7 +77,7 @@ def work(sample: tuple[Project, Path], tmp_path: Path) -> Work:
 
 
 def record(built: Built) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(built.media.path.with_suffix(".build.json").read_text())
+    found: dict[str, Any] = json.loads(built.media.path.with_suffix(".iso.build.json").read_text())
     return found
 
 

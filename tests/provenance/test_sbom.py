@@ -48,7 +48,7 @@ def made(
     """A build from an empty cache, its SBOM and its record."""
     found, deb = sample
     built = build(found, planned(found, role), store_with(place / "cache", deb), place / "out", BuildOptions())[0]
-    return built, *(json.loads(built.media.path.with_suffix(f".{kind}.json").read_text()) for kind in ("spdx", "build"))
+    return built, *(json.loads(built.media.path.with_suffix(f".iso.{kind}.json").read_text()) for kind in ("spdx", "build"))
 
 
 def check_spdx(document: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ def test_two_builds_are_told_in_the_same_bytes(sample: tuple[Project, Path], tmp
     """Also where one of them made the other role too."""
     one, two = made(sample, tmp_path / "one")[0], made(sample, tmp_path / "two", None)[0]
     assert one.role is two.role is Role.MASTER
-    for kind in (".yml", ".iso.sha256", ".spdx.json", ".build.json"):
+    for kind in (".yml", ".iso.sha256", ".iso.spdx.json", ".iso.build.json"):
         first, second = (each.media.path.with_name(f"{each.media.path.stem}{kind}") for each in (one, two))
         assert first.read_bytes() == second.read_bytes(), kind
         assert str(tmp_path) not in first.read_text()
@@ -137,7 +137,7 @@ def test_what_lies_in_the_folder_already_stays(sample: tuple[Project, Path], tmp
     (tmp_path / "out" / "mine.txt").write_text("mine")
     made(sample, tmp_path)
     stem = "kubeiso-toy-master"
-    kinds = ("iso", "iso.sha256", "yml", "spdx.json", "build.json")
+    kinds = ("iso", "iso.sha256", "yml", "iso.spdx.json", "iso.build.json")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"mine.txt", *(f"{stem}.{kind}" for kind in kinds)}
 
 

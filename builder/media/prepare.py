@@ -1,0 +1,41 @@
+"""Root tar -> what media of every format are made of: kernel, initrd, command line, layers."""
+
+from builder.errors import BuildError
+from builder.media import initrd, modules
+from builder.media.layers import make_layers
+from builder.media.model import MediaRequest, Prepared
+from builder.media.tree import Tree, read_tree
+from builder.store import Digest, Store
+
+TOOLS = ("depmod", "mksquashfs", "zstd")
+"""Host programs that media of every format need."""
+
+
+def prepare(request: MediaRequest, store: Store) -> Prepared:
+    """Raises BuildError for a root tree without a kernel, ToolMissing."""
+    tree = read_tree(store.path(request.root))
+    kernel = boot_file(tree, "boot/kernel")
+    cmdline = boot_file(tree, "boot/cmdline").decode().strip()
+    selection = modules.select(tree, modules.kernel_version(kernel))
+    layers = {layer_path(digest): digest for digest in make_layers(tree, store, request.changing)}
+    ramdisk = make_ramdisk(request, tree, list(layers), selection, store)
+    return Prepared(request.label, cmdline, store.put(kernel), ramdisk, layers)
+
+
+def layer_path(digest: Digest) -> str:
+    """Where a layer lies on the medium, relative to its root."""
+    return f"kubeiso/layer-{digest.removeprefix('sha256:')[:16]}.squashfs"
+
+
+def boot_file(tree: Tree, path: str) -> bytes:
+    node = tree.find(path)
+    if node is None or not node.info.isreg():
+        raise BuildError(f"the root tree has no {path}", hint="the LinuxKit YAML needs a kernel image with a kernel in it")
+    return tree.read(node)
+
+
+def make_ramdisk(request: MediaRequest, tree: Tree, layers: list[str], selection: modules.Selection, store: Store) -> Digest:
+    settings = initrd.config(request.label, layers, selection.always)
+    microcode = tree.find("boot/ucode.cpio")
+    program = store.read(request.initrd_program)
+    return initrd.make_initrd(program, selection, settings, tree.read(microcode) if microcode else b"", store)
