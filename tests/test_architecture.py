@@ -36,7 +36,9 @@ ROOMS: dict[str, set[str]] = {
         "assembly.model", "media.model", "media.layers",
     },
     "console": set(),
-    "machine": {"media.model", "console.model", "console.console", "console.speed", "console.wire"},
+    "machine": {
+        "media.model", "console.model", "console.console", "console.control", "console.speed", "console.story", "console.wire",
+    },
     "network": {"machine.model"},
     "cluster": {
         "console.model", "console.speed", "machine.model", "machine.budget", "machine.cidata", "machine.disk", "machine.machine",

@@ -4,6 +4,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from builder.console.model import Stage
@@ -20,6 +21,9 @@ LOADER = "Booting `"
 
 # What OVMF shows when it has no medium left to try.
 NO_BOOT = re.compile(r"No bootable option or device was found|UEFI Interactive Shell")
+
+# What `separate` writes before each start of a machine.
+_SEPARATOR = re.compile(r"^=== kubeiso: start (\d+) of ", re.MULTILINE)
 
 GRACE = 15.0
 """Seconds in which a command may still end after its output held something fatal: a log that is printed may quote a panic."""
@@ -48,14 +52,17 @@ class Story:
 
     @classmethod
     def from_log(cls, log: Path | None) -> "Story":
-        """The story in a console log; an empty one where there is no such file."""
+        """The story of the last start in a console log; an empty one where there is no such file."""
         text = log.read_text(errors="replace") if log and log.exists() else ""
-        return cls.of(plain(text).split("\n")[:-1])
+        last = max((found.start() for found in _SEPARATOR.finditer(text)), default=0)
+        return cls.of(plain(text[last:]).split("\n")[:-1])
 
     def take(self, line: str) -> Stage | None:
-        """Takes a whole, plain line; returns the stage in it."""
+        """Takes a whole, plain line; returns the stage that the node tells in it."""
         self._lines.append(line)
         stage = parse_stage(line)
+        if stage and self._is_quoted(stage):
+            return None
         if stage:
             self._take_stage(stage)
         elif _BEGIN.search(line):
@@ -64,7 +71,7 @@ class Story:
             self._inside, self._quoted = False, ""
         elif NO_BOOT.search(line):
             self._take_fatal("the firmware found nothing to boot from")
-        elif LOADER in line:
+        elif LOADER in line or _SEPARATOR.match(line):
             self._begin_boot()
         elif FATAL.search(line):
             self._take_fatal(f"the console shows: {line.strip()}")
@@ -84,6 +91,15 @@ class Story:
     def tail(self, count: int) -> tuple[str, ...]:
         return tuple(list(self._lines)[-count:])
 
+    def _is_quoted(self, stage: Stage) -> bool:
+        """Whether a command prints what a node told once: no stage of a boot comes after the boot's end, nor goes back in time.
+
+        A node that runs commands tells of its services, and of its end.
+        """
+        boot_is_over = any(told.stage == "ready" for told in self.stages)
+        early = stage.stage in FATAL_STAGES or stage.stage == "ready"
+        return (boot_is_over and early) or (self._inside and (early or (bool(self.stages) and stage.t < self.stages[-1].t)))
+
     def _take_stage(self, stage: Stage) -> None:
         self.stages.append(stage)
         optional = (stage.model_extra or {}).get("optional", False)
@@ -99,3 +115,13 @@ class Story:
             self._fatal = self._fatal or text
         elif not self._quoted:
             self._quoted, self._quoted_at = text, time.monotonic()
+
+
+def separate(log: Path, name: str) -> None:
+    """Begins the part of a start in the console log of a machine, whose earlier starts stay in it."""
+    before = log.read_text(errors="replace") if log.exists() else ""
+    number = 1 + len(_SEPARATOR.findall(before))
+    begin = "" if before.endswith("\n") or not before else "\n"
+    with log.open("a") as file:
+        log.chmod(0o600)
+        file.write(f"{begin}=== kubeiso: start {number} of {name} at {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} ===\n")

@@ -1,4 +1,4 @@
-"""The byte stream of a serial console: read without a pause by one thread, matched by pexpect, split into lines for others."""
+"""The byte stream of a machine's channel: read without a pause by one thread, matched by pexpect, split into lines for others."""
 
 import codecs
 import fcntl
@@ -36,16 +36,18 @@ else:
 class Wire(Spawn):
     """pexpect over a unix socket. A thread drains the socket, since a guest whose console nobody reads stands still.
 
-    `on_line` gets each whole line, plain, in that thread. `check` is called while an expect waits; what it raises ends the wait.
+    `name` is what errors call it. `on_line` gets each whole line, plain, in that thread; when it fails, the next `check` says so.
     """
 
-    def __init__(self, path: Path, on_line: Callable[[str], None], check: Callable[[], None]) -> None:
+    def __init__(self, path: Path, name: str, on_line: Callable[[str], None], watch: Callable[[], None]) -> None:
         super().__init__(encoding="utf-8", codec_errors="replace")
         self.changed = threading.Condition()
         self.ended = False
-        self._socket = _connect(path)
+        self.title = name
+        self._socket = _connect(path, name)
         self._on_line = on_line
-        self._check = check
+        self._watch = watch
+        self._failure: Exception | None = None
         self._unread: deque[str] = deque()
         self._line = ""
         self._reader = threading.Thread(target=self._drain, name=f"console {path.parent.name}", daemon=True)
@@ -53,18 +55,26 @@ class Wire(Spawn):
     def start(self) -> None:
         self._reader.start()
 
+    def check(self) -> None:
+        """Called while something is waited for: what it raises ends the wait."""
+        failure, self._failure = self._failure, None
+        if failure:
+            why = f"{type(failure).__name__}: {failure}"
+            raise CheckError(f"a line of {self.title} could not be taken", why=why) from failure
+        self._watch()
+
     def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:  # noqa: ARG002 - pexpect's signature
         """pexpect's own reading. Everything that is there, `size` or not; TIMEOUT and EOF as pexpect wants them."""
         until = time.monotonic() + (1e6 if timeout is None or timeout < 0 else timeout)
         with self.changed:
             while not self._unread:
-                self._check()
+                self.check()
                 if self.ended:
                     self.flag_eof = True
-                    raise EOF("the console has ended")
+                    raise EOF(f"{self.title} has ended")
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise TIMEOUT("nothing on the console")
+                    raise TIMEOUT(f"nothing on {self.title}")
                 self.changed.wait(min(left, 1.0))
             text = "".join(self._unread)
             self._unread.clear()
@@ -74,7 +84,7 @@ class Wire(Spawn):
         try:
             self._socket.sendall(text.encode())
         except OSError as error:
-            raise CheckError("the console can't be written to", why=str(error)) from error
+            raise CheckError(f"{self.title} can't be written to", why=str(error)) from error
 
     def skip(self) -> None:
         """Forgets what was read and not yet matched."""
@@ -107,27 +117,37 @@ class Wire(Spawn):
         *lines, rest = text.split("\n")
         with self.changed:
             for part in lines:
-                self._on_line(plain(self._line + part))
+                self._tell(plain(self._line + part))
                 self._line = ""
             self._line += rest
             self._unread.append(text)
             self.changed.notify_all()
 
+    def _tell(self, line: str) -> None:
+        """Whatever becomes of a line, the next ones are read."""
+        try:
+            self._on_line(line)
+        except Exception as error:
+            self._failure = self._failure or error
 
-def _connect(path: Path) -> socket.socket:
+
+def _connect(path: Path, name: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(str(path))
     except OSError as error:
         connection.close()
-        raise CheckError("the console can't be reached", why=f"{path}: {error.strerror}") from error
+        raise CheckError(f"{name} can't be reached", why=f"{path}: {error.strerror}") from error
     return connection
 
 
 class Claim:
-    """One program at a time on a console: a lock on a file beside the socket, given back by the kernel when its holder dies."""
+    """One program at a time on a channel: a lock on a file beside the socket, given back by the kernel when its holder dies.
 
-    def __init__(self, path: Path) -> None:
+    what: "console" or "control channel", as errors call it.
+    """
+
+    def __init__(self, path: Path, what: str = "console") -> None:
         self._file = path.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -135,7 +155,7 @@ class Claim:
             holder = path.read_text().strip()
             self._file.close()
             raise CheckError(
-                f"the console {path.parent.name} is in use by process {holder}", why="a serial console serves one client",
+                f"the {what} of {path.parent.name} is in use by process {holder}", why=f"a {what} serves one client",
                 hint="end that one first (a `kubeiso up`, `init`, `join` or `shell` in another terminal)",
             ) from error  # fmt: skip
         self._file.truncate(0)

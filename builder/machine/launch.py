@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from builder.aside import aside
+from builder.console.story import separate
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine.model import SOCKET_PATH, Firmware, MachineSpec
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS, command, image_format
@@ -32,8 +33,9 @@ def prepare(spec: MachineSpec) -> None:
         why = f"a unix socket's path has at most {SOCKET_PATH} bytes, and {spec.console_socket} has more"
         raise InputError("the machine's directory has too long a name", why=why, hint="choose a shorter one")
     spec.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in (spec.console_socket, spec.qmp_socket, spec.pid_file, spec.firmware_log, spec.stderr_log):
+    for left in (*spec.sockets, spec.pid_file, spec.firmware_log, spec.stderr_log):
         left.unlink(missing_ok=True)
+    separate(spec.console_log, spec.name)
     if spec.firmware is Firmware.UEFI:
         _copy_variables(spec.firmware_variables)
     if spec.overlay and not spec.overlay.exists():
@@ -49,6 +51,8 @@ def launch(spec: MachineSpec) -> Identity:
     done = run(argv, check=False, timeout=120)
     if done.code != 0:
         raise _dead_on_arrival(spec, done)
+    for socket in spec.sockets:
+        socket.chmod(0o600)
     identity = identify(int(spec.pid_file.read_text())) if spec.pid_file.exists() else None
     if identity is None:
         raise _dead_on_arrival(spec, done)

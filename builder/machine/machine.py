@@ -8,6 +8,7 @@ from pathlib import Path
 
 from builder.aside import write_aside
 from builder.console.console import Console
+from builder.console.control import Control
 from builder.console.model import Stage
 from builder.console.wire import Claim
 from builder.deadline import Deadline
@@ -17,6 +18,7 @@ from builder.leash import leash, unleash
 from builder.machine.diagnose import diagnose
 from builder.machine.launch import last_words, launch, prepare
 from builder.machine.model import MachineSpec
+from builder.machine.qemu import CONSOLE, CONTROL
 from builder.machine.qmp import Qmp
 from builder.process import Identity, Process, identify
 from builder.progress import debug
@@ -45,12 +47,13 @@ class Ending(Frozen):
 
 
 class Machine:
-    """A machine by its directory. All methods but `console` work for any number of programs at once."""
+    """A machine by its directory. All methods but `console` and `shell` work for any number of programs at once."""
 
     def __init__(self, state: State) -> None:
         self.spec = state.spec
         self._process = Process.find(state.identity, str(state.spec.directory)) if state.identity else None
         self._console: Console | None = None
+        self._control: Control | None = None
 
     @classmethod
     def start(cls, spec: MachineSpec, *, leashed: bool = False, on_stage: Callable[[Stage], None] | None = None) -> "Machine":
@@ -112,7 +115,7 @@ class Machine:
         if self._console is None:
             claim = Claim(self.spec.console_lock)
             try:
-                self._refuse_stranger()
+                self._refuse_stranger(CONSOLE, self.spec.console_socket)
                 self._console = Console(
                     self.spec.console_socket, claim,
                     log=self.spec.console_log, watch=self.obituary, on_stage=on_stage or (lambda _: None),
@@ -121,6 +124,22 @@ class Machine:
                 claim.release()
                 raise
         return self._console
+
+    def shell(self) -> Control:
+        """kubeiso's own line into the node, connected at the first call: for its questions, its files and all that is secret.
+
+        Raises CheckError where another program holds it, and where the machine has none.
+        """
+        if self._control is None:
+            self._refuse_older()
+            claim = Claim(self.spec.control_lock, "control channel")
+            try:
+                self._refuse_stranger(CONTROL, self.spec.control_socket)
+                self._control = Control(self.spec.control_socket, claim, watch=self._trouble)
+            except BaseException:
+                claim.release()
+                raise
+        return self._control
 
     def qmp(self, timeout: float = 30.0) -> Qmp:
         """A connection to QMP. QEMU serves one at a time; a second one waits at most `timeout` seconds."""
@@ -140,14 +159,15 @@ class Machine:
         finally:
             self.close()
             unleash(self.spec.pid_file)
-            for left in (self.spec.console_socket, self.spec.qmp_socket, self.spec.pid_file):
+            for left in (*self.spec.sockets, self.spec.pid_file):
                 left.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Lets go of the console; the machine runs on."""
-        if self._console:
-            self._console.close()
-            self._console = None
+        """Lets go of the console and of the control channel; the machine runs on."""
+        for channel in (self._control, self._console):
+            if channel:
+                channel.close()
+        self._control = self._console = None
 
     def diagnose(self) -> dict[str, bytes | str]:
         """What can be said of the machine from outside, by file name. Never raises; the console stays with who holds it."""
@@ -164,6 +184,8 @@ class Machine:
         with self.qmp() as qmp:
             qmp.execute("system_reset")
         self.console().forget()
+        if self._control:
+            self._control.forget()
 
     def set_link(self, name: str, up: bool) -> None:
         """Pulls the cable of a NIC ("access" or "cluster", see qemu.py), or puts it back; the guest sees its carrier go and come.
@@ -190,14 +212,24 @@ class Machine:
             qmp.execute("cont")
         debug(f"{self.spec.name}: process {self.pid}, {self.spec.acceleration.name}, console {self.spec.console_log}")
 
-    def _refuse_stranger(self) -> None:
+    def _trouble(self) -> str | None:
+        """Why the node can't answer, as far as this program reads its console."""
+        return self.obituary() or (self._console.fault() if self._console else None) or None
+
+    def _refuse_older(self) -> None:
+        if self.alive() and not self.spec.control_socket.exists():
+            what = f"the machine {self.spec.name} has no control channel"
+            why = "an older kubeiso started it"
+            raise CheckError(what, why=why, hint="kubeiso down, then kubeiso up; what you need of it first: kubeiso shell")
+
+    def _refuse_stranger(self, channel: str, socket: Path) -> None:
         """QEMU calls a chardev "disconnected:..." while nobody is on its socket; a second client would wait without a word."""
         patience = Deadline.after(5.0)  # QEMU may not have seen yet that the last client went
         with self.qmp() as qmp:
-            while not _console_is_free(qmp):
+            while not _is_free(qmp, channel):
                 if patience.expired:
-                    what = f"the console of {self.spec.name} is in use by another program"
-                    raise CheckError(what, hint=f"see who holds it: lsof {self.spec.console_socket}")
+                    what = f"the {channel} of {self.spec.name} is in use by another program"
+                    raise CheckError(what, hint=f"see who holds it: lsof {socket}")
                 time.sleep(0.2)
 
     def _end(self, grace: float) -> Ending:
@@ -225,9 +257,9 @@ class Machine:
         return str(fate["data"]["reason"]) if fate else "unknown"
 
 
-def _console_is_free(qmp: Qmp) -> bool:
+def _is_free(qmp: Qmp, channel: str) -> bool:
     devices = {str(device["label"]): str(device["filename"]) for device in qmp.execute("query-chardev")}
-    return devices.get("console", "").startswith("disconnected:")
+    return devices.get(channel, "").startswith("disconnected:")
 
 
 def _save(state: State) -> None:

@@ -111,6 +111,19 @@ class MachineSpec(Frozen):
         return self.directory / "console.lock"
 
     @property
+    def control_socket(self) -> Path:
+        return self.directory / "control.sock"
+
+    @property
+    def control_lock(self) -> Path:
+        return self.directory / "control.lock"
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """What QEMU listens on."""
+        return (self.console_socket, self.control_socket, self.qmp_socket)
+
+    @property
     def qmp_socket(self) -> Path:
         return self.directory / "qmp.sock"
 

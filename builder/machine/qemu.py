@@ -5,6 +5,7 @@ import json
 import uuid
 from pathlib import Path
 
+from builder.console.control import PORT
 from builder.machine.model import PROGRAM, Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
 
 # Debian's and Ubuntu's package ovmf; no Secure Boot, so no SMM is needed.
@@ -17,14 +18,18 @@ FORMATS = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhd": "vpc", ".vdi": "vdi"}
 ACCESS, CLUSTER = "access", "cluster"
 """The NICs by the names of their netdevs, which `set_link` takes."""
 
+CONSOLE, CONTROL = "console", "control"
+"""The guest's channels by the names of their chardevs."""
+
 _NAMESPACE = uuid.UUID("5d0d8c3e-7f2b-5d0b-9a57-6b7562650000")
 
 
 def command(spec: MachineSpec) -> list[str]:
     """The whole argument list: a paused machine in the background, with console, QMP and logs in its directory.
 
-    It has a serial console on a unix socket that is also logged from the first byte, QMP on another socket, a screen for
-    screendumps, and one NIC behind QEMU's own NAT; a second NIC, metadata and a state disk where the specification has them.
+    It has a serial console on a unix socket that is also logged from the first byte of its first start, kubeiso's own line into
+    the guest on another, which nothing logs, QMP on a third, a screen for screendumps, and one NIC behind QEMU's own NAT; a
+    second NIC, metadata and a state disk where the specification has them.
     Reboots work: nothing turns a reset into an end.
     """
     return [
@@ -34,7 +39,7 @@ def command(spec: MachineSpec) -> list[str]:
         "-display", "none", "-device", "VGA",
         *_channels(spec), *_firmware(spec), *_medium(spec), *_volumes(spec), *_network(spec),
         "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
-        *_process(spec), *spec.extra,
+        *_control(spec), *_process(spec), *spec.extra,
     ]  # fmt: skip
 
 
@@ -59,11 +64,18 @@ def disk_file(spec: MachineSpec) -> Path:
 
 
 def _channels(spec: MachineSpec) -> list[str]:
-    console = f"path={_option(spec.console_socket)},server=on,wait=off,logfile={_option(spec.console_log)}"
+    console = f"path={_option(spec.console_socket)},server=on,wait=off,logfile={_option(spec.console_log)},logappend=on"
     return [
-        "-chardev", f"socket,id=console,{console}", "-serial", "chardev:console",
+        "-chardev", f"socket,id={CONSOLE},{console}", "-serial", f"chardev:{CONSOLE}",
         "-chardev", f"socket,id=qmp,path={_option(spec.qmp_socket)},server=on,wait=off", "-mon", "chardev=qmp,mode=control",
     ]  # fmt: skip
+
+
+def _control(spec: MachineSpec) -> list[str]:
+    """Last of the devices, so that no other one has another place than without it."""
+    channel = f"socket,id={CONTROL},path={_option(spec.control_socket)},server=on,wait=off"
+    port = f"virtserialport,chardev={CONTROL},name={PORT}"
+    return ["-chardev", channel, "-device", "virtio-serial-pci", "-device", port]
 
 
 def _firmware(spec: MachineSpec) -> list[str]:

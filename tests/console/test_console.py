@@ -13,8 +13,9 @@ import pytest
 from machine_fakes import node
 
 from builder.console.console import Console
+from builder.console.model import Stage
 from builder.console.wire import Claim
-from builder.deadline import Deadline
+from builder.deadline import Deadline, poll
 from builder.errors import CheckError, InputError
 
 SOON = 20.0
@@ -256,4 +257,83 @@ def test_what_was_told_before_is_known(path: Path, tmp_path: Path) -> None:
     with node(path):
         console = connect(path, log=log)
         assert console.wait_stage("ready", soon(0)).t == 1
+        console.close()
+
+
+def test_an_output_that_looks_like_a_failed_stage_poisons_nothing(console: Console) -> None:
+    """A log that a command prints has the lines of an earlier boot."""
+    lines = [
+        'KUBEISO {"t":4,"stage":"onboot","name":"x","state":"failed","error":"e"}',
+        'KUBEISO {"t":9,"stage":"ready","state":"ok"}',
+    ]
+    console.run(f"printf '%s\\n' '{lines[0]}' '{lines[1]}'", soon())
+    assert console.run("echo fine", soon()).output == "fine\n"
+    assert console.fault() == ""
+    assert console.stages == ()
+
+
+def test_who_hears_of_stages_may_fail_and_the_next_are_read(path: Path) -> None:
+    heard: list[str] = []
+
+    def hear(stage: Stage) -> None:
+        heard.append(stage.stage)
+        if stage.stage == "init":
+            raise ValueError("no such room")
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(1)
+        console = connect(path, on_stage=hear)
+        client, _ = server.accept()
+        with client:
+            client.sendall(b'KUBEISO {"t":1,"stage":"init","state":"ok"}\r\nKUBEISO {"t":2,"stage":"ready","state":"ok"}\r\n')
+            with pytest.raises(CheckError, match="a line of the console could not be taken") as failed:
+                console.wait_stage("never", soon())
+            assert failed.value.why == "ValueError: no such room"
+            assert console.wait_stage("ready", soon()).t == 2
+        console.close()
+    assert heard == ["init", "ready"]
+
+
+def test_a_fault_after_a_stage_is_shown(speaker: tuple[Console, socket.socket]) -> None:
+    """The stage was told; whoever asks for the console's state hears of what came after it."""
+    console, node = speaker
+    node.sendall(READY + b"[    9.0] Kernel panic - not syncing: later\r\n")
+    assert console.wait_stage("ready", soon()).t == 1
+    poll(lambda: console.fault() or None, soon(), what="the panic", interval=0.05)
+    assert "Kernel panic - not syncing: later" in console.fault()
+    console.forget()
+    assert console.fault() == ""
+
+
+READY = b'KUBEISO {"t":1,"stage":"ready","state":"ok"}\r\n'
+
+
+@pytest.mark.parametrize(
+    "left",
+    [b"\x13", b"echo 'unfinished\r", b"sleep 100\r", b"cat\r", b"less /etc/passwd\r", b"cat <<END\rtext\r", b"half typed > "],
+    ids=["Ctrl-S", "a quote", "a command", "stdin", "a pager", "a document", "half a line"],
+)  # fmt: skip
+def test_what_a_person_left_does_not_keep_us_out(path: Path, left: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builder.console.console._ONE_TRY", 0.5)
+    with node(path):
+        with socket.socket(socket.AF_UNIX) as person:
+            person.connect(str(path))
+            person.sendall(b"\r" + left)
+            time.sleep(0.5)
+        console = connect(path)
+        assert console.run("echo here", soon()).output == "here\n"
+        console.close()
+
+
+def test_half_a_line_is_thrown_away_and_never_run(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    with node(path):
+        with socket.socket(socket.AF_UNIX) as person:
+            person.connect(str(path))
+            person.sendall(b"rm precious")
+            time.sleep(0.3)
+        console = connect(path)
+        console.login(soon())
+        assert (tmp_path / "precious").exists()
         console.close()

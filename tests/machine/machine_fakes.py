@@ -6,7 +6,9 @@ import select
 import socket
 import subprocess
 import sys
+import termios
 import threading
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,23 +24,50 @@ def node(path: Path, noise: Callable[[bytes], bytes] = lambda data: data) -> Ite
     (commands / "dmesg").chmod(0o755)
     master, slave = os.openpty()
     environment = {"PATH": f"{commands}:{os.environ['PATH']}", "PS1": PROMPT, "TERM": "dumb", "HOME": str(path.parent)}
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    server.listen(1)
     shell = subprocess.Popen(
         ["setsid", "--ctty", "sh", "-i"], stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=path.parent,
     )  # fmt: skip
     os.close(slave)
+    try:
+        with _served(path, master, noise):
+            yield shell
+    finally:
+        shell.kill()
+        shell.wait()
+
+
+@contextlib.contextmanager
+def control_node(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The control channel of a node at `path`: the node's own control.sh behind a terminal that is as plain as a virtio port."""
+    master, slave = os.openpty()
+    tty.setraw(slave, termios.TCSANOW)
+    script = Path(__file__).parents[2] / "pkg/getty/files/usr/bin/control.sh"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(path.parent)}
+    argv = ["sh", str(script), os.ttyname(slave)]
+    server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=environment, cwd=path.parent, start_new_session=True)
+    try:
+        with _served(path, master, lambda data: data):
+            yield server
+    finally:
+        os.close(slave)
+        server.kill()
+        server.wait()
+
+
+@contextlib.contextmanager
+def _served(path: Path, master: int, noise: Callable[[bytes], bytes]) -> Iterator[None]:
+    """What is behind the terminal, on a unix socket."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen(1)
     over = threading.Event()
     pump = threading.Thread(target=_serve, args=(server, master, noise, over))
     pump.start()
     try:
-        yield shell
+        yield
     finally:
         over.set()
         pump.join(10)
-        shell.kill()
-        shell.wait()
         server.close()
         os.close(master)
 
@@ -57,13 +86,21 @@ def _pump(client: socket.socket, master: int, noise: Callable[[bytes], bytes], o
     while not over.is_set():
         ready, _, _ = select.select([client.fileno(), master], [], [], 0.1)
         if client.fileno() in ready:
-            data = client.recv(65536)
+            data = _received(client)
             if not data:
                 return
             os.write(master, data)
         if master in ready:
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 client.sendall(noise(os.read(master, 65536)))
+
+
+def _received(client: socket.socket) -> bytes:
+    """Nothing where the client went, with or without having read all."""
+    try:
+        return client.recv(65536)
+    except ConnectionResetError:
+        return b""
 
 
 # What a fake QEMU does at which moment. `{behaviour}` decides: "runs", "dies", "panics", "at once", "deaf".
@@ -88,7 +125,7 @@ def listen(name):
     server.bind(paths[name]["path"])
     server.listen(1)
     return server
-console, qmp = listen("console"), listen("qmp")
+console, control, qmp = listen("console"), listen("control"), listen("qmp")
 if child := os.fork():
     open(after("-pidfile")[0], "w").write(str(child))
     os._exit(0)
@@ -126,7 +163,8 @@ def boot():
 def answer(command):
     if command == "query-chardev":
         prefix = "" if clients else "disconnected:"
-        return [{{"label": "console", "filename": prefix + "unix:x", "frontend-open": True}}]
+        found = [{{"label": "console", "filename": prefix + "unix:x", "frontend-open": True}}]
+        return [*found, {{"label": "control", "filename": "disconnected:unix:x", "frontend-open": True}}]
     if command == "query-status":
         return {{"status": "running" if going.is_set() else "prelaunch", "singlestep": False, "running": going.is_set()}}
     if command == "cont":

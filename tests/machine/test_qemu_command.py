@@ -60,7 +60,8 @@ def test_the_whole_command(firmware: Firmware, attachment: Attachment, accelerat
         "qemu-system-x86_64", "-name", "guest=one", "-uuid", str(machine_id(machine)),
         "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *ACCELERATION[acceleration.name].split(),
         "-smp", "4", "-m", "2048", "-rtc", "base=utc", "-display", "none", "-device", "VGA",
-        "-chardev", "socket,id=console,path=/state/one/console.sock,server=on,wait=off,logfile=/state/one/console.log",
+        "-chardev",
+        "socket,id=console,path=/state/one/console.sock,server=on,wait=off,logfile=/state/one/console.log,logappend=on",
         "-serial", "chardev:console",
         "-chardev", "socket,id=qmp,path=/state/one/qmp.sock,server=on,wait=off", "-mon", "chardev=qmp,mode=control",
         *FIRMWARE[firmware],
@@ -69,6 +70,8 @@ def test_the_whole_command(firmware: Firmware, attachment: Attachment, accelerat
         "-netdev", "user,id=access,restrict=on,hostfwd=tcp:127.0.0.1:20000-:6443,hostfwd=tcp:127.0.0.1:20001-:30002",
         "-device", f"virtio-net-pci,netdev=access,mac={mac_address(machine, 0)},romfile=",
         "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
+        "-chardev", "socket,id=control,path=/state/one/control.sock,server=on,wait=off",
+        "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=control,name=kubeiso.control",
         "-S", "-daemonize", "-pidfile", "/state/one/qemu.pid", "-D", "/state/one/qemu.log", "-d", "strace",
         "-snapshot",
     ]  # fmt: skip

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps a root shell on each console= of the kernel command line whose device is there.
+# Keeps a root shell on each console= of the kernel command line whose device is there, and kubeiso's own line into the node.
 export ENV=/etc/profile.d/kubeiso.sh HOME=/root
 serve() {
     while :; do
@@ -7,6 +7,7 @@ serve() {
         sleep 1
     done
 }
+until control.sh; do sleep 1; done &
 read -r words </proc/cmdline
 for word in $words; do
     case "$word" in
