@@ -12,7 +12,6 @@ from builder.cli.session import session
 from builder.cluster import state
 from builder.cluster.kubectl import use_reachable
 from builder.cluster.model import Cluster, Node
-from builder.deadline import Deadline
 from builder.errors import InputError
 from builder.machine.machine import Machine
 from builder.reading.words import one_of
@@ -46,7 +45,7 @@ def shell(
         session(machine.spec.console_socket, machine.spec.console_lock)
         return
     try:
-        ended = machine.console().run(command, Deadline.after(600), print)
+        ended = machine.shell().run(command, machine.within(600), print)
     finally:
         machine.close()
     raise typer.Exit(ended.code)
@@ -82,7 +81,7 @@ def _print_console(machine: Machine, follow: bool) -> None:
 def _print_file(machine: Machine, file: str) -> None:
     path = f"/var/log/{Path(file).name.removesuffix('.log')}.log"
     try:
-        ended = machine.console().run(f"cat {shlex.quote(path)}", Deadline.after(120))
+        ended = machine.shell().run(f"cat {shlex.quote(path)}", machine.within(60))
     finally:
         machine.close()
     if ended.code != 0:

@@ -9,6 +9,8 @@ from typing import Any
 from builder.checks import NotYet
 from builder.cluster.model import Cluster
 from builder.errors import TimedOut
+from builder.machine.model import CONSOLE_LOG
+from builder.machine.pace import pace
 from builder.run import Completed, run
 
 # What kubectl says of an API server that it does not reach, or that does not reach its etcd (client-go, apimachinery).
@@ -21,15 +23,20 @@ GRACE = 30.0
 """Seconds that kubectl gets beyond its own limit before it is ended."""
 
 
+SECONDS = 36.0
+"""For a call, at native speed; a minute at the least. An exec on an emulated node that is busy took more than one minute."""
+
+
 class Kubectl:
-    """Calls end within `timeout` seconds of wall time; an exec on an emulated node that is busy took more than one minute.
+    """Calls end within `timeout` seconds, which are for native speed: they are stretched by the slowest node's scale.
 
     They go to the first master's API server until that one can't be reached; the next call goes to the next master's.
     """
 
     def __init__(self, cluster: Cluster, timeout: float | None = None) -> None:
         self._cluster = cluster
-        self._timeout = timeout or (180.0 if cluster.acceleration.name == "tcg" else 60.0)
+        self.scale = pace_of(cluster)
+        self._timeout = timeout * self.scale if timeout else max(60.0, SECONDS * self.scale)
         self._masters = deque(node.name for node in cluster.masters)
 
     @property
@@ -72,6 +79,11 @@ class Kubectl:
     def items(self, *words: str) -> Sequence[dict[str, Any]]:
         items: list[dict[str, Any]] = self.get(*words)["items"]
         return items
+
+
+def pace_of(cluster: Cluster) -> float:
+    """How many times slower than native speed the slowest node is, by what the nodes told at their last starts."""
+    return max((pace(node.directory / CONSOLE_LOG, cluster.acceleration) for node in cluster.nodes), default=1.0)
 
 
 def use_reachable(cluster: Cluster) -> None:

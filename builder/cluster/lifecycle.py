@@ -12,11 +12,11 @@ from builder.cluster.model import SOCKETS, Cluster, Hardware, Network, Node, Run
 from builder.cluster.parallel import for_each
 from builder.cluster.state import begin, clusters_root, directory_of, is_cluster, is_unfinished, load, remove, save
 from builder.console.model import Stage
-from builder.console.speed import scale_of
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.machine.machine import STATE, Machine
 from builder.machine.model import Acceleration
+from builder.machine.pace import slowness
 from builder.network.network import Switch
 from builder.network.reservation import release, reserve
 from builder.progress import note, step, warn
@@ -28,8 +28,6 @@ NodeFiles = Mapping[str, Mapping[str, str]]
 # Seconds for firmware, boot loader, kernel and services at native speed; under emulation nothing is known of the
 # guest's speed before its kernel runs, so the slowest that the scale knows is taken.
 _BOOT_SECONDS = 60.0
-# An idle 2-core host took 5 to 8 times native time for a boot and for kubeadm (see builder/console/speed.py).
-_LEAST_EMULATED = 5.0
 _BREAKPOINT = "Oops: int3"
 
 
@@ -162,7 +160,7 @@ def wait_ready(nodes: Sequence[Node], machines: Machines) -> float:
         machine = machines[node.name]
         slow = 30.0 if machine.spec.acceleration.name == "tcg" else 3.0
         with step(f"Booting {node.name}"):
-            return slowness(machine, booted(machine, _BOOT_SECONDS * slow * len(nodes)))
+            return slowness(booted(machine, _BOOT_SECONDS * slow * len(nodes)), machine.spec.acceleration)
 
     scale = max(for_each(nodes, ready))
     note(f"the slowest guest is {scale:.1f} times slower than native; every deadline is scaled by that")
@@ -185,15 +183,11 @@ def booted(machine: Machine, seconds: float) -> Stage:
     return machine.console().wait_stage("ready", Deadline.after(seconds))
 
 
-def slowness(machine: Machine, ready: Stage) -> float:
-    """By how much this guest is slower than native speed: what it measured itself, under emulation at least the least seen."""
-    return max(scale_of(ready.cpu_ms or 0.0), _LEAST_EMULATED if machine.spec.acceleration.name == "tcg" else 1.0)
-
-
 def measured_scale(machines: Machines) -> float:
-    """The scale that attached machines told when they came up."""
-    found = [slowness(machine, machine.console().wait_stage("ready", Deadline.after(5.0))) for machine in machines.values()]
-    return max(found)
+    """The scale that attached machines told when they came up. Raises CheckError where the services of one do not run yet."""
+    for machine in machines.values():
+        machine.console().wait_stage("ready", Deadline.after(5.0))  # of what the console told before, whatever the guest's speed
+    return max(machine.scale for machine in machines.values())
 
 
 def down(name: str, grace: float = 0.0) -> list[str]:

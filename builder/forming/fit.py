@@ -103,7 +103,7 @@ def _lead(document: Document, fit: Fit) -> None:
     if fit.certificate_key:
         document["certificateKey"] = fit.certificate_key
     if fit.token:
-        document["bootstrapTokens"] = [{"token": fit.token, "ttl": "2h0m0s"}]
+        document["bootstrapTokens"] = [{"token": fit.token, "ttl": f"{fit.minutes}m0s"}]
 
 
 def _follow(document: Document, fit: Fit, discovery: Discovery) -> None:

@@ -1,48 +1,62 @@
 """From running machines to a cluster: init on the first master, join on every other node."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import MASTER, Cluster, Node
 from builder.cluster.parallel import for_each
-from builder.console.console import Console
-from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
 from builder.forming.init import init_master
 from builder.forming.join import join_all
 from builder.forming.objects import name_of
+from builder.forming.onnode import Access, speed_now
 from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
-from builder.progress import step
+from builder.machine.pace import with_room
+from builder.progress import note, step
 
 _KUBELET_LOG = "/var/log/kubelet.log"
 
 
-def consoles(nodes: Sequence[Node], machines: Mapping[str, Machine], scale: float) -> dict[str, Console]:
-    """The nodes' consoles with a root shell on each."""
+def access(node: Node, machine: Machine, nodes: int = 1) -> Access:
+    """A node's console with a root shell on it, and kubeiso's own line; `nodes`: so many are asked side by side."""
+    patience = machine.within(20.0 * nodes)
+    with step(f"Logging in on {node.name}"):
+        machine.shell().login(patience)
+        machine.console().login(patience)
+    return Access(machine.console(), machine.shell())
 
-    def log_in(node: Node) -> Console:
-        console = machines[node.name].console()
-        with step(f"Logging in on {node.name}"):
-            console.login(Deadline.after(20.0 * len(nodes), scale=scale))
-        return console
 
-    return dict(zip([node.name for node in nodes], for_each(nodes, log_in), strict=True))
+def _access(nodes: Sequence[Node], machines: Mapping[str, Machine]) -> dict[str, Access]:
+    found = for_each(nodes, lambda node: access(node, machines[node.name], len(nodes)))
+    return dict(zip([node.name for node in nodes], found, strict=True))
 
 
 def init(cluster: Cluster, machines: Mapping[str, Machine], scale: float) -> str:
     """kubeadm init on the first master, over its console; returns kubeadm's output."""
     node = cluster.masters[0]
-    return init_master(cluster, node, consoles([node], machines, scale)[node.name], scale)
+    found = _access([node], machines)
+    return init_master(cluster, node, found[node.name], paced(cluster, found.values(), scale))
 
 
 def join(cluster: Cluster, nodes: Sequence[Node], machines: Mapping[str, Machine], scale: float) -> None:
     """kubeadm join on the nodes, over their consoles; where masters are among them, the first master's is needed too."""
+    if not nodes:
+        return
     first = cluster.masters[0]
     asked = [first, *nodes] if any(node.role == MASTER for node in nodes) else nodes
-    join_all(cluster, nodes, consoles(asked, machines, scale), scale)
+    found = _access(asked, machines)
+    join_all(cluster, nodes, found, paced(cluster, found.values(), scale))
+
+
+def paced(cluster: Cluster, nodes: Iterable[Access], scale: float) -> float:
+    """The scale for what kubeadm writes: `scale`, or that of the slowest node now where it is more, with room for later."""
+    now = max(speed_now(each.control, scale) for each in nodes)
+    if now > scale:
+        note(f"the slowest guest is {now:.1f} times slower than native now, {scale:.1f} times when it came up")
+    return with_room(max(scale, now), cluster.acceleration)
 
 
 def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Check]:
@@ -52,8 +66,8 @@ def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Che
 
     def said(node: Node) -> str:
         """kubeadm-auto.sh speaks in the kubelet service's log; the console is a person's there."""
-        shell = machines[node.name].console()
-        told = shell.run(f"grep '^kubeadm-auto' {_KUBELET_LOG} | tail -n 1", Deadline.after(60)).output.strip()
+        machine = machines[node.name]
+        told = machine.shell().run(f"grep '^kubeadm-auto' {_KUBELET_LOG} | tail -n 1", machine.within(30)).output.strip()
         return f"{node.name}: {told or 'kubeadm has not begun'}"
 
     def formed() -> str:

@@ -10,14 +10,15 @@ from builder.cluster.parallel import for_each
 from builder.deadline import Deadline
 from builder.forming.init import endpoint_of
 from builder.forming.model import Discovery, Fit
-from builder.forming.onnode import Shell, configure, kubeadm, upload_certificates
+from builder.forming.onnode import Access, Shell, configure, kubeadm, upload_certificates
+from builder.forming.secret import CERTIFICATES, void
 from builder.forming.tokens import bootstrap_token, discovery_of
 
 
-def join_all(cluster: Cluster, nodes: Sequence[Node], shells: Mapping[str, Shell], scale: float) -> None:
+def join_all(cluster: Cluster, nodes: Sequence[Node], access: Mapping[str, Access], scale: float) -> None:
     """Every one of the nodes joins, with a token that is void afterwards; raises CheckError for those that fail.
 
-    shells: the consoles of these nodes, and where masters are among them the first master's.
+    access: the channels of these nodes, and where masters are among them the first master's.
     """
     if not nodes:
         return
@@ -26,26 +27,26 @@ def join_all(cluster: Cluster, nodes: Sequence[Node], shells: Mapping[str, Shell
     with bootstrap_token(Kubectl(cluster), scale) as token:
         discovery = discovery_of(cluster, token)
         if masters:
-            with shared_certificates(cluster, shells[cluster.masters[0].name], scale) as key:
+            with shared_certificates(cluster, access[cluster.masters[0].name].control, scale) as key:
                 for node in masters:
-                    join_master(cluster, node, shells[node.name], scale, discovery, key)
-        for_each(workers, lambda node: join_node(node, shells[node.name], scale, discovery))
+                    join_master(cluster, node, access[node.name], scale, discovery, key)
+        for_each(workers, lambda node: join_node(node, access[node.name], scale, discovery))
 
 
-def join_node(node: Node, shell: Shell, scale: float, discovery: Discovery) -> str:
+def join_node(node: Node, access: Access, scale: float, discovery: Discovery) -> str:
     """Runs kubeadm-join.sh in the kubelet service; returns kubeadm's output. Raises CheckError unless its exit code is 0."""
-    configure(shell, Fit(scale, node_name=node.name, address=node.address, discovery=discovery))
-    return kubeadm(node, shell, "join", Deadline.after(240, scale=scale))
+    configure(access.control, Fit(scale, node_name=node.name, address=node.address, discovery=discovery))
+    return kubeadm(node, access.console, "join", Deadline.after(240, scale=scale))
 
 
-def join_master(cluster: Cluster, node: Node, shell: Shell, scale: float, discovery: Discovery, key: str) -> str:
+def join_master(cluster: Cluster, node: Node, access: Access, scale: float, discovery: Discovery, key: str) -> str:
     """As join_node, with an API server and an etcd member of its own; where there is no worker, it takes pods."""
     fit = Fit(
         scale, node_name=node.name, address=node.address, discovery=discovery,
         master=True, untainted=not cluster.workers, certificate_key=key,
     )  # fmt: skip
-    configure(shell, fit)
-    return kubeadm(node, shell, "join", Deadline.after(360, scale=scale))
+    configure(access.control, fit)
+    return kubeadm(node, access.console, "join", Deadline.after(360, scale=scale))
 
 
 @contextmanager
@@ -58,4 +59,4 @@ def shared_certificates(cluster: Cluster, shell: Shell, scale: float) -> Iterato
     try:
         yield key
     finally:
-        Kubectl(cluster).run("delete", "secret", "-n", "kube-system", "kubeadm-certs", "--ignore-not-found", "--wait=false")
+        void(Kubectl(cluster), CERTIFICATES, "the copy of the cluster's certificates")

@@ -22,7 +22,7 @@ class Fit:
     endpoint: HOST:PORT by which nodes reach any of several masters. Without one there is one master and there will be one, so
     nobody has to be elected, and a restarted component need not wait for its own old lease. discovery: for a node that joins;
     master: it joins as a further master. untainted: a master takes pods from the start. certificate_key: what the cluster's
-    certificates are encrypted with for further masters (32 bytes, as 64 hex digits). token: nodes can join with it for two hours.
+    certificates are encrypted with for further masters (32 bytes, as 64 hex digits). token: nodes can join with it for `minutes`.
     """
 
     scale: float
@@ -34,3 +34,4 @@ class Fit:
     untainted: bool = False
     certificate_key: str = ""
     token: str = ""
+    minutes: int = 120

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,15 +15,8 @@ from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
 from builder.forming.init import endpoint_of
 from builder.forming.model import Discovery
+from builder.forming.secret import new_token, token_secret, void
 from builder.progress import step
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-
-
-def new_token() -> str:
-    """A random bootstrap token, [a-z0-9]{6}.[a-z0-9]{16} (Kubernetes' documentation, "Authenticating with Bootstrap Tokens")."""
-    word = "".join(secrets.choice(_LETTERS) for _ in range(22))
-    return f"{word[:6]}.{word[6:]}"
 
 
 def discovery_of(cluster: Cluster, token: str) -> Discovery:
@@ -42,7 +34,7 @@ def discovery_of(cluster: Cluster, token: str) -> Discovery:
 def bootstrap_token(kubectl: Kubectl, scale: float, *, hours: float = 2.0) -> Iterator[str]:
     """A token with which nodes can join while the block runs; afterwards it is void, at the latest after `hours`."""
     token = new_token()
-    name = f"bootstrap-token-{token[:6]}"
+    name = token_secret(token)
 
     def accepted() -> str | None:
         try:
@@ -55,7 +47,7 @@ def bootstrap_token(kubectl: Kubectl, scale: float, *, hours: float = 2.0) -> It
     try:
         yield token
     finally:
-        kubectl.run("delete", "secret", "-n", "kube-system", name, "--ignore-not-found", "--wait=false")
+        void(kubectl, name, "the token of kubeadm join")
 
 
 def _secret(name: str, token: str, hours: float) -> dict[str, object]:

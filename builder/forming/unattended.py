@@ -10,7 +10,7 @@ from builder.forming.authority import Pair, admin_config, new_authority
 from builder.forming.fit import DISCOVERY, PATCHES, discovery_file, fitted, patches
 from builder.forming.kubeconfig import kubeconfig
 from builder.forming.model import Discovery, Fit
-from builder.forming.tokens import new_token
+from builder.forming.secret import new_token
 
 EMULATED = 10.0
 """How many times slower than native an emulated guest is taken to be before it could measure itself; 5 to 9 were seen."""

@@ -29,3 +29,13 @@ def reason(output: str) -> str:
     said = "; ".join(checks) or (errors or lines or [""])[-1]
     meaning = next((meaning for words, meaning in _MEANINGS.items() if words in said), "")
     return f"{meaning}: {said}" if meaning else said
+
+
+# kubeadm gives the runtime two seconds for each answer, whatever the machine's speed (cmd/kubeadm/app/util/runtime/runtime.go).
+_LATE = re.compile(r"\[ERROR CRI\]: .*(DeadlineExceeded|deadline exceeded)")
+
+
+def runtime_was_late(output: str) -> bool:
+    """Whether kubeadm's preflight found nothing else wrong than a container runtime that did not answer in kubeadm's own time."""
+    checks = [line for line in output.splitlines() if line.strip().startswith("[ERROR ")]
+    return bool(checks) and all(_LATE.search(line) for line in checks)

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 from builder.aside import aside
-from builder.console.story import separate
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine.model import SOCKET_PATH, Firmware, MachineSpec
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS, command, image_format
@@ -35,7 +34,6 @@ def prepare(spec: MachineSpec) -> None:
     spec.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in (*spec.sockets, spec.pid_file, spec.firmware_log, spec.stderr_log):
         left.unlink(missing_ok=True)
-    separate(spec.console_log, spec.name)
     if spec.firmware is Firmware.UEFI:
         _copy_variables(spec.firmware_variables)
     if spec.overlay and not spec.overlay.exists():

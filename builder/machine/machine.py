@@ -10,6 +10,7 @@ from builder.aside import write_aside
 from builder.console.console import Console
 from builder.console.control import Control
 from builder.console.model import Stage
+from builder.console.story import separate
 from builder.console.wire import Claim
 from builder.deadline import Deadline
 from builder.errors import CheckError
@@ -18,6 +19,7 @@ from builder.leash import leash, unleash
 from builder.machine.diagnose import diagnose
 from builder.machine.launch import last_words, launch, prepare
 from builder.machine.model import MachineSpec
+from builder.machine.pace import pace
 from builder.machine.qemu import CONSOLE, CONTROL
 from builder.machine.qmp import Qmp
 from builder.process import Identity, Process, identify
@@ -95,6 +97,15 @@ class Machine:
 
     def alive(self) -> bool:
         return self._process is not None and not self._process.ended()
+
+    @property
+    def scale(self) -> float:
+        """How many times slower than native speed the guest is, by what it told at its last start."""
+        return pace(self.spec.console_log, self.spec.acceleration)
+
+    def within(self, seconds: float) -> Deadline:
+        """A deadline for something on this machine; `seconds` is for native speed."""
+        return Deadline.after(seconds, scale=self.scale)
 
     @property
     def pid(self) -> int | None:
@@ -207,6 +218,7 @@ class Machine:
     # Within
 
     def _begin(self, on_stage: Callable[[Stage], None]) -> None:
+        separate(self.spec.console_log, self.spec.name)
         self.console(on_stage)
         with self.qmp() as qmp:
             qmp.execute("cont")

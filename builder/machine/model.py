@@ -7,6 +7,9 @@ from builder.frozen import Frozen
 
 PROGRAM = "qemu-system-x86_64"
 
+CONSOLE_LOG = "console.log"
+"""In a machine's directory: all that its console ever showed."""
+
 SOCKET_PATH = 107
 """Bytes that the path of a unix socket may have: sun_path less its final zero, unix(7)."""
 
@@ -100,7 +103,7 @@ class MachineSpec(Frozen):
 
     @property
     def console_log(self) -> Path:
-        return self.directory / "console.log"
+        return self.directory / CONSOLE_LOG
 
     @property
     def console_socket(self) -> Path:

@@ -26,9 +26,9 @@ def node(base_plan: ClusterPlan) -> Iterator[Running]:
 
 
 def sh(node: Running, command: str) -> str:
-    """Runs a command on the node's console; it must succeed."""
+    """Runs a command on the node; it must succeed."""
     _, machine, scale = node
-    ended = machine.console().run(command, Deadline.after(30, scale=scale))
+    ended = machine.shell().run(command, Deadline.after(30, scale=scale))
     assert ended.code == 0, f"{command}: {ended.output}"
     return ended.output.strip()
 
@@ -99,7 +99,7 @@ def test_a_killed_containerd_is_restarted_and_services_live_on(node: Running) ->
     sh(node, "kill -KILL $(pidof containerd)")
 
     def answers() -> str | None:
-        ended = node[1].console().run("ctr -n services.linuxkit tasks ls", Deadline.after(20, scale=scale))
+        ended = node[1].shell().run("ctr -n services.linuxkit tasks ls", Deadline.after(20, scale=scale))
         return ended.output if ended.code == 0 and "getty" in ended.output else None
 
     listed = poll(answers, Deadline.after(60, scale=scale), what="containerd", interval=2)

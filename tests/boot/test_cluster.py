@@ -32,7 +32,8 @@ from builder.forming.fit import LEASES
 from builder.forming.join import join_node
 from builder.forming.objects import condition
 from builder.forming.readiness import Readiness
-from builder.forming.tokens import bootstrap_token, discovery_of, new_token
+from builder.forming.secret import new_token
+from builder.forming.tokens import bootstrap_token, discovery_of
 from builder.machine.disk import SMALLEST
 from builder.machine.machine import Machine
 
@@ -81,18 +82,18 @@ class Pair:
 
     def fill(self, node: Node) -> None:
         """Leaves no room on the node's disk, not even for a folder."""
-        ended = self.machine(node).console().run(_FILL, self.within(60))
+        ended = self.machine(node).shell().run(_FILL, self.within(60))
         assert ended.code != 0 and "No space left on device" in ended.output, ended.output
 
     def free(self, node: Node) -> None:
-        ended = self.machine(node).console().run("rm -rf /var/filler*; sync; df -Pk /var", self.within(60))
+        ended = self.machine(node).shell().run("rm -rf /var/filler*; sync; df -Pk /var", self.within(60))
         assert ended.code == 0, ended.output
 
     def join_fails(self, token: str, *words: str) -> None:
         """The worker's kubeadm join with that token ends by itself, and its reason has these words."""
-        console = self.machine(self.worker).console()
+        access = form.access(self.worker, self.machine(self.worker))
         with pytest.raises(CheckError) as failed:
-            join_node(self.worker, console, self.scale, discovery_of(self.cluster, token))
+            join_node(self.worker, access, self.scale, discovery_of(self.cluster, token))
         assert [word for word in words if word not in failed.value.why] == [], str(failed.value)
 
     def passes(self, checks: Iterable[Check]) -> None:

@@ -35,7 +35,7 @@ def node(base_plan: ClusterPlan) -> Iterator[Running]:
 
 def test_a_master_makes_its_cluster_and_takes_pods(node: Running) -> None:
     _, machine, scale = node
-    shell = machine.console()
+    shell = machine.shell()
 
     def told(by: str, words: str) -> str:
         ended = shell.run(KUBECTL.format(by=by, words=words), Deadline.after(60, scale=scale))

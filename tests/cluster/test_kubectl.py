@@ -42,7 +42,7 @@ def test_a_master_that_is_gone_is_asked_once_and_then_the_next(cluster: Cluster)
 
 
 def test_a_call_that_does_not_end_is_a_reason_and_no_end(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    kubectl = Kubectl(cluster, timeout=0.1)
+    kubectl = Kubectl(cluster, timeout=0.02)
     monkeypatch.setattr("builder.cluster.kubectl.GRACE", 0.2)
     with pytest.raises(NotYet, match="kubectl did not end within 0 s"):
         kubectl.text("exec", "sleep")
@@ -52,3 +52,13 @@ def test_a_call_that_does_not_end_is_a_reason_and_no_end(cluster: Cluster, monke
 def test_the_kubeconfig_is_led_to_a_master_that_is_ready(cluster: Cluster) -> None:
     use_reachable(cluster)
     assert calls(cluster)[-1].endswith("config use-context c-master-2")
+
+
+def test_a_call_has_as_long_as_the_slowest_node_needs(cluster: Cluster) -> None:
+    """By what the nodes told at their last starts; an emulated one that told nothing is taken for the quickest of its kind."""
+    assert "--request-timeout=180s" in Kubectl(cluster).argv()
+    node = cluster.nodes[1].directory
+    node.mkdir(parents=True)
+    (node / "console.log").write_text('KUBEISO {"t":9,"stage":"ready","state":"ok","cpu_ms":148}\n')
+    assert "--request-timeout=468s" in Kubectl(cluster).argv()
+    assert "--request-timeout=130s" in Kubectl(cluster, timeout=10).argv()

@@ -2,7 +2,7 @@
 
 import re
 
-from builder.forming.tokens import new_token
+from builder.forming.secret import new_token
 
 
 def test_tokens_have_the_form_that_kubernetes_wants_and_differ() -> None:

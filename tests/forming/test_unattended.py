@@ -29,7 +29,7 @@ def test_master_and_worker_have_the_same_token_and_the_worker_trusts_the_authori
     assert "kubeadm/init" in master and "kubeadm/join" in worker
     init = parsed(master["kubeadm/kubeadm.yaml"])["InitConfiguration"]
     found = parsed(worker["kubeadm/kubeadm.yaml"])["JoinConfiguration"]["discovery"]
-    assert init["bootstrapTokens"] == [{"token": found["tlsBootstrapToken"], "ttl": "2h0m0s"}]  # type: ignore[index]
+    assert init["bootstrapTokens"] == [{"token": found["tlsBootstrapToken"], "ttl": "120m0s"}]  # type: ignore[index]
     (trusted,) = yaml.safe_load(worker["kubeadm/discovery.conf"])["clusters"]
     assert base64.b64decode(trusted["cluster"]["certificate-authority-data"]) == authority.certificate
     assert trusted["cluster"]["server"] == f"https://{cluster.masters[0].address}:6443"

@@ -48,6 +48,12 @@ KUBECTL = """#!/bin/sh
 echo "kubectl $* with $KUBECONFIG" >>/calls
 [ ! -e /busy ] || { rm /busy; exit 1; }
 """
+# Answers too late as often as the file `late` has bytes; each question is one byte of `asked`.
+CRICTL = """#!/bin/sh
+[ "$*" = "--timeout 2s info" ] || exit 2
+printf . >>/asked
+[ ! -e /late ] || [ "$(stat -c %s /asked)" -gt "$(stat -c %s /late)" ]
+"""
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,14 @@ def node(tmp_path: Path) -> Node:
         (tmp_path / name).symlink_to(f"usr/{name}")
     scripts = Project.here().pkg / "kubelet" / "files" / "usr" / "bin"
     programs = {path.name: path.read_text() for path in scripts.iterdir()}
-    for name, text in {**programs, "kubeadm": KUBEADM, "kubectl": KUBECTL, "kubelet": KUBELET, "pidof": PIDOF}.items():
+    for name, text in {
+        **programs,
+        "kubeadm": KUBEADM,
+        "kubectl": KUBECTL,
+        "kubelet": KUBELET,
+        "pidof": PIDOF,
+        "crictl": CRICTL,
+    }.items():
         (tmp_path / "programs" / name).write_text(text)
         (tmp_path / "programs" / name).chmod(0o755)
     made = Node(tmp_path)
@@ -164,6 +177,17 @@ def test_init_takes_the_configuration_that_somebody_put_there(node: Node) -> Non
         "kubeadm init --config /etc/kubeadm/kubeadm.yaml --v=1",
         "kubeadm init --config /run/config/kubeadm/kubeadm.yaml",
     ]
+
+
+@pytest.mark.parametrize(("late", "asked"), [("", 1), ("...", 4), ("." * 99, 10)], ids=["at once", "later", "never"])
+@pytest.mark.parametrize("script", ["kubeadm-init.sh", "kubeadm-join.sh"])
+def test_the_runtime_is_asked_until_it_answers_in_kubeadm_s_time(node: Node, script: str, late: str, asked: int) -> None:
+    """In the end kubeadm runs all the same, and says what is wrong."""
+    node.put("late", late)
+    node.put("run/config/kubeadm/kubeadm.yaml")
+    assert node.run(script).returncode == 0
+    assert (node.root / "asked").stat().st_size == asked
+    assert node.calls("kubeadm") == [f"kubeadm {script[8:12]} --config /run/config/kubeadm/kubeadm.yaml"]
 
 
 def test_init_applies_the_manifests_even_if_the_server_is_busy(node: Node) -> None:

@@ -11,6 +11,7 @@ if [ -d "$given/pki" ]; then
     mkdir -p /etc/kubernetes/pki
     cp "$given"/pki/* /etc/kubernetes/pki/
 fi
+runtime-ready.sh
 kubeadm init --config "$config" "$@"
 export KUBECONFIG=/etc/kubernetes/admin.conf
 

@@ -5,6 +5,7 @@ set -ef
 given=/run/config/kubeadm
 image=/etc/kubeadm
 if [ -f "$given/kubeadm.yaml" ]; then
+    runtime-ready.sh
     kubeadm join --config "$given/kubeadm.yaml" "$@"
     sync # a power cut from now on loses nothing of what kubeadm wrote
     exit
@@ -20,5 +21,6 @@ if [ "$#" -eq 0 ]; then
 fi
 base=$image/kubeadm-join.yaml # a master's; a worker has no other configuration than the one for join
 [ -f "$base" ] || base=$image/kubeadm.yaml
+runtime-ready.sh
 kubeadm join --cri-socket "$(sed -n 's/^ *criSocket: *//p' "$base")" "$@"
 sync

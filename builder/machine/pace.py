@@ -1,0 +1,31 @@
+"""How fast a guest is, by what it told itself: what every deadline of a node is stretched by."""
+
+from pathlib import Path
+
+from builder.console.model import Stage
+from builder.console.speed import SLOWEST, scale_of
+from builder.console.story import Story
+from builder.machine.model import Acceleration
+
+# An idle 2-core host took 5 to 8 times native time for a boot and for kubeadm (see builder/console/speed.py).
+LEAST_EMULATED = 5.0
+
+ROOM = 1.5
+"""By so much more what lasts for a cluster's life is stretched on an emulated guest: its host may get busier. With 8 to 13 programs
+waiting for 2 processors, guests were half as fast again as in the quiet minutes before."""
+
+
+def slowness(ready: Stage, acceleration: Acceleration) -> float:
+    """By how much a guest that told this stage is slower than native speed; an emulated one by the least seen at the least."""
+    return max(scale_of(ready.cpu_ms or 0.0), LEAST_EMULATED if acceleration.name == "tcg" else 1.0)
+
+
+def pace(log: Path, acceleration: Acceleration) -> float:
+    """The slowness that a machine's console log tells of its last start; where it does not tell yet, the least there is."""
+    told = [stage for stage in Story.from_log(log).stages if stage.cpu_ms]
+    return slowness(told[-1] if told else Stage(stage="ready", state="ok"), acceleration)
+
+
+def with_room(scale: float, acceleration: Acceleration) -> float:
+    """The scale for what is fixed now and has to bear what comes later."""
+    return min(SLOWEST, scale * ROOM) if acceleration.name == "tcg" else scale
