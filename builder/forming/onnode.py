@@ -93,8 +93,8 @@ def upload_certificates(node: Node, shell: Shell, scale: float) -> None:
     _demand(ended, f"kubeadm init phase upload-certs on {node.name}")
 
 
-# So many rounds of the node's shell take 0.04 s natively (AMD EPYC at 2.4 GHz) and 0.61 s emulated on a quiet host, where real work
-# takes 5 to 8 times its native time: a shell's loop is harder for an emulator than that.
+# So many rounds of the node's shell take 0.04 s natively (AMD EPYC at 2.4 GHz) and 0.61 s emulated on a quiet host, where real
+# work takes 5 to 8 times its native time: a shell's loop is harder for an emulator than that.
 _ROUNDS = 40_000
 LOOP_SECONDS = 0.11
 _MEASURE = f"read a _ </proc/uptime; i=0; while [ $i -lt {_ROUNDS} ]; do i=$((i+1)); done; read b _ </proc/uptime; echo $a $b"

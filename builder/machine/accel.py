@@ -43,13 +43,17 @@ class Probe:
 def probe(store: Store, kernel: Path, initrd: Path) -> Acceleration:
     """How machines run on this host: KVM where a guest was seen to run well with it, else TCG.
 
-    `initrd` is one made by `probe_initrd`. The result is kept for this boot of the host, this kernel and this QEMU.
+    `initrd` is one made by `probe_initrd`. What a probe showed is kept for this boot of the host, this kernel, this QEMU and this
+    /dev/kvm; that there is none, or that it may not be used, is looked at each time, since a user can mend it.
     The environment variable KUBEISO_ACCEL=kvm|tcg decides instead. Raises InputError for another value, ToolMissing without QEMU.
     """
     if decided := forced():
         return decided
     version = run([PROGRAM, "--version"]).stdout.partition("\n")[0]
-    key = key_of("acceleration", version, os.uname().release, boot_id())
+    if reason := _unusable():
+        return _told(Acceleration(name="tcg", reason=reason))
+    device = _DEVICE.stat()  # made anew when its module is loaded again, perhaps with other parameters
+    key = key_of("acceleration", version, os.uname().release, boot_id(), f"{device.st_ino} {device.st_ctime_ns}")
     return _told(Acceleration.model_validate(store.once(key, lambda: _decide(store, kernel, initrd).model_dump())))
 
 
@@ -79,11 +83,14 @@ def probe_command(acceleration: Acceleration, kernel: Path, initrd: Path, consol
     ]  # fmt: skip
 
 
-def _decide(store: Store, kernel: Path, initrd: Path) -> Acceleration:
+def _unusable() -> str:
+    """Why no probe is needed to know that there is no KVM; empty where one is."""
     if not _DEVICE.exists():
-        return Acceleration(name="tcg", reason="this host has no /dev/kvm")
-    if not os.access(_DEVICE, os.R_OK | os.W_OK):
-        return Acceleration(name="tcg", reason="/dev/kvm may not be used by this user (see group kvm)")
+        return "this host has no /dev/kvm"
+    return "" if os.access(_DEVICE, os.R_OK | os.W_OK) else "/dev/kvm may not be used by this user (see group kvm)"
+
+
+def _decide(store: Store, kernel: Path, initrd: Path) -> Acceleration:
     kvm = _boot(store, Acceleration(name="kvm", reason="probe"), kernel, initrd, KVM_SECONDS)
     if kvm.failure:
         return Acceleration(name="tcg", reason=f"/dev/kvm is there, but {kvm.failure}")

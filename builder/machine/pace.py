@@ -11,8 +11,8 @@ from builder.machine.model import Acceleration
 LEAST_EMULATED = 5.0
 
 ROOM = 1.5
-"""By so much more what lasts for a cluster's life is stretched on an emulated guest: its host may get busier. With 8 to 13 programs
-waiting for 2 processors, guests were half as fast again as in the quiet minutes before."""
+"""By so much more is stretched what lasts for a cluster's life, on an emulated guest: its host may get busier. Where 8 to 13
+programs waited for 2 processors, what was fitted to a quieter host restarted three times in its first minutes."""
 
 
 def slowness(ready: Stage, acceleration: Acceleration) -> float:

@@ -27,8 +27,8 @@ from builder.forming.secret import void
 CONFIG = "kind: InitConfiguration\n---\nkind: ClusterConfiguration\n"
 JOIN = "kind: JoinConfiguration\n"
 
-# What stands for the kubelet's service: it prints what kubeadm prints, which is all that its configuration holds unless it is told
-# to be silent (kubeadm's flags --skip-token-print and --skip-certificate-key-print).
+# What stands for the kubelet's service: it prints what kubeadm prints, which is what its configuration holds unless it is told to
+# be silent (kubeadm's flags --skip-token-print and --skip-certificate-key-print).
 CTR = """#!/bin/sh
 echo "$*" >>{root}/calls
 case "$*" in
@@ -90,12 +90,11 @@ def channels(of: Node) -> Iterator[Access]:
         return data
 
     with node(console, logged), control_node(control):
-        access = Access(
-            Console(console, Claim(console.with_suffix(".lock")), log=log), Control(control, Claim(control.with_suffix(".lock")))
-        )
-        yield access
-        access.console.close()
-        access.control.close()
+        serial = Console(console, Claim(console.with_suffix(".lock")), log=log)
+        own = Control(control, Claim(control.with_suffix(".lock")))
+        yield Access(serial, own)
+        serial.close()
+        own.close()
 
 
 def form(world: World) -> None:

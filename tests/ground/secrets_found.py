@@ -1,4 +1,4 @@
-"""Finds what lets others into a cluster in the files that a run leaves, however it is wrapped: in base64, in gzip, in archives."""
+"""Finds what lets others into a cluster in the files that a run leaves, in whatever wrapping: base64, gzip, archives."""
 
 import base64
 import re

@@ -86,7 +86,8 @@ def test_what_is_planted_is_found(planted: str, wrapping: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     "public",
     [
-        b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\nclient-certificate-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t\n",
+        b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+        b"client-certificate-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t\n",
         b"--discovery-token-ca-cert-hash sha256:e6a2eb8581237ab72a4f494f30285ec12a9694d750b9785706a83bfcbbbd2204\n",
         b"kubeadm init --skip-token-print --skip-certificate-key-print\n",
         b"client.authentication.k8s.io system.slice status.conditions v1.36.3 10.64.0.11:6443\n",

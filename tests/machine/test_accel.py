@@ -1,6 +1,7 @@
 """The probe of acceleration, with a QEMU that behaves as hosts do."""
 
 import gzip
+import os
 import sys
 from pathlib import Path
 
@@ -91,6 +92,25 @@ def test_no_device_needs_no_probe(host: Host) -> None:
     host.device.unlink()
     assert "no /dev/kvm" in host.probe(kvm=FAST).reason
     assert host.calls == []
+
+
+def test_what_a_user_can_mend_is_not_remembered(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.device.unlink()
+    assert "no /dev/kvm" in host.probe(kvm=FAST).reason
+    host.device.touch()
+    access = os.access
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: path != host.device and access(path, mode))
+        assert "group kvm" in host.probe(kvm=FAST).reason
+    assert host.probe(kvm=FAST).name == "kvm"
+
+
+def test_another_device_is_probed_anew(host: Host) -> None:
+    """As after its module was loaded again."""
+    assert host.probe(kvm=ASSERTS).name == "tcg"
+    host.device.unlink()
+    host.device.touch()
+    assert host.probe(kvm=FAST).name == "kvm"
 
 
 def test_it_is_found_out_once_for_each_boot_of_the_host(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
