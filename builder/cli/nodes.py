@@ -17,6 +17,9 @@ from builder.machine.machine import Machine
 from builder.reading.words import one_of
 
 app = typer.Typer()
+QUIET = 2.0
+"""Seconds without a word, at native speed, after which a node has answered all that was piped to its shell."""
+
 NodeName = Annotated[str | None, typer.Argument(metavar="NODE", help="The node (default: the first master).")]
 
 
@@ -42,7 +45,7 @@ def shell(
     """The node's console in this terminal, or one command on it."""
     machine = Machine.attach(chosen(state.load(name), node).directory)
     if command is None:
-        session(machine.spec.console_socket, machine.spec.console_lock)
+        session(machine.spec.console_socket, machine.spec.console_lock, QUIET * machine.scale)
         return
     try:
         ended = machine.shell().run(command, machine.within(600), print)
