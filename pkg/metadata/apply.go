@@ -28,7 +28,7 @@ type host interface {
 }
 
 const (
-	linkTimeout = 10 * time.Second
+	linkTimeout = 10 * time.Second // at native speed
 	linkPause   = 100 * time.Millisecond
 )
 
@@ -65,13 +65,13 @@ func apply(on host, ethernets []*ethernet, timeout time.Duration, warn func(stri
 
 // await gives the interfaces' names for each ethernet, once there is one for each.
 func await(on host, ethernets []*ethernet, timeout time.Duration) (map[*ethernet][]string, error) {
-	for end := time.Now().Add(timeout); ; time.Sleep(linkPause) {
+	for begin := time.Now(); ; time.Sleep(linkPause) {
 		links, err := on.links()
 		if err != nil {
 			return nil, fmt.Errorf("listing the network interfaces: %w", err)
 		}
 		matched, err := match(ethernets, links)
-		if err == nil || time.Now().After(end) {
+		if err == nil || over(begin, timeout) {
 			return matched, err
 		}
 	}

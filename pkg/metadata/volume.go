@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kubeiso.dev/pkg/initrd/cpu"
 	"kubeiso.dev/pkg/initrd/iso9660"
 )
 
@@ -25,7 +26,7 @@ const (
 	// A volume is looked for as long as block devices come and USB disks are being looked at, and a moment longer.
 	quiet       = 200 * time.Millisecond
 	searchPause = 50 * time.Millisecond
-	searchEnd   = 15 * time.Second
+	searchEnd   = 15 * time.Second // at native speed
 )
 
 // volume is a block device's file system with the label.
@@ -49,11 +50,16 @@ func (f finder) find() (volume, error) {
 			}
 		}
 		busy := f.pending() || time.Since(changed) < quiet
-		if !busy || time.Since(begin) > searchEnd {
+		if !busy || over(begin, searchEnd) {
 			return volume{}, fmt.Errorf("%w; looked at: %v", errNoVolume, seen)
 		}
 		time.Sleep(searchPause)
 	}
+}
+
+// over tells whether so much time has passed, as this machine's speed wants it. Only who waits that long pays for the measure.
+func over(begin time.Time, limit time.Duration) bool {
+	return time.Since(begin) > limit && time.Since(begin) > cpu.Stretch(limit)
 }
 
 var errNoVolume = errors.New("no volume has the label " + volumeLabel)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kubeiso.dev/pkg/initrd/cpu"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 	// modules of other disks are loaded by now, and the kernel had looked at their disks before it said so.
 	quiet       = 200 * time.Millisecond
 	searchPause = 50 * time.Millisecond
-	searchEnd   = 15 * time.Second
+	searchEnd   = 15 * time.Second // at native speed
 	sectorSize  = 512 // of sysfs, whatever the disk's own is
 )
 
@@ -44,11 +46,16 @@ func (f finder) find() (*disk, error) {
 				return found, err
 			}
 		}
-		if settled := !f.pending() && time.Since(changed) >= quiet; settled || time.Since(begin) > searchEnd {
+		if settled := !f.pending() && time.Since(changed) >= quiet; settled || over(begin, searchEnd) {
 			return nil, nil
 		}
 		time.Sleep(searchPause)
 	}
+}
+
+// over tells whether so much time has passed, as this machine's speed wants it. Only who waits that long pays for the measure.
+func over(begin time.Time, limit time.Duration) bool {
+	return time.Since(begin) > limit && time.Since(begin) > cpu.Stretch(limit)
 }
 
 // notDisks are block devices that never hold the state; opening an absent floppy takes seconds.

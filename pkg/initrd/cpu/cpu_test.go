@@ -1,6 +1,9 @@
 package cpu
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestXorshift(t *testing.T) {
 	if got := xorshift(1, 1); got != 1082269761 {
@@ -8,6 +11,20 @@ func TestXorshift(t *testing.T) {
 	}
 	if xorshift(xorshift(7, 3), 4) != xorshift(7, 7) {
 		t.Error("rounds do not add up")
+	}
+}
+
+func TestPaceLiesBetween1And30(t *testing.T) {
+	for millis, want := range map[int64]float64{0: 1, 37: 1, 74: 5, 37 * 500: 30} {
+		if got := paceOf(millis); got != want {
+			t.Errorf("%d ms: %v, want %v", millis, got, want)
+		}
+	}
+}
+
+func TestStretchNeverShortens(t *testing.T) {
+	if got := Stretch(time.Second); got < time.Second || got > slowest*time.Second {
+		t.Errorf("a second became %v", got)
 	}
 }
 
