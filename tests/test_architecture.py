@@ -42,10 +42,10 @@ ROOMS: dict[str, set[str]] = {
     "network": {"machine.model"},
     "cluster": {
         "console.model", "console.speed", "machine.model", "machine.budget", "machine.cidata", "machine.disk", "machine.machine",
-        "machine.qemu", "network.network", "network.reservation",
+        "machine.pace", "machine.qemu", "network.network", "network.reservation",
     },
     "forming": {
-        "console.console", "machine.machine", "cluster.model", "cluster.guestports", "cluster.kubectl", "cluster.parallel",
+        "console.console", "machine.machine", "machine.pace", "cluster.model", "cluster.guestports", "cluster.kubectl", "cluster.parallel",
     },
     "acceptance": {
         "console.story", "machine.machine", "cluster.model", "cluster.guestports", "cluster.kubectl", "cluster.lifecycle",

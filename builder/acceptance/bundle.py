@@ -52,12 +52,11 @@ def _node(archive: tarfile.TarFile, cluster: Cluster, node: Node, machine: Machi
         _add(archive, f"{node.name}/{log.name}", log.read_bytes)
     if not machine.alive():
         return
-    machine.console().forget()  # a fault that was told before must not stop the questions about it
     commands = {**_NODE_COMMANDS, **{Path(log).name: f"tail -c 400000 {log}" for log in cluster.runtime.logs}}
     for name, command in commands.items():
-        look = lambda command=command: machine.console().run(command, Deadline.after(20, scale=scale)).output  # noqa: E731
+        look = lambda command=command: machine.shell().run(command, Deadline.after(20, scale=scale)).output  # noqa: E731
         if not _add(archive, f"{node.name}/{name}", look):
-            return  # the console does not answer: no use to ask again
+            return  # the node does not answer: no use to ask again
 
 
 def _add(archive: tarfile.TarFile, name: str, look: Callable[[], str | bytes]) -> bool:

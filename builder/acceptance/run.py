@@ -163,7 +163,7 @@ class Run:
         return [self.machines[node.name] for node in self.cluster.nodes]
 
     def _on(self, node: Node, command: str) -> str:
-        ended = self.machines[node.name].console().run(command, Deadline.after(30, scale=self.engine.scale))
+        ended = self.machines[node.name].shell().run(command, Deadline.after(30, scale=self.scale))
         if ended.code != 0:
             raise NotYet(f"exit code {ended.code}: {ended.output.strip()[-200:]}")
         return (ended.output.strip().splitlines() or ["exit code 0"])[0][:100]

@@ -15,7 +15,7 @@ def conformance(run: Run) -> Conformance:
 
 def runtime_checks(run: Run) -> list[Check]:
     first = run.cluster.masters[0].name
-    return conformance(run).runtime_checks(lambda: run.machines[first].console())
+    return conformance(run).runtime_checks(lambda: run.machines[first].shell())
 
 
 def checks(run: Run) -> list[Check]:
