@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 # What all may know, and what knows none of the rooms: modules directly under builder/, and folders of such.
 GROUND = {
-    "aside", "checks", "container", "cpio", "deadline", "download", "elf", "errors", "frozen", "leash", "lock", "oci",
-    "orphans", "owned", "process", "progress", "project", "reading", "run", "scalars", "store", "symlinks", "tarball",
-    "whole", "workplace",
+    "aside", "checks", "container", "cpio", "deadline", "download", "ecma48", "elf", "errors", "frozen", "leash", "lock",
+    "oci", "orphans", "owned", "process", "progress", "project", "reading", "run", "scalars", "store", "symlinks",
+    "tarball", "whole", "workplace",
 }  # fmt: skip
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}
@@ -45,7 +45,8 @@ ROOMS: dict[str, set[str]] = {
         "machine.pace", "machine.qemu", "network.network", "network.reservation",
     },
     "forming": {
-        "console.console", "machine.machine", "machine.pace", "cluster.model", "cluster.guestports", "cluster.kubectl", "cluster.parallel",
+        "console.console", "machine.machine", "machine.pace", "cluster.model", "cluster.guestports", "cluster.kubectl",
+        "cluster.parallel",
     },
     "acceptance": {
         "console.story", "machine.machine", "cluster.model", "cluster.guestports", "cluster.kubectl", "cluster.lifecycle",

@@ -11,15 +11,13 @@ from jinja2 import Environment, StrictUndefined
 
 from builder.acceptance.model import Report
 from builder.checks import Outcome
+from builder.ecma48 import shown
 
 CONSOLE_LINES = 400
 """How much of a console log the page shows; it is whole in the file beside."""
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 _WIDTH, _ROW, _BAR = 900.0, 44, 12  # units of the picture's view box; a bar lies at the foot of its row
-# ECMA-48: control sequences, strings such as a terminal's title, and other escapes. What they do has no meaning on a page; a
-# string without an end, as a broken line may begin one, hides nothing.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
 # What HTML forbids (control characters, halves of surrogates, U+FFFE and U+FFFF), and what turns the direction of a text around.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
@@ -100,7 +98,7 @@ def console(node: str, log: str) -> Console:
 
 def printable(text: str) -> str:
     """Without escape sequences and without control characters but tabs and line feeds; a carriage return begins a line."""
-    return _UNPRINTABLE.sub("", re.sub("\r+\n?", "\n", _ESCAPES.sub("", text)))
+    return _UNPRINTABLE.sub("", re.sub("\r+\n?", "\n", shown(text)))
 
 
 def timeline(stages: Iterable[tuple[str, float]]) -> Timeline:

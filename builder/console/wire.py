@@ -3,7 +3,6 @@
 import codecs
 import fcntl
 import os
-import re
 import socket
 import threading
 import time
@@ -16,15 +15,13 @@ from typing import TYPE_CHECKING
 from pexpect import EOF, TIMEOUT
 from pexpect.spawnbase import SpawnBase
 
+from builder.ecma48 import shown
 from builder.errors import CheckError
-
-# Control sequences of a terminal (ECMA-48): colours, cursor, "where is the cursor" of line editors, titles.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_=>78])")
 
 
 def plain(text: str) -> str:
     """Text without terminal control sequences and carriage returns."""
-    return _ESCAPES.sub("", text).replace("\r", "")
+    return shown(text).replace("\r", "")
 
 
 if TYPE_CHECKING:
