@@ -27,6 +27,18 @@ def held(path: Path) -> Iterator[None]:
         yield
 
 
+def is_held(path: Path) -> bool:
+    """Whether anybody holds the lock now."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _take(file: IO[str]) -> None:
     begun, told, pause = time.monotonic(), -LIFE, SHORTEST
     while True:

@@ -1,6 +1,7 @@
 """The content-addressed store: blobs by SHA-256, and what an earlier build gave for the same inputs.
 
 Layout under the root (default $XDG_CACHE_HOME/kubeiso):
+  CACHEDIR.TAG       says whose it is (builder/cachedir.py)
   blobs/sha256/HEX   content, read-only, renamed into place only when complete
   known/HEX          the blob's size, and since when it is known to be whole (builder/whole.py)
   results/KEY.json   what the inputs hashed in KEY gave (digests and small facts)
@@ -14,13 +15,14 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NewType
 
+from builder import tidy
+from builder.cachedir import claim
 from builder.errors import BuildError
 from builder.lock import held
 from builder.process import boot_id
@@ -80,8 +82,9 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or default_root()).absolute()
-        for name in ("blobs/sha256", "known", "results", "locks", "tmp", "scratch"):
-            with disk_errors(self.root):
+        with disk_errors(self.root):
+            claim(self.root)
+            for name in ("blobs/sha256", "known", "results", "locks", "tmp", "scratch"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         sweep(self.root / "tmp")
         self._notes = Notes(self.root / "known", boot_id())
@@ -187,16 +190,9 @@ class Store:
     def clean(self, *, everything: bool = False, unused: float = 0.0) -> int:
         """Removes blobs and results (with `everything` the tools' caches too); returns the bytes freed.
 
-        `unused`: only what no run used in so many seconds; safe beside runs that are under way, which use what they found.
+        `unused`: only what no run used in so many seconds. Runs that are under way keep what they are at, and what they found.
         """
-        names = ("blobs/sha256", "results", *(("tmp",) if not unused else ()), *(("scratch",) if everything else ()))
-        before, freed = time.time() - unused, 0
-        for path in (path for name in names for path in (self.root / name).iterdir()):
-            if not unused or path.lstat().st_atime < before:
-                freed += _size(path)
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-                self._notes.forget(path.name)
-        return freed
+        return tidy.clean(self.root, everything=everything, unused=unused, forget=self._notes.forget)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -216,11 +212,6 @@ def _use(path: Path) -> bool:
     with suppress(OSError):
         os.utime(path, ns=(time.time_ns(), modified))
     return True
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else (path,)
-    return sum(file.lstat().st_blocks * 512 for file in files)
 
 
 def digests_in(value: object) -> Iterable[Digest]:

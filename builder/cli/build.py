@@ -154,7 +154,7 @@ def lock(
 @app.command(epilog="Example:  kubeiso clean --unused 7")
 def clean(
     unused: Annotated[int | None, typer.Option(min=1, metavar="DAYS", help="Only what no run used in so many days.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="The Go modules and the Go build cache too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="What Go keeps too: its modules and its build cache.")] = False,
     as_json: Json = False,
 ) -> None:
     """Empties the cache and tells how much room that gave."""

@@ -18,6 +18,7 @@ from builder.frozen import Frozen
 from builder.progress import Step, step, warn
 from builder.run import failure, run
 from builder.store import disk_errors, file_digest, key_of
+from builder.tidy import GO_LOCK
 
 RECIPE = 1  # raised when a change here changes what a build gives
 PLATFORM = {"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1"}
@@ -99,7 +100,7 @@ class Plan:
         """Builds every file; one component at a time on this machine, since Go itself uses all cores."""
         description, store = self.request.description, self.request.store
         with (
-            store.lock("golang"),
+            store.lock(GO_LOCK),
             store.workdir("golang") as work,
             step(f"build {description.name} {description.version}", unit="packages") as progress,
         ):
@@ -107,6 +108,7 @@ class Plan:
             for file in self.section.outputs:
                 progress.advance(0, file)
                 self._attempt(self._command(work / file), work / "tmp", progress)
+            _drop_archives(store.scratch("go"))
             return {file: store.adopt(work / file) for file in self.section.outputs}
 
     def _command(self, output: Path) -> list[str]:
@@ -151,6 +153,12 @@ class Plan:
         else:
             why, hint = line, "look at the network, at GOPROXY and at http_proxy / https_proxy; what was fetched is kept"
         return BuildError(f"the Go modules of {self.request.name} could not be fetched", why=why, hint=hint)
+
+
+def _drop_archives(caches: Path) -> None:
+    """Removes the modules' archives: a module is unpacked once, and its hash is noted beside it (go.dev/ref/mod#module-cache)."""
+    for archive in (caches / "mod" / "cache" / "download").rglob("*.zip"):
+        archive.unlink()
 
 
 class _Unreached(Exception):

@@ -28,6 +28,7 @@ from builder.pipeline.kernel import kernel_image
 from builder.project import Project
 from builder.run import PACKAGE_OF, run, tool
 from builder.store import Store
+from builder.tidy import parts
 
 # Every build runs these, most of them at its end.
 MEDIA_TOOLS = ("dpkg-deb", *TOOLS, *sorted({tool for maker in MAKERS.values() for tool in maker.tools}))
@@ -122,7 +123,8 @@ def _linuxkit() -> Finding:
 
 def _disk(store: Store) -> Finding:
     free = shutil.disk_usage(store.root).free
-    what = f"{free / 1e9:.0f} GB free under {store.root}"
+    held = ", ".join(f"{part.title} {part.size / 1e9:.1f} GB" for part in parts(store.root) if part.size >= 5e7)
+    what = f"{free / 1e9:.0f} GB free under {store.root}" + (f"; in use: {held}" if held else "")
     hint = "kubeiso clean, or set KUBEISO_CACHE to a larger disk"
     return Finding("disk", _good(free >= DISK_WANTED), what, f"a cold build, which wants {DISK_WANTED / 1e9:.0f} GB", hint)
 

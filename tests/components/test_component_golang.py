@@ -155,6 +155,7 @@ def test_offline_fetches_nothing(sample: Project, store: Store, proxy: Server) -
 def test_offline_builds_from_modules_of_earlier_runs(sample: Project, store: Store, proxy: Server) -> None:
     find("toy", store, sample)
     asked = list(proxy.asked)
+    assert not list(store.scratch("go").rglob("*.zip")), "a module's archive is not read again"
     (sample.pkg / "toy" / "more.go").write_text("package main\n")
     find("toy", store, sample, offline=True)
     assert proxy.asked == asked

@@ -62,7 +62,7 @@ def test_an_iso_is_read_back_as_it_was_made(made: tuple[Media, Store], tmp_path:
     assert (media.format, media.label, media.cmdline) == ("iso", "KUBEISO_TEST", "console=ttyS0 quiet")
     assert media.size == media.path.stat().st_size
     assert store.read(media.kernel) == kernel()
-    assert inspect_iso(media.path, Store(tmp_path)) == media
+    assert inspect_iso(media.path, Store(tmp_path / "other")) == media
 
 
 def test_the_layers_that_the_initrd_asks_for_are_on_the_medium(made: tuple[Media, Store]) -> None:

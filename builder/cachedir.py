@@ -1,0 +1,59 @@
+"""Which folder is kubeiso's cache: it has a tag from its first moment, and no other folder is ever taken for one.
+
+The tag is that of bford.info/cachedir, so that backups leave the cache out.
+"""
+
+import re
+from pathlib import Path
+
+from builder.aside import write_aside
+from builder.errors import InputError
+
+TAG = "CACHEDIR.TAG"
+_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
+_OURS = "# This is the cache of kubeiso, which makes again what is missing in it.\n"
+_SHOWN = 4  # so many names of what lies in a strange folder are told
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+# What a version without tags had in its cache: all of these folders and nothing else, but for `known`.
+_OLDER = {"blobs", "results", "locks", "tmp", "scratch"}
+
+
+def claim(root: Path) -> None:
+    """Makes the folder the cache, where it is new or empty, or the cache of an older version.
+
+    Raises InputError for any other folder: it is the user's, and `clean` would empty it.
+    """
+    if is_ours(root):
+        return
+    held = _held(root)
+    if held and not _is_older_cache(root, held):
+        names = ", ".join(held[:_SHOWN]) + (", ..." if len(held) > _SHOWN else "")
+        raise InputError(
+            f"{root} is not kubeiso's, and can't be its cache", why=f"it holds {names}, and no {TAG} of kubeiso",
+            hint="set KUBEISO_CACHE to a folder that is new or empty",
+        )  # fmt: skip
+    root.mkdir(parents=True, exist_ok=True)
+    write_aside(root / TAG, _SIGNATURE + _OURS)
+
+
+def is_ours(root: Path) -> bool:
+    try:
+        return (root / TAG).read_text() == _SIGNATURE + _OURS
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return False
+
+
+def _held(root: Path) -> list[str]:
+    """What lies in the folder, less a tag that another run writes just now."""
+    if not root.exists():
+        return []
+    return sorted(path.name for path in root.iterdir() if not path.name.startswith(f".{TAG}."))
+
+
+def _is_older_cache(root: Path, held: list[str]) -> bool:
+    blobs = root / "blobs"
+    return (
+        set(held) - {"known"} == _OLDER
+        and [path.name for path in blobs.iterdir()] == ["sha256"]
+        and all(_DIGEST.fullmatch(path.name) for path in (blobs / "sha256").iterdir())
+    )
