@@ -43,7 +43,9 @@ def flattened(layers: Sequence[Path]) -> Iterator[Entry]:
     for layer in reversed(layers):
         with layer.open("rb") as file:
             for info in headers(file):
-                info.name = clean(info.name)
+                info.name = _inside(info.name, file)
+                if info.islnk():
+                    _inside(info.linkname, file)
                 base = basename(info.name)
                 removes = base.startswith(WHITEOUT)
                 name = join(dirname(info.name), base[len(WHITEOUT) :]) if removes and not info.isdir() else info.name
@@ -52,6 +54,17 @@ def flattened(layers: Sequence[Path]) -> Iterator[Entry]:
                 seen[name] = removes or not info.isdir()
                 if not removes:
                     yield info, Span(file, info.offset_data, info.size) if info.isreg() else None
+
+
+def _inside(name: str, layer: IO[bytes]) -> str:
+    """The name in its shortest form. Raises BuildError for one that leads out of the image's root."""
+    if ".." in name.split("/"):
+        raise BuildError(
+            f"the layer {Path(layer.name).name} has the name {name!r}, which leads out of the image",
+            why="what an image holds must stay in its container",
+            hint="take another image: this one is damaged, or made to do harm",
+        )  # fmt: skip
+    return clean(name)
 
 
 def headers(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:

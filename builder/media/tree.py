@@ -1,6 +1,7 @@
 """The tree that a root tar stands for: for every path the entry that wins."""
 
 import posixpath
+import re
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from builder.symlinks import resolve
 from builder.tarball import directory
 
 LOCATION = "LINUXKIT.location"
+CONTAINER = re.compile(r"containers/(onboot|onshutdown|services|volumes)/[^/]+/(lower|rootfs)(?=/|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Tree:
 
     def resolve(self, name: str, *, last: bool = False) -> str:
         """The path without symbolic links among its directories; with `last` a link at its end is followed too."""
-        return resolve(name, self._link, last=last)
+        return resolve(name, self._link, last=last, home=container)
 
     def _link(self, path: str) -> str | None:
         node = self.nodes.get(path)
@@ -107,6 +109,12 @@ class Tree:
         with self.tar.open("rb") as file:
             file.seek(node.info.offset_data)
             return file.read(node.size)
+
+
+def container(path: str) -> str:
+    """The root of the container whose files the path is among (LinuxKit's layout), "" for the node's own."""
+    found = CONTAINER.match(path)
+    return found[0] if found else ""
 
 
 def implied(path: str) -> Node:

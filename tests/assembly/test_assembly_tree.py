@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import tarfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -193,6 +194,21 @@ def test_mistakes_of_a_document_are_told(store: Store, message: str) -> None:
     with pytest.raises(InputError) as told:
         NativeAssembler().assemble(Document.from_yaml(yaml.safe_dump(document)), store)
     assert message in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        samples.item("../../../../etc/shadow", b"evil"), samples.item("a/../../x", b"evil"), samples.folder("x/../.."),
+        samples.link("x", "../../../../etc/shadow", tarfile.LNKTYPE),
+    ],
+    ids=["dots at the start", "dots within", "a folder", "a hard link"],
+)  # fmt: skip
+def test_no_layer_leads_out_of_its_container(store: Store, evil: samples.Item) -> None:
+    image = samples.image(store, "kubeiso/evil", [samples.item("bin/x", b"x"), evil])
+    document = minimal(store, services=[{"name": "evil", "image": image}])
+    with pytest.raises(BuildError, match="which leads out of the image"):
+        NativeAssembler().assemble(document, store)
 
 
 def test_a_missing_layer_is_told_with_its_image(store: Store) -> None:

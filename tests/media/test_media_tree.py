@@ -84,6 +84,30 @@ def test_no_entry_leaves_the_root(tmp_path: Path) -> None:
     assert {"etc/x", "y"} < tree.nodes.keys()
 
 
+CONTAINER = "containers/services/evil/lower"
+ESCAPES: dict[str, tuple[Item, ...]] = {
+    "dots": (item(f"{CONTAINER}/../../../../etc/shadow", b"evil"),),
+    "absolute link": (link(f"{CONTAINER}/x", "/etc"), item(f"{CONTAINER}/x/shadow", b"evil")),
+    "relative link": (link(f"{CONTAINER}/x", "../../../../../etc"), item(f"{CONTAINER}/x/shadow", b"evil")),
+    "a link that comes later": (item(f"{CONTAINER}/x/new", b"evil"), link(f"{CONTAINER}/x", "/etc")),
+    "link to a link": (link(f"{CONTAINER}/a", "/b"), link(f"{CONTAINER}/b", "/etc"), item(f"{CONTAINER}/a/new", b"evil")),
+}
+
+
+@pytest.mark.parametrize("how", ESCAPES)
+def test_what_is_a_container_s_stays_in_it(tmp_path: Path, how: str) -> None:
+    tree = tree_of(tmp_path, folder("etc"), item("etc/shadow", b"node"), *ESCAPES[how])
+    assert content(tree, "etc/shadow") == b"node"
+    assert {path for path in tree.nodes if path.startswith("etc")} == {"etc", "etc/shadow"}
+    inside = [path for path, node in tree.nodes.items() if node.info.isreg() and path.startswith(f"{CONTAINER}/etc/")]
+    assert len(inside) == 1, list(tree.nodes)
+
+
+def test_a_container_s_hard_link_leads_to_no_file_of_the_node(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="is no file before it"):
+        tree_of(tmp_path, item("etc/shadow", b"node"), hard_link(f"{CONTAINER}/x", f"{CONTAINER}/../../../../etc/shadow"))
+
+
 def test_the_root_itself_is_a_directory(tmp_path: Path) -> None:
     assert tree_of(tmp_path, folder("./", 0o700)).nodes[""].info.mode == 0o700
     with pytest.raises(BuildError, match="root directory"):
