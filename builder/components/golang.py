@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -16,6 +17,8 @@ from builder.components.toolchain import Go, c_toolchain, go, network
 from builder.errors import BuildError, ToolMissing
 from builder.frozen import Frozen
 from builder.progress import Step, step, warn
+from builder.reading.shapes import Shape, Unfit
+from builder.reading.words import one_of
 from builder.run import failure, run
 from builder.store import disk_errors, file_digest, key_of
 from builder.tidy import GO_LOCK
@@ -40,6 +43,17 @@ LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 """The folder in a `replace` of go.mod that names one (go.dev/ref/mod#go-mod-file-replace)."""
 
 
+def check_holes(flag: str) -> None:
+    """Raises Unfit for a name in braces that nothing fills in."""
+    for name in re.findall(r"\{([^{}]*)\}", flag):
+        if name not in HOLES:
+            raise Unfit(f"nothing fills in {{{name}}}", one_of(name, HOLES))
+
+
+HOLES = ("version", "major", "minor")
+Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", check_holes)]
+
+
 class Section(Frozen):
     """The section `golang` of component.yml."""
 
@@ -50,7 +64,7 @@ class Section(Frozen):
     cgo: bool = False
     libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
     tags: tuple[str, ...] = ()
-    ldflags: tuple[str, ...] = Field((), description="added to -s -w -buildid=; {version}, {major} and {minor} are filled in")
+    ldflags: tuple[Flag, ...] = Field((), description="added to -s -w -buildid=; {version}, {major} and {minor} are filled in")
 
     @field_validator("packages")
     @classmethod

@@ -1,7 +1,5 @@
 """The sources in the order in which they are tried, and the search through them."""
 
-import difflib
-
 from builder.components.description import Description, describe, names
 from builder.components.golang import Golang
 from builder.components.local import take
@@ -10,6 +8,7 @@ from builder.components.source import Files, Overrides, Request, Source
 from builder.errors import BuildError, InputError, KubeisoError, ToolMissing
 from builder.progress import debug
 from builder.project import Project
+from builder.reading.words import did_you_mean
 from builder.store import Store, key_of
 
 SOURCES: tuple[Source, ...] = (Golang(),)
@@ -75,8 +74,8 @@ def check_overrides(overrides: Overrides, project: Project) -> None:
     for key, path in overrides.items():
         name = key.partition("/")[0]
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            mistakes.append(f"{key}: there is no component {name}" + (f"; did you mean {near[0]}?" if near else ""))
+            near = did_you_mean(name, known)
+            mistakes.append(f"{key}: there is no component {name}" + (f"; {near}" if near else ""))
         elif not path.exists():
             mistakes.append(f"{key}: {path} does not exist")
     if mistakes:

@@ -128,10 +128,11 @@ def image_name(description: ImageDescription, components: Mapping[str, Component
 
 
 def process_of(description: ImageDescription) -> Process:
-    linuxkit = json.dumps(description.linuxkit, sort_keys=True, separators=(",", ":"))
+    settings = description.linuxkit.plain()
+    linuxkit = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return Process(
         entrypoint=description.entrypoint, cmd=description.cmd, env=description.env, user=description.user,
-        labels={LINUXKIT_LABEL: linuxkit} if description.linuxkit else {},
+        labels={LINUXKIT_LABEL: linuxkit} if settings else {},
     )  # fmt: skip
 
 

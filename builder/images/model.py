@@ -1,13 +1,16 @@
 """The description of an image: pkg/NAME/image.yml."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
+from builder.container import Settings
 from builder.frozen import Frozen
+from builder.reading.shapes import Shape
 
-Mode = Annotated[str, Field(pattern=r"^[0-7]{3,4}$", description="octal")]
+Mode = Annotated[str, Shape(r"^[0-7]{3,4}$", "an octal mode such as 0755, in quotes")]
+Reference = Annotated[str, Shape(r"^[^{}\s@]*(\{version\}[^{}\s@]*)?$", "an image's full name, in which {version} may stand")]
 
 
 class KernelDescription(Frozen):
@@ -24,7 +27,7 @@ class ImageDescription(Frozen):
     links. Everything is owned by root unless a package says otherwise; times are fixed; names are sorted.
     """
 
-    image: str = Field(description="the image's name; {version} stands for the version of the first component")
+    image: Reference = Field(description="the image's name; {version} stands for the version of the first component")
     components: dict[str, dict[str, str]] = Field({}, description="component -> its file -> path in the image")
     packages: tuple[str, ...] = Field((), description="Debian packages; the lock has them with their dependencies")
     without: tuple[str, ...] = Field((), description="packages that the dependencies would bring and the image does not need")
@@ -39,7 +42,7 @@ class ImageDescription(Frozen):
     cmd: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     user: str = ""
-    linuxkit: dict[str, Any] = Field({}, description="settings for the label org.mobyproject.config")
+    linuxkit: Settings = Field(Settings(), description="settings for the label org.mobyproject.config")
 
 
 class PlacedFile(Frozen):

@@ -47,7 +47,7 @@ def valid(tree: Tree, model: type[M], path: Path, kind: Kind, more: Iterable[Mis
 
 def wrong(path: Path, mistakes: Iterable[Mistake], kind: Kind) -> InputError:
     details = tuple(mistake.located(os.fspath(path)) for mistake in in_order(mistakes))
-    return InputError(f"the {kind.name} {path.name} has {counted(details)}", details=details, hint=f"correct {path}")
+    return InputError(f"{path} has {counted(details)}", details=details, hint=f"correct this {kind.name}")
 
 
 def parse(text: str, model: type[M], kind: Kind, name: str) -> M:

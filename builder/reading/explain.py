@@ -16,7 +16,17 @@ from builder.reading.words import did_you_mean, kind_of, nearest, one_of, plain,
 Model = type[BaseModel]
 
 ECHOES = {"default_factory_not_called"}  # follow from another finding in the same group
-WRONG_TYPE = {"string_type", "tuple_type", "list_type", "bool_type", "dict_type", "model_type", "int_type", "float_type"}
+WRONG_TYPE = {
+    "string_type",
+    "bool_parsing",
+    "tuple_type",
+    "list_type",
+    "bool_type",
+    "dict_type",
+    "model_type",
+    "int_type",
+    "float_type",
+}
 WHOLE = {"int_parsing", "int_from_float", "int_parsing_size"}
 TOO_FEW = {"too_short": "entry", "string_too_short": "character"}
 

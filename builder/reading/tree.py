@@ -22,13 +22,24 @@ UNFIT = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, Ove
 
 @dataclass
 class Tree:
-    """A file's values by path, where each stands, and the mistakes found so far. `spoilt` are paths whose value is no use."""
+    """A file's values by path, where each stands, and the mistakes found so far. `spoilt` are paths whose value is no use.
+
+    home: where the tree lies in a larger one.
+    """
 
     value: object = None
     nodes: dict[Place, yaml.Node] = field(default_factory=dict)
     keys: dict[Place, yaml.Node] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     spoilt: set[Place] = field(default_factory=set)
+    home: Place = ()
+
+    def below(self, key: str) -> "Tree":
+        """The value of a key at the top as a tree of its own; its mistakes are told with their place in the whole."""
+        inside = self.value.get(key) if isinstance(self.value, dict) else None
+        nodes, keys = ({path[1:]: node for path, node in each.items() if path[:1] == (key,)} for each in (self.nodes, self.keys))
+        spoilt = {path[1:] for path in self.spoilt if path[:1] == (key,)}
+        return Tree(inside, nodes, keys, [], spoilt, (*self.home, key))
 
     def at(self, *path: str | int, default: object = None) -> object:
         """The value at the path, or the default where there is none or it is spoilt."""
@@ -55,7 +66,7 @@ class Tree:
             known = known[:-1]
         node = self.keys.get(known, self.nodes[known]) if key else self.nodes[known]
         mark = node.start_mark
-        return Mistake(dotted(path), mark.line + 1 + line, 1 if line else mark.column + 1, message, hint)
+        return Mistake(dotted((*self.home, *path)), mark.line + 1 + line, 1 if line else mark.column + 1, message, hint)
 
     def add(self, path: Place, message: str, hint: str = "", *, key: bool = False, line: int = 0) -> None:
         self.mistakes.append(self.mistake(path, message, hint, key=key, line=line))

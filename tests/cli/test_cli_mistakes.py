@@ -124,7 +124,7 @@ def test_check_without_a_recipe(kubeiso: Run) -> None:
     ("given", "what"),
     [
         ("initrd=nowhere", "initrd: nowhere does not exist"),
-        ("inird=nowhere", "inird: there is no component inird; did you mean initrd?"),
+        ("inird=nowhere", "inird: there is no component inird; did you mean 'initrd'?"),
     ],
 )
 def test_a_component_that_can_t_be_taken(kubeiso: Run, program: Program, given: str, what: str) -> None:
@@ -182,7 +182,7 @@ def test_pins_that_are_gone(own_program: Program) -> None:
 def test_a_description_of_an_image_with_mistakes(own_program: Program) -> None:
     shutil.copyfile(own_program.toy.root / "recipes" / "toy.yml", own_program.toy.root / "pkg" / "nginx" / "image.yml")
     done = own_program.build()
-    assert done.failed(2, "pkg/nginx/image.yml has 4 mistakes", "runtime: no such key")
+    assert done.failed(2, "pkg/nginx/image.yml has 4 mistakes", "runtime: unknown key")
     assert files(own_program.out) == []
 
 

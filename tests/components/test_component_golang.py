@@ -180,7 +180,15 @@ def test_mistakes_in_the_section_are_told_together(sample: Project, store: Store
     described.write_text('version: "1.2.3"\ngolang: {packages: {}, flags: [-race], cgo: perhaps}\n')
     error = refused(sample, store)
     assert error.exit_code == 2 and len(error.details) == 3
-    assert {line.partition(":")[0] for line in error.details} == {"golang.packages", "golang.flags", "golang.cgo"}
+    assert [line.removeprefix(f"{described}:")[:24] for line in error.details] == [
+        "2:20: golang.packages: n", "2:24: golang.flags: unkn", "2:45: golang.cgo: expect",
+    ]  # fmt: skip
+
+
+def test_nothing_in_braces_is_left_to_the_linker(sample: Project, store: Store) -> None:
+    described = sample.pkg / "toy" / "component.yml"
+    described.write_text('version: "1.2.3"\ngolang: {packages: {a: .}, ldflags: ["-X main.v={verson}"]}\n')
+    assert "golang.ldflags[0]: nothing fills in {verson} (did you mean 'version'?)" in refused(sample, store).details[0]
 
 
 def hide_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:

@@ -133,5 +133,5 @@ def test_mistakes_of_all_overrides_are_told_together(pair: Project, tmp_path: Pa
     with pytest.raises(InputError) as raised:
         check_overrides({"pear": tmp_path, "pair": tmp_path / "nowhere", "pair/one": tmp_path}, pair)
     assert raised.value.details == (
-        "pear: there is no component pear; did you mean pair?", f"pair: {tmp_path / 'nowhere'} does not exist",
+        "pear: there is no component pear; did you mean 'pair'?", f"pair: {tmp_path / 'nowhere'} does not exist",
     )  # fmt: skip

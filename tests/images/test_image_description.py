@@ -21,12 +21,31 @@ def test_all_mistakes_are_told_at_once_with_the_nearest_word(tmp_path: Path) -> 
     with pytest.raises(InputError) as caught:
         load_description(tmp_path)
     assert str(tmp_path / "image.yml") in caught.value.what
-    text = "\n".join(caught.value.details)
-    assert "packges: no such key (did you mean packages?)" in text
-    assert "kernel.kep: no such key (did you mean keep?)" in text
-    assert "links: " in text
-    assert "directories.a: " in text
-    assert len(caught.value.details) == 4
+    places = [line.removeprefix(f"{tmp_path / 'image.yml'}:") for line in caught.value.details]
+    assert places == [
+        "2:1: packges: unknown key (did you mean 'packages'?)",
+        "3:10: kernel.kep: unknown key (did you mean 'keep'?)",
+        "4:8: links: expected a group of keys, got a list",
+        "5:18: directories.a: expected an octal mode such as 0755, in quotes, got '9'",
+    ]
+
+
+MISTAKES = {
+    "image: a\nimage: b\n": "2:1: image: the key is here a second time (first in line 1)",
+    "image: 'a:{verson}'\n": "1:8: image: expected an image's full name, in which {version} may stand, got 'a:{verson}'",
+    "image: a\nlinuxkit: {capabilities: [NET_ADMIN]}\n": "2:27: linuxkit.capabilities[0]: there is no capability 'NET_ADMIN' "
+    "(did you mean 'CAP_NET_ADMIN'?)",
+    "image: a\nlinuxkit: {runtime: {mkdirs: [/x]}}\n": "2:22: linuxkit.runtime.mkdirs: unknown key (did you mean 'mkdir'?)",
+    "image: a\ndirectories: {a: 0755}\n": "2:18: directories.a: expected a text, got a number (write it in quotes: '0755')",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str) -> None:
+    (tmp_path / "image.yml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_description(tmp_path)
+    assert caught.value.details == (f"{tmp_path / 'image.yml'}:{MISTAKES[text]}",)
 
 
 @pytest.mark.parametrize("text", ["image: [", "- a\n", ""])
@@ -37,6 +56,7 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_folder_without_description_is_refused_with_a_hint(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist") as caught:
+    with pytest.raises(InputError) as caught:
         load_description(tmp_path)
+    assert "does not exist" in caught.value.details[0]
     assert caught.value.hint
