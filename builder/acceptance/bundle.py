@@ -17,8 +17,7 @@ _NODE_COMMANDS = {
     "processes.txt": "ps",
     "disks.txt": "df; mount; free",
     "network.txt": "ip address; ip route; cat /etc/resolv.conf; ls -l /hostroot/etc/cni/net.d",
-    "tasks.txt": "ctr -n services.linuxkit tasks ls; ctr -n k8s.io tasks ls",
-    "images.txt": "ctr -n k8s.io images ls",
+    "tasks.txt": "ctr -n services.linuxkit tasks ls",
     "kubelet.log": "tail -c 400000 /var/log/kubelet.log",
     "pods.log": "for f in /var/log/pods/*/*/*.log; do echo \"== $f\"; tail -n 80 \"$f\"; done",
 }  # fmt: skip
@@ -52,7 +51,8 @@ def _node(archive: tarfile.TarFile, cluster: Cluster, node: Node, machine: Machi
         _add(archive, f"{node.name}/{log.name}", log.read_bytes)
     if not machine.alive():
         return
-    commands = {**_NODE_COMMANDS, **{Path(log).name: f"tail -c 400000 {log}" for log in cluster.runtime.logs}}
+    logs = {Path(log).name: f"tail -c 400000 {log}" for log in cluster.runtime.logs}
+    commands = {**_NODE_COMMANDS, **dict(cluster.runtime.diagnostics), **logs}
     for name, command in commands.items():
         look = lambda command=command: machine.shell().run(command, Deadline.after(20, scale=scale)).output  # noqa: E731
         if not _add(archive, f"{node.name}/{name}", look):

@@ -11,12 +11,12 @@ from builder.assembly.containers import numeric_id
 from builder.assembly.gojson import indented
 from builder.assembly.goyaml import marshal
 from builder.assembly.pax import Entry, clean
-from builder.assembly.references import expand
 from builder.assembly.rootfs import labelled
 from builder.assembly.shapes import CONTAINER, FILE, KERNEL, VOLUME, Shape, Value, decode, to_json, to_yaml
 from builder.errors import InputError
 from builder.frozen import Frozen
 from builder.linuxkit.model import Document, File
+from builder.references import expand
 from builder.store import Digest, file_digest
 
 SOURCE = "linuxkit.files"

@@ -9,10 +9,10 @@ from typing import Any
 from builder import tarball
 from builder.assembly.flatten import headers, image_entries
 from builder.assembly.pax import Content, Entry, Span
-from builder.assembly.references import digest_of, expand
 from builder.assembly.rootfs import labelled
 from builder.errors import BuildError
 from builder.linuxkit.model import Kernel
+from builder.references import digest_of, expand
 from builder.store import Store
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from builder import tarball
 from builder.assembly.gojson import indented
 from builder.assembly.pax import Entry, Span
-from builder.assembly.references import digest_of, expand
 from builder.errors import InputError
 from builder.oci import MANIFEST, blobs_of, canonical, manifest_of
+from builder.references import digest_of, expand
 from builder.store import Digest, Store
 
 INDEX = "application/vnd.oci.image.index.v1+json"

@@ -7,9 +7,10 @@ from pathlib import Path
 from builder.assembly.files import sources
 from builder.assembly.layout import platform_of, write_layout
 from builder.assembly.model import RootTar
-from builder.assembly.references import demand, digest_of
+from builder.assembly.references import demand
 from builder.linuxkit.model import Document
 from builder.progress import step
+from builder.references import digest_of
 from builder.run import failure, run
 from builder.store import Digest, Store, file_digest, key_of
 

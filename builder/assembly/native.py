@@ -13,13 +13,14 @@ from builder.assembly.kernel import kernel_entries
 from builder.assembly.layout import layout_entries
 from builder.assembly.model import RootTar
 from builder.assembly.pax import Entry, PaxWriter, Span
-from builder.assembly.references import demand, digest_of, expand
+from builder.assembly.references import demand
 from builder.assembly.rootfs import directory, generated, image_tree, labelled, parents
 from builder.assembly.shapes import Value
 from builder.errors import InputError
 from builder.linuxkit.model import ContainerEntry, Document, Volume
 from builder.oci import process_of
 from builder.progress import step
+from builder.references import digest_of, expand
 from builder.store import Digest, Store, file_digest, key_of
 
 RESOLVER = "/run/resolvconf/resolv.conf"

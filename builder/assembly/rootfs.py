@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from builder import tarball
 from builder.assembly.flatten import image_entries
 from builder.assembly.pax import Content, Entry, Span
-from builder.assembly.references import digest_of, expand
 from builder.errors import BuildError
+from builder.references import digest_of, expand
 from builder.store import Store
 from builder.tarball import EPOCH
 

@@ -36,7 +36,7 @@ def chosen(cluster: Cluster, name: str | None) -> Node:
     return cluster.masters[0] if name is None else named(cluster, [name])[0]
 
 
-@app.command(epilog="Examples:  kubeiso shell\n\n           kubeiso shell --command 'ctr -n k8s.io tasks ls'")
+@app.command(epilog="Examples:  kubeiso shell\n\n           kubeiso shell --command 'ctr -n services.linuxkit tasks ls'")
 def shell(
     node: NodeName = None,
     name: Name = "kubeiso",
@@ -58,7 +58,7 @@ def shell(
 def logs(
     node: NodeName = None,
     name: Name = "kubeiso",
-    file: Annotated[str | None, typer.Option("--file", help="A log on the node, such as kubelet or containerd.")] = None,
+    file: Annotated[str | None, typer.Option("--file", help="A log on the node, such as kubelet.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Goes on with the console until the machine ends.")] = False,
 ) -> None:
     """A node's console log from its first byte, or a log file of the node."""

@@ -78,6 +78,7 @@ class RuntimeFacts(Frozen):
     socket: str
     checks: tuple[tuple[str, str], ...] = Field(description="name and command of each proof")
     logs: tuple[str, ...] = ()
+    diagnostics: tuple[tuple[str, str], ...] = Field((), description="file name and command of what a failed run asks a node")
 
 
 class Cluster(Frozen):

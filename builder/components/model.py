@@ -5,8 +5,8 @@ from pydantic import Field
 from builder.frozen import Frozen
 from builder.store import Digest
 
-INITRD, IMAGE_STORE = "initrd", "image-store"
-"""Components that the build itself runs or places, beside those that images name."""
+INITRD = "initrd"
+"""A component that the build itself places, beside those that images name."""
 
 
 class Component(Frozen):

@@ -151,5 +151,5 @@ def folder_digest(folder: Path) -> list[tuple[str, int, str]]:
 def program_digest() -> str:
     """A hash of this room's own code, so that an image is made anew after the code changed."""
     here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), here.parent / "tarball.py", here.parent / "oci.py"]
+    files = [*sorted(here.rglob("*.py")), here.parent / "tarball.py", here.parent / "oci.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -1,21 +1,22 @@
 """From a plan to media."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from builder.aside import file_set
 from builder.assembly.choose import choose
 from builder.components.debian import load_lock
-from builder.components.model import IMAGE_STORE, INITRD
+from builder.components.model import INITRD
 from builder.images.compose import compose_all
-from builder.images.containerd import LAYERS, ROOT, containerd_store
 from builder.images.files import files_image
+from builder.images.stores.protocol import ImageStore
+from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
 from builder.media.make import make_medium, makers
 from builder.media.model import Maker, MediaRequest
 from builder.media.prepare import prepare
-from builder.oci import Image, layer_entries, layer_paths
+from builder.oci import Image
 from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
 from builder.pipeline.model import BuildOptions, Plan
@@ -50,22 +51,25 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     """Components found, packages fetched, images composed."""
     lock, pins = load_lock(project.lock), file_digest(project.lock)
     folders = contents(project, plan, lock)
-    found = find_components(project, plan, component_names(folders.values()), store, options)
+    store_tool, _ = image_store(plan.runtime.image_store).tool
+    found = find_components(project, plan, component_names(folders.values(), store_tool), store, options)
     fetch_packages(folders, lock, store, offline=options.offline)
     images = compose_all(requests(project, folders, found), store)
     check_linked(found, folders, images, store)
     kubernetes = fitted(plan, found, images, store)
-    return Parts(found, images, folders, c_parts(project, found.values()), lock.suite, pins, kubernetes)
+    return Parts(found, images, folders, c_parts(project, found.values()), store_tool, lock.suite, pins, kubernetes)
 
 
 def build_role(
     plan: Plan, role: Role, parts: Parts, store: Store, out: Path, options: BuildOptions, formats: Iterable[Maker]
 ) -> list[Built]:
     """One role's media, each with the files that belong beside it; the root tree is assembled once."""
-    tool = store.path(parts.components[IMAGE_STORE].files["image-store"])
-    image_store = containerd_store(*carried(plan, role, parts.images, parts.kubernetes), tool, store)
+    pods = image_store(plan.runtime.image_store)
+    component, program = pods.tool
+    tool = store.path(parts.components[component].files[program])
+    carrier = pods.make(*carried(plan, role, parts.images, parts.kubernetes), tool, store)
     files = files_image(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
-    spec = decided(plan, role, parts.images, image_store, parts.kubernetes, files)
+    spec = decided(plan, role, parts.images, carrier, parts.kubernetes, files)
     yaml = document(spec)
     with step(f"Assembling the {role.value}'s root tree"):
         root = choose(options.assembler).assemble(yaml, store)
@@ -73,31 +77,21 @@ def build_role(
     stem = stem_of(plan, role)
     initrd = parts.components[INITRD].files["initrd"]
     with step(f"Preparing {stem}"):
-        prepared = prepare(MediaRequest(root.digest, initrd, spec.label, changing(parts, image_store, store)), store)
+        prepared = prepare(MediaRequest(root.digest, initrd, spec.label, changing(parts, pods, carrier, store)), store)
     made = []
     for maker in formats:
         name = f"{stem}.{maker.format}"
         with step(f"Making {name}"), file_set(out, name) as aside:
             media = replace(make_medium(maker, prepared, store, aside / name), path=out / name)
-            made.append(Built(role, spec, yaml, image_store, root, media, maker))
+            made.append(Built(role, spec, yaml, carrier, root, media, maker))
             write_beside(made[-1], of_role(parts, plan.needs[role]), store, aside, stem)
     return made
 
 
-def changing(parts: Parts, image_store: Image, store: Store) -> tuple[Digest, ...]:
-    """The programs that a developer builds again and again, and the databases that name the images with them; else nothing."""
+def changing(parts: Parts, pods: ImageStore, carrier: Image, store: Store) -> tuple[Digest, ...]:
+    """The programs that a developer builds again and again, and what names the images with them; else nothing."""
     own = [part.files[file] for part in parts.components.values() for file in part.own]
-    return tuple(sorted([*own, *databases(image_store, store)])) if own else ()
-
-
-def databases(image_store: Image, store: Store) -> Iterator[Digest]:
-    """containerd's databases in the image, as blobs too; by their names they come before the layers' files."""
-    for layer in layer_paths(store, image_store.digest):
-        for info, content in layer_entries(layer):
-            if info.name.startswith(f"{ROOT}/{LAYERS}/"):
-                break
-            if content is not None and info.name.endswith(".db"):
-                yield store.put(content.read())
+    return tuple(sorted([*own, *pods.changing(carrier, store)])) if own else ()
 
 
 def stem_of(plan: Plan, role: Role) -> str:

@@ -75,7 +75,8 @@ def facts(plan: Plan) -> RuntimeFacts:
     """What the cluster room must know of the runtime."""
     chosen = plan.runtime
     checks = tuple((check.name, check.command) for check in chosen.checks)
-    return RuntimeFacts(name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs)
+    asked = tuple((each.name, each.command) for each in chosen.diagnostics)
+    return RuntimeFacts(name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs, diagnostics=asked)
 
 
 def acceleration(store: Store, kernel: Digest, program: Digest) -> Acceleration:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from builder.assembly.containers import config_json, identifiers, runtime_json, settings_of
-from builder.assembly.references import digest_of
 from builder.errors import InputError, KubeisoError
 from builder.images.model import ImageDescription
 from builder.linuxkit.emit import document
@@ -18,6 +17,7 @@ from builder.reading.mistake import Mistake, Place
 from builder.reading.tree import Tree
 from builder.reading.words import did_you_mean, shown
 from builder.recipe.model import Recipe
+from builder.references import digest_of
 from builder.spec.files import misplaced
 from builder.spec.model import ImageSpec
 from builder.spec.needs import Needs

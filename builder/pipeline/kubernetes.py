@@ -14,6 +14,7 @@ from builder.progress import note, warn
 from builder.project import Project
 from builder.provenance.model import Fitted
 from builder.recipe.model import Recipe, Role
+from builder.references import split
 from builder.spec.model import Kubernetes
 from builder.spec.versions import unsupported
 from builder.store import Store
@@ -89,25 +90,20 @@ def fitted(plan: Plan, components: Mapping[str, Component], images: Mapping[str,
     found = components.get(NAME)
     if found is None or not found.own or "kubeadm" not in found.files:
         return Fitted(Kubernetes(version=found.version if found else plan.recipe.kubernetes.version))
-    ours = {_split(image.name)[0]: (folder, image) for folder, image in images.items()}
+    ours = {split(image.name).repository: (folder, image) for folder, image in images.items()}
     tags, more = {}, []
     for wanted in images_of(found.files["kubeadm"], found.version, store):
-        repository, tag = _split(wanted)
-        folder, image = ours.get(repository, ("", None))
+        asked = split(wanted)
+        folder, image = ours.get(asked.repository, ("", None))
         if image is not None and image.name == wanted:
             continue
         if image is not None and folder in CONFIGURED:
-            tags[folder] = _split(image.name)[1]
-            warn(f"this kubeadm would take {folder} {tag}; the node has {tags[folder]}, and kubeadm's configuration says so")
+            tags[folder] = split(image.name).tag
+            warn(
+                f"this kubeadm would take {folder} {asked.tag}; the node has {tags[folder]}, and kubeadm's configuration says so"
+            )
         elif image is not None and folder == RENAMED:
             more.append(Image(name=wanted, digest=image.digest))
         elif Role.MASTER in plan.needs:
             warn(f"this kubeadm asks for {wanted}, which the node does not have")
     return Fitted(Kubernetes(version=found.version, image_tags=tags), tuple(more))
-
-
-def _split(name: str) -> tuple[str, str]:
-    """The repository and the tag."""
-    home, slash, base = name.rpartition("/")
-    last, _, tag = base.partition(":")
-    return f"{home}{slash}{last}", tag

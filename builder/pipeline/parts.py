@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from builder.components.debian import debs, pinned
 from builder.components.description import describe
 from builder.components.golang import Golang, Section
-from builder.components.model import IMAGE_STORE, INITRD, Component, Lock
+from builder.components.model import INITRD, Component, Lock
 from builder.components.registry import find
 from builder.components.toolchain import c_toolchain
 from builder.images.compose import Request
@@ -31,9 +31,9 @@ def contents(project: Project, plan: Plan, lock: Lock) -> dict[str, Contents]:
     return {name: Contents(each, tuple(pinned(name, lock)) if each.packages else ()) for name, each in described.items()}
 
 
-def component_names(folders: Iterable[Contents]) -> tuple[str, ...]:
+def component_names(folders: Iterable[Contents], store_tool: str) -> tuple[str, ...]:
     named = {name for folder in folders for name in folder.description.components}
-    return tuple(sorted({*named, INITRD, IMAGE_STORE}))
+    return tuple(sorted({*named, INITRD, store_tool}))
 
 
 def find_components(
@@ -89,12 +89,13 @@ def of_role(parts: Parts, need: Needs) -> Parts:
     """Those of the parts that one role's media are made of: so a record of it does not depend on what else was built."""
     folders = sorted({*need.node, *need.containers})
     chosen = {name: parts.contents[name] for name in folders}
-    names = component_names(chosen.values())
+    names = component_names(chosen.values(), parts.store_tool)
     return Parts(
         components={name: parts.components[name] for name in names},
         images={name: parts.images[name] for name in folders},
         contents=chosen,
         c_parts={name: parts.c_parts[name] for name in names if name in parts.c_parts},
+        store_tool=parts.store_tool,
         suite=parts.suite,
         lock=parts.lock,
         kubernetes=parts.kubernetes,

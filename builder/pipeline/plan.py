@@ -9,6 +9,7 @@ from builder.errors import InputError
 from builder.images.description import load_description
 from builder.images.layer import folder_files
 from builder.images.model import ImageDescription
+from builder.images.stores.registry import names as image_stores
 from builder.oci import Image
 from builder.pipeline.faults import Case, OpenStore, faults
 from builder.pipeline.kubernetes import own_programs
@@ -58,7 +59,7 @@ def plan(
     """
     check_overrides(options.overrides, project)
     own = own_programs(project, options)
-    found = examine(recipe_path, project.root, options.values)
+    found = examine(recipe_path, project, options.values)
     made, mistakes = drafted(project, recipe_path, found, store, own)
     if made is None or mistakes:
         raise wrong(recipe_path, mistakes)
@@ -80,7 +81,7 @@ def _warn_of_replacements(made: Draft, need: Mapping[Role, Needs]) -> None:
 
 def mistakes_of(project: Project, recipe_path: Path, values: Mapping[str, str], store: OpenStore = Store) -> list[Mistake]:
     """Every mistake of the recipe that can be known before a build, by line."""
-    return drafted(project, recipe_path, examine(recipe_path, project.root, values), store, {})[1]
+    return drafted(project, recipe_path, examine(recipe_path, project, values), store, {})[1]
 
 
 def drafted(
@@ -91,7 +92,7 @@ def drafted(
         return None, found.mistakes
     recipe = found.recipe
     try:
-        chosen, network = runtime(project.root, recipe.runtime), pod_network(project.root, recipe.network.cni)
+        chosen, network = runtime(project, recipe.runtime, image_stores()), pod_network(project, recipe.network.cni)
         described = described_images(project)
         made = Draft(recipe, path.parent, chosen, network, described, root_of(project, recipe, chosen, network, described))
     except InputError:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from builder.components.debian import load_lock
-from builder.components.model import IMAGE_STORE
 from builder.components.registry import recall
 from builder.components.source import Overrides
-from builder.images import compose, containerd
+from builder.images import compose
 from builder.images.files import recall_files
+from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
 from builder.pipeline.kubernetes import fitted, gathered
 from builder.pipeline.model import Plan
@@ -26,16 +26,18 @@ def render(project: Project, plan: Plan, role: Role | None, store: Store, overri
     """
     lock = load_lock(project.lock)
     folders = contents(project, plan, lock)
-    wanted = component_names(folders.values())
+    maker = image_store(plan.runtime.image_store)
+    component, program = maker.tool
+    wanted = component_names(folders.values(), component)
     components = gathered(project, plan, wanted, store, lambda name: recall(name, store, project, overrides))
     images = {each.name: compose.recall(each, store) for each in requests(project, folders, components)}
     kubernetes = fitted(plan, components, images, store)
-    tool = components[IMAGE_STORE].files.get("image-store")
+    tool = components[component].files.get(program)
     files_image = recall_files(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
     specs = []
     for each in (role,) if role else tuple(plan.needs):
-        image_store = containerd.recall(*carried(plan, each, images, kubernetes), tool, store)
-        specs.append(decided(plan, each, images, image_store, kubernetes, files_image))
+        carrier = maker.recall(*carried(plan, each, images, kubernetes), tool, store)
+        specs.append(decided(plan, each, images, carrier, kubernetes, files_image))
     documents = [document(spec) for spec in specs]
     used = {reference for spec in specs for reference in spec.container_images}
     _warn_of(used.union(*(each.references() for each in documents)))

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from builder.components.model import DebianPackage
 from builder.provenance.gomodules import Module
+from builder.references import split
 
 
 def debian(package: DebianPackage, suite: str) -> str:
@@ -19,9 +20,9 @@ def golang(module: Module) -> str:
 
 def oci(name: str, digest: str) -> str:
     """`name` is the image's full name with its tag."""
-    home, _, base = name.rpartition("/")
-    last, _, tag = base.partition(":")
-    place = quote(f"{home}/{last}".lstrip("/"), safe="/:")
+    reference = split(name)
+    last, tag = reference.repository.rpartition("/")[2], reference.tag
+    place = quote(reference.repository, safe="/:")
     return f"pkg:oci/{_word(last.lower())}@{_word(digest)}?arch=amd64&repository_url={place}{f'&tag={_word(tag)}' if tag else ''}"
 
 

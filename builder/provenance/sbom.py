@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builder.components.model import IMAGE_STORE, INITRD, Component
+from builder.components.model import INITRD, Component
 from builder.provenance import purl
 from builder.provenance.gomodules import Module
 from builder.provenance.model import Built, Parts
 from builder.provenance.spdx import DOCUMENT, Bill
+from builder.references import split
 from builder.store import Digest
 
 
@@ -24,7 +25,7 @@ def sbom(
 
 def programs(parts: Parts) -> dict[str, dict[str, Digest]]:
     """Component -> those of its files that are on the medium or that wrote it."""
-    named: dict[str, set[str]] = {name: set(parts.components[name].files) for name in (INITRD, IMAGE_STORE)}
+    named: dict[str, set[str]] = {name: set(parts.components[name].files) for name in (INITRD, parts.store_tool)}
     for contents in parts.contents.values():
         for name, files in contents.description.components.items():
             named.setdefault(name, set()).update(files)
@@ -50,7 +51,7 @@ class _Sbom:
         self._contains(medium, self._component(self._parts.components[INITRD]))
         for carried, program in self._built.maker.carried.items():
             self._contains(medium, self._plain(carried, tools[program].rpartition(" ")[2]))
-        self._bill.relate(self._component(self._parts.components[IMAGE_STORE]), "BUILD_TOOL_OF", medium)
+        self._bill.relate(self._component(self._parts.components[self._parts.store_tool]), "BUILD_TOOL_OF", medium)
         return self._bill.document(name, f"kubeiso-{tools['kubeiso']}", media.sha256)
 
     def _contains(self, whole: str, part: str) -> None:
@@ -58,8 +59,8 @@ class _Sbom:
 
     def _image(self, reference: str) -> str:
         """An image with what is in it; of one that is not ours nothing more is known than its digest."""
-        name, _, digest = reference.partition("@")
-        tag = name.rpartition("/")[2].partition(":")[2]
+        parts = split(reference)
+        name, tag, digest = parts.name, parts.tag, parts.digest
         made = self._bill.package(
             "Image", name, tag or digest, purl=purl.oci(name, digest), sha256=digest, primaryPackagePurpose="CONTAINER"
         )  # fmt: skip

@@ -80,7 +80,9 @@ class Values:
             return text, [Fault(min(error.lineno - 1, last), f"Jinja2 can't read this: {error.message}", LITERAL)]
         except RecursionError:
             return text, [Fault(0, "Jinja2 can't read this: parentheses within parentheses without end", LITERAL)]
-        faults = [Fault(node.lineno - 1, f"{words} is not possible here", self._hint()) for node, words in forbidden(template)]
+        faults = [
+            Fault(node.lineno - 1, f"{words} is not possible here", self._hint(node)) for node, words in forbidden(template)
+        ]
         return (text, faults) if faults else self._filled(template)
 
     def _filled(self, template: nodes.Template) -> tuple[str, list[Fault]]:
@@ -96,7 +98,9 @@ class Values:
                 return "", [*faults, Fault(node.lineno - 1, f"the text is longer than {LONGEST} characters when it is filled in")]
         return "".join(pieces), faults
 
-    def _hint(self) -> str:
+    def _hint(self, node: nodes.Node) -> str:
+        if isinstance(node, nodes.Sub):
+            return f"a name with a dash is written as {{{{ {next(iter(self._groups))}['NAME'] }}}}"
         names = ", ".join(f"{{{{ {name}.NAME }}}}" for name in self._groups)
         return f"there are {names}, comparisons, and the filters {', '.join(FILTERS)}"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from builder.errors import InputError
+from builder.project import Project
 from builder.reading.explain import explain
 from builder.reading.mistake import Mistake, counted, in_order
 from builder.reading.source import LARGEST, Kind, Unreadable, compose, fill, read
@@ -44,12 +45,12 @@ class Examined:
     places: Mapping[str, list[int]]
 
 
-def load_recipe(path: Path, project_root: Path, values: Mapping[str, str] | None = None) -> Recipe:
-    """The recipe in the file; `values` are those that `--set` gave. project_root has runtimes/, networks/ and pkg/.
+def load_recipe(path: Path, project: Project, values: Mapping[str, str] | None = None) -> Recipe:
+    """The recipe in the file; `values` are those that `--set` gave. project has runtimes/, networks/ and pkg/.
 
     Raises one InputError with every mistake in its details, as "recipes/x.yml:12:3: network.pod_subnet: ...".
     """
-    found = examine(path, project_root, values)
+    found = examine(path, project, values)
     if found.recipe is None or found.mistakes:
         raise wrong(path, found.mistakes)
     return found.recipe
@@ -62,12 +63,12 @@ def wrong(path: Path, mistakes: Iterable[Mistake]) -> InputError:
     return InputError(f"the recipe {path.name} has {counted(details)}", details=details, hint=hint)
 
 
-def check_recipe(path: Path, project_root: Path, values: Mapping[str, str] | None = None) -> list[Mistake]:
+def check_recipe(path: Path, project: Project, values: Mapping[str, str] | None = None) -> list[Mistake]:
     """Every mistake that the file alone has, by line; none means that load_recipe gives a Recipe."""
-    return examine(path, project_root, values).mistakes
+    return examine(path, project, values).mistakes
 
 
-def examine(path: Path, project_root: Path, values: Mapping[str, str] | None = None) -> Examined:
+def examine(path: Path, project: Project, values: Mapping[str, str] | None = None) -> Examined:
     """The Recipe, where the models could make one, and every mistake."""
     try:
         tree = plant(compose(read(path, RECIPE), RECIPE))
@@ -81,7 +82,7 @@ def examine(path: Path, project_root: Path, values: Mapping[str, str] | None = N
         except ValidationError as error:
             tree.mistakes += explain(tree, error, Recipe)
     if isinstance(tree.value, dict):
-        case = Case(tree, path.parent, project_root)
+        case = Case(tree, path.parent, project)
         tree.mistakes += [mistake for rule in RULES for mistake in rule(case)]
     recipe, places = salvage(tree.value, tree.mistakes)
     return Examined(recipe, tree, in_order(tree.mistakes), places)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from builder.project import Project
 from builder.reading.mistake import Mistake, Place, dotted
 from builder.reading.tree import Tree
 from builder.reading.words import one_of, shown
@@ -29,14 +30,14 @@ class Case:
 
     tree: Tree
     folder: Path
-    project: Path
+    project: Project
 
     def descriptions(self, folder: str) -> list[str]:
         """The names that runtimes/ or networks/ describe."""
-        return sorted(file.stem for file in (self.project / folder).glob("*.yml"))
+        return sorted(file.stem for file in self.project.folder(folder).glob("*.yml"))
 
     def images(self) -> list[str]:
-        return sorted(file.parent.name for file in (self.project / "pkg").glob("*/image.yml"))
+        return sorted(file.parent.name for file in self.project.pkg.glob("*/image.yml"))
 
 
 Rule = Callable[[Case], Iterable[Mistake]]

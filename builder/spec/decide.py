@@ -3,8 +3,11 @@
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 
+from builder.errors import InputError
 from builder.oci import Image, tag_of
+from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
+from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
@@ -108,18 +111,25 @@ def _kubeadm_files(
     yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(runtime))
 
 
-def _values(recipe: Recipe, images: Mapping[str, Image]) -> dict[str, str]:
-    """What stands for a name in braces in the files of descriptions; {image.NAME} is the image of a folder of pkg/."""
-    subnet = recipe.network.pod_subnet
-    named = {f"{{image.{name}}}": image.name for name, image in images.items()}
-    return {"{node_pod_subnet}": _first_node_subnet(subnet), "{pod_subnet}": subnet, **named}
+def _values(recipe: Recipe, images: Mapping[str, Image]) -> Values:
+    """What the texts of descriptions name."""
+    given = recipe.network
+    network = {
+        "pod_subnet": given.pod_subnet, "node_pod_subnet": _first_node_subnet(given.pod_subnet),
+        "service_subnet": given.service_subnet, "domain": given.domain,
+    }  # fmt: skip
+    return description_values(network, {name: image.name for name, image in images.items()})
 
 
-def _filled(file: NodeFile, values: Mapping[str, str]) -> NodeFile:
-    contents = file.contents
-    for name, value in values.items():
-        contents = contents.replace(name, value) if contents else contents
-    return file.model_copy(update={"contents": contents})
+def _filled(file: NodeFile, values: Values) -> NodeFile:
+    if not file.contents:
+        return file
+    text, faults = values.fill(file.contents)
+    if faults:
+        raise InputError(
+            f"the description's file {file.path} can't be filled in", details=tuple(fault.message for fault in faults)
+        )
+    return file.model_copy(update={"contents": text})
 
 
 def _first_node_subnet(pods: str) -> str:

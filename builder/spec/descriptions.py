@@ -1,33 +1,74 @@
-"""Reads runtimes/NAME.yml and networks/NAME.yml."""
+"""Reads runtimes/NAME.yml and networks/NAME.yml.
 
-from pathlib import Path
+The texts of their files can have values, as those of a recipe do: {{ network.NAME }} of what the recipe says of the network, and
+{{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from builder.errors import InputError
+from builder.project import Project
+from builder.reading.document import planted, valid
+from builder.reading.mistake import Mistake
+from builder.reading.source import Kind, line_within
+from builder.reading.tree import Tree
+from builder.reading.values import Values
+from builder.reading.words import one_of
 from builder.spec.model import PodNetwork, Runtime
 
 D = TypeVar("D", bound=BaseModel)
 
-
-def runtime(root: Path, name: str) -> Runtime:
-    return _load(root / "runtimes" / f"{name}.yml", Runtime)
-
-
-def pod_network(root: Path, name: str) -> PodNetwork:
-    return _load(root / "networks" / f"{name}.yml", PodNetwork)
+KIND = Kind("description", "title: what it is")
+NETWORK = ("pod_subnet", "node_pod_subnet", "service_subnet", "domain")
+GIVE = {"network": f"there are {', '.join(f'network.{name}' for name in NETWORK)}", "image": "there is no folder {} in pkg/"}
 
 
-def _load(path: Path, model: type[D]) -> D:
+def runtime(project: Project, name: str, image_stores: Collection[str]) -> Runtime:
+    """image_stores: those that can be made."""
+    return _load(project, "runtimes", name, Runtime, image_stores)
+
+
+def pod_network(project: Project, name: str) -> PodNetwork:
+    return _load(project, "networks", name, PodNetwork)
+
+
+def _load(project: Project, folder: str, name: str, model: type[D], image_stores: Collection[str] = ()) -> D:
+    path = project.folder(folder) / f"{name}.yml"
     if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yml"))) or "none"
-        raise InputError(f"there is no {path.parent.name}/{path.name}", hint=f"known are: {known}")
-    try:
-        return model.model_validate(yaml.safe_load(path.read_text()))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is no YAML", why=str(error)) from error
-    except ValidationError as error:
-        found = tuple(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InputError(f"{path} is no description of this kind", details=found) from error
+        known = [other.stem for other in project.folder(folder).glob("*.yml")]
+        raise InputError(f"there is no {folder}/{path.name}", hint=one_of(name, known) or "none is described yet")
+    tree = planted(path, KIND)
+    return valid(tree, model, path, KIND, more=[*_store(tree, image_stores), *_folders(tree, project), *_holes(tree, project)])
+
+
+def _store(tree: Tree, known: Collection[str]) -> Iterator[Mistake]:
+    name = tree.at("image_store")
+    if isinstance(name, str) and known and name not in known:
+        yield tree.mistake(("image_store",), f"nobody makes the image store {name}", f"known: {', '.join(sorted(known))}")
+
+
+def _folders(tree: Tree, project: Project) -> Iterator[Mistake]:
+    """The folders of pkg/ that are named are there."""
+    known = [path.parent.name for path in project.pkg.glob("*/image.yml")]
+    for key in ("init", "onboot", "services", "images"):
+        for place, name in tree.listed(key):
+            if isinstance(name, str) and name not in known:
+                yield tree.mistake(place, f"pkg/ has no image {name}", one_of(name, known))
+
+
+def _holes(tree: Tree, project: Project) -> Iterator[Mistake]:
+    """What the texts of files name is there; the values themselves depend on the recipe."""
+    names = [path.parent.name for path in project.pkg.glob("*/image.yml")]
+    values = description_values(dict.fromkeys(NETWORK, ""), dict.fromkeys(names, ""))
+    for place, _ in tree.listed("files"):
+        text = tree.at(*place, "contents")
+        path = (*place, "contents")
+        for fault in values.fill(text)[1] if isinstance(text, str) else ():
+            yield tree.mistake(path, fault.message, fault.hint, line=line_within(tree, path, fault))
+
+
+def description_values(network: Mapping[str, str], images: Mapping[str, str]) -> Values:
+    return Values({"network": network, "image": images}, GIVE)

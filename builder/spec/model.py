@@ -2,22 +2,31 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from builder.frozen import Frozen
 from builder.oci import canonical
-from builder.recipe.model import Role
+from builder.reading.shapes import Unfit
+from builder.recipe.model import Mode, NodePath, Role, Target
+from builder.scalars import Flag
 from builder.store import sha256
 
 
 class NodeFile(Frozen):
-    """A file of the node's root. In descriptions, {name} in `contents` stands for a decided value (see decide.py)."""
+    """A file of the node's root: exactly one of a text, a link and a directory. In descriptions a text can name values."""
 
-    path: str
+    path: NodePath
     contents: str | None = None
-    symlink: str | None = None
-    directory: bool = False
-    mode: str = "0644"
+    symlink: Target | None = None
+    directory: Flag = False
+    mode: Mode = "0644"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "NodeFile":
+        given = [name for name in ("contents", "symlink") if getattr(self, name) is not None] + ["directory"] * self.directory
+        if len(given) != 1:
+            raise Unfit(f"{' and '.join(given) or 'nothing'} is given", "give one of contents, symlink and directory: true")
+        return self
 
 
 class Check(Frozen):
@@ -33,7 +42,7 @@ class Runtime(Frozen):
     title: str
     socket: str = Field(description="CRI endpoint, unix:///...")
     cgroup_driver: Literal["cgroupfs", "systemd"] = "cgroupfs"
-    image_store: Literal["containerd"] = Field("containerd", description="whose store holds the node's container images")
+    image_store: str = Field("containerd", description="whose store holds the node's container images")
     init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
     onboot: tuple[str, ...] = Field((), description="folders of pkg/ that run once at boot, in this order")
     services: tuple[str, ...] = Field((), description="folders of pkg/ that run as services")
@@ -43,6 +52,7 @@ class Runtime(Frozen):
     files: tuple[NodeFile, ...] = ()
     checks: tuple[Check, ...] = ()
     logs: tuple[str, ...] = Field((), description="the runtime's log files on the node")
+    diagnostics: tuple[Check, ...] = Field((), description="what a failed run asks a node of the runtime: file name and command")
 
 
 class Workload(Frozen):

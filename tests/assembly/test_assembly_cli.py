@@ -13,15 +13,16 @@ from builder.assembly.compare import compare
 from builder.assembly.layout import write_layout
 from builder.assembly.linuxkit import LinuxkitAssembler, find_program
 from builder.assembly.native import NativeAssembler
-from builder.assembly.references import digest_of, expand
 from builder.errors import BuildError, InputError, ToolMissing
 from builder.images.compose import image_name, process_of
 from builder.images.description import load_description
 from builder.linuxkit.emit import document as emit
 from builder.linuxkit.model import Document
 from builder.oci import Image, write_image
+from builder.project import Project
 from builder.recipe.load import load_recipe
 from builder.recipe.model import Role
+from builder.references import digest_of, expand
 from builder.spec.decide import decide
 from builder.spec.descriptions import pod_network, runtime
 from builder.spec.files import own_files
@@ -30,6 +31,7 @@ from builder.spec.needs import needs
 from builder.spec.root import Root
 from builder.store import Store
 
+STORES = ("containerd",)
 PROJECT = Path(__file__).parents[2]
 RECIPES = sorted(path.stem for path in (PROJECT / "recipes").glob("*.yml"))
 needs_cli = pytest.mark.skipif(find_program() is None, reason="LinuxKit's CLI is neither on PATH nor named by KUBEISO_LINUXKIT")
@@ -64,8 +66,8 @@ def test_both_assemblers_give_the_same_bytes_for_a_recipe(store: Store, recipe: 
 
 def document_of(name: str, role: Role, store: Store) -> Document:
     path = PROJECT / "recipes" / f"{name}.yml"
-    recipe = load_recipe(path, PROJECT)
-    described, network = runtime(PROJECT, recipe.runtime), pod_network(PROJECT, recipe.network.cni)
+    recipe = load_recipe(path, Project(PROJECT))
+    described, network = runtime(Project(PROJECT), recipe.runtime, STORES), pod_network(Project(PROJECT), recipe.network.cni)
     need = needs(recipe, role, described, network, console_login=True)
     images = {folder: stand_in(folder, store) for folder in {*need.node, *need.containers}}
     kept = stand_in("image-store", store)

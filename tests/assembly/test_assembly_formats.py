@@ -18,8 +18,8 @@ from builder.assembly.compare import compare
 from builder.assembly.gojson import indented
 from builder.assembly.goyaml import in_key_order, marshal, reads_as_string
 from builder.assembly.pax import clean, encode, pax_time
-from builder.assembly.references import expand
 from builder.assembly.shapes import RESOURCES, decode, to_json
+from builder.references import expand
 from builder.store import Store
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=300).filter(lambda name: name.strip("/"))

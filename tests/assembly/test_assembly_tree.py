@@ -18,9 +18,9 @@ from builder.assembly.compare import compare, facts
 from builder.assembly.flatten import image_entries
 from builder.assembly.linuxkit import LinuxkitAssembler, find_program
 from builder.assembly.native import NativeAssembler, root_tree
-from builder.assembly.references import digest_of
 from builder.errors import BuildError, InputError
 from builder.linuxkit.model import Document
+from builder.references import digest_of
 from builder.store import Digest, Store
 from builder.tarball import EPOCH
 

@@ -15,7 +15,8 @@ from image_samples import layer_of, make_image, read, tar_of
 from builder import oci
 from builder.components.toolchain import go as toolchain
 from builder.errors import BuildError
-from builder.images.containerd import ROOT, containerd_store, folder_of, repository
+from builder.images.stores.containerd import ROOT, ContainerdStore, folder_of
+from builder.references import split
 from builder.run import run
 from builder.store import Store, default_root
 
@@ -47,7 +48,7 @@ def recorder(tmp_path: Path) -> Path:
 
 
 def made_with(store: Store, recorder: Path, *images: oci.Image) -> tuple[oci.Image, dict[str, Any]]:
-    image = containerd_store("docker.io/kubeiso/images:1", images, recorder, store)
+    image = ContainerdStore().make("docker.io/kubeiso/images:1", images, recorder, store)
     return image, json.loads(read(store, image, f"{ROOT}/io.containerd.metadata.v1.bolt/meta.db"))
 
 
@@ -133,7 +134,7 @@ def test_a_compressed_layer_is_read_and_an_unknown_one_refused(store: Store, rec
     ("name", "expected"), [("registry.k8s.io/a:v1", "registry.k8s.io/a"), ("localhost:5000/a", "localhost:5000/a")]
 )
 def test_the_repository_is_the_name_without_its_tag(name: str, expected: str) -> None:
-    assert repository(name) == expected
+    assert split(name).repository == expected
 
 
 def test_the_store_is_written_by_the_node_s_own_version_of_containerd() -> None:
@@ -167,7 +168,7 @@ def test_the_programs_own_tests_pass_and_a_node_takes_a_store_that_is_the_same_t
     for name in ("one", "two"):
         store = Store(tmp_path / name)
         images = [make_image(store, f"registry.k8s.io/{each}:v1", {"base": b""}, {each: b""}) for each in "abcdef"]
-        image = containerd_store("docker.io/kubeiso/images:1", images, program, store)
+        image = ContainerdStore().make("docker.io/kubeiso/images:1", images, program, store)
         made.add(image.digest)
     assert len(made) == 1
     (tmp_path / "node").mkdir()

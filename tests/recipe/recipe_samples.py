@@ -4,6 +4,7 @@ import base64
 import struct
 from pathlib import Path
 
+from builder.project import Project
 from builder.reading.mistake import Mistake
 from builder.recipe.load import check_recipe
 
@@ -27,7 +28,7 @@ def make_project(root: Path) -> Path:
 def check(project: Path, text: str | bytes, **values: str) -> list[Mistake]:
     file = project / "recipes" / "x.yml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return check_recipe(file, project, values)
+    return check_recipe(file, Project(project), values)
 
 
 def said(project: Path, text: str | bytes, **values: str) -> list[str]:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from recipe_samples import PINNED, check, make_project, public_key, said
 
 from builder.errors import InputError
+from builder.project import Project
 from builder.recipe.load import LARGEST, check_recipe, load_recipe
 from builder.recipe.model import File, Network, Recipe, Role, Service, Ssh
 
@@ -23,11 +24,11 @@ def project(tmp_path: Path) -> Path:
 def load(project: Path, text: str, **values: str) -> Recipe:
     file = project / "recipes" / "x.yml"
     file.write_text(text)
-    return load_recipe(file, project, values)
+    return load_recipe(file, Project(project), values)
 
 
 def test_default_recipe_says_what_the_defaults_are(project: Path) -> None:
-    recipe = load_recipe(DEFAULT_RECIPE, project)
+    recipe = load_recipe(DEFAULT_RECIPE, Project(project))
     assert recipe == Recipe(runtime="cri-containerd")
     assert recipe.kubernetes.version == "1.36.3"
     assert recipe.roles == (Role.MASTER, Role.WORKER)
@@ -35,7 +36,7 @@ def test_default_recipe_says_what_the_defaults_are(project: Path) -> None:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "recipes").glob("*.yml")), ids=lambda file: file.stem)
 def test_every_recipe_of_the_project_is_free_of_mistakes(file: Path) -> None:
-    assert check_recipe(file, ROOT) == []
+    assert check_recipe(file, Project(ROOT)) == []
 
 
 def test_default_recipe_shows_every_key() -> None:
@@ -329,11 +330,14 @@ def test_syntax_errors_stop_the_parser_and_it_says_so(project: Path, data: bytes
 
 def test_file_not_found_names_the_nearest(project: Path) -> None:
     (project / "recipes" / "cri-o.yml").touch()
-    (mistake,) = check_recipe(project / "recipes" / "crio.yml", project)
+    (mistake,) = check_recipe(project / "recipes" / "crio.yml", Project(project))
     assert mistake.located("recipes/crio.yml") == "recipes/crio.yml: the file does not exist (did you mean 'cri-o.yml'?)"
-    assert check_recipe(project / "nowhere" / "x.yml", project)[0].message == "the file does not exist"
-    assert check_recipe(project / "recipes", project)[0].message == "this is a directory"
-    assert check_recipe(project / "recipes" / "cri-o.yml" / "x", project)[0].message == "the file can't be read: Not a directory"
+    assert check_recipe(project / "nowhere" / "x.yml", Project(project))[0].message == "the file does not exist"
+    assert check_recipe(project / "recipes", Project(project))[0].message == "this is a directory"
+    assert (
+        check_recipe(project / "recipes" / "cri-o.yml" / "x", Project(project))[0].message
+        == "the file can't be read: Not a directory"
+    )
 
 
 def test_aliases_are_followed_but_not_for_ever(project: Path) -> None:
@@ -354,6 +358,6 @@ def test_the_names_of_networks_are_those_of_their_descriptions(tmp_path: Path) -
     for file in sorted((real / "networks").glob("*.yml")):
         recipe = tmp_path / "x.yml"
         recipe.write_text(f"{START}network:\n  cni: {file.stem}\n")
-        assert load_recipe(recipe, real).network.cni == file.stem
+        assert load_recipe(recipe, Project(real)).network.cni == file.stem
     recipe.write_text(f"{START}network:\n  cni: flanel\n")
-    assert [mistake.hint for mistake in check_recipe(recipe, real)] == ["did you mean 'flannel'?"]
+    assert [mistake.hint for mistake in check_recipe(recipe, Project(real))] == ["did you mean 'flannel'?"]

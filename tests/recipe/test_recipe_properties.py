@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from recipe_samples import check, make_project
 
+from builder.project import Project
 from builder.reading.mistake import Mistake
 from builder.reading.words import nearest
 from builder.recipe.load import load_recipe
@@ -54,7 +55,7 @@ def is_sound(mistakes: list[Mistake], project: Path) -> None:
     assert [mistake.line for mistake in mistakes] == sorted(mistake.line for mistake in mistakes)
     assert all(mistake.message and str(mistake) for mistake in mistakes)
     if not mistakes:
-        assert isinstance(load_recipe(project / "recipes" / "x.yml", project), Recipe)
+        assert isinstance(load_recipe(project / "recipes" / "x.yml", Project(project)), Recipe)
 
 
 @QUICK

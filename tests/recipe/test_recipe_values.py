@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from recipe_samples import check, make_project, said
 
+from builder.project import Project
 from builder.recipe.load import load_recipe
 
 START = "runtime: cri-containerd\n"
@@ -18,7 +19,7 @@ def project(tmp_path: Path) -> Path:
 def contents(project: Path, text: str, **values: str) -> str | None:
     file = project / "recipes" / "x.yml"
     file.write_text(START + f"files:\n  - path: /a\n    contents: {text}\n")
-    return load_recipe(file, project, values).files[0].contents
+    return load_recipe(file, Project(project), values).files[0].contents
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,7 @@ def test_a_value_can_not_change_the_structure(project: Path) -> None:
         ("'{{ values.registry.upper() }}'", "a call is not possible here"),
         ("'{{ values.registry.__class__ }}'", "Jinja2 can't work this out"),
         ("'{{ 9 ** 9 ** 9 ** 9 }}'", "a pow is not possible here"),
+        ("'{{ values.a-b }}'", "a sub is not possible here (a name with a dash is written as {{ env['NAME'] }})"),
         ("'{{ \"x\" | center(99) }}'", "the filter 'center' is not possible here"),
         ("'{{ 5 is divisibleby 0 }}'", "Jinja2 can't work this out: "),
     ],

@@ -10,6 +10,7 @@ from builder.errors import InputError
 from builder.linuxkit.emit import document
 from builder.linuxkit.model import Document
 from builder.oci import Image
+from builder.project import Project
 from builder.recipe.model import File, Kernel, Recipe, Role, Service, Ssh
 from builder.spec.decide import decide
 from builder.spec.descriptions import pod_network, runtime
@@ -19,6 +20,7 @@ from builder.spec.needs import needs
 from builder.spec.root import Root
 from builder.store import sha256
 
+STORES = ("containerd",)
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,7 +33,7 @@ def spec_of(
     folder: Path = ROOT,
     kubernetes: Kubernetes | None = None,
 ) -> ImageSpec:
-    chosen, network = runtime(ROOT, recipe.runtime), pod_network(ROOT, recipe.network.cni)
+    chosen, network = runtime(Project(ROOT), recipe.runtime, STORES), pod_network(Project(ROOT), recipe.network.cni)
     need = needs(recipe, role, chosen, network, console_login=console_login, conformance=conformance)
     images = {
         name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
@@ -96,7 +98,7 @@ def test_what_others_tests_need_is_in_builds_for_those_alone(role: Role) -> None
 
 def test_crictl_knows_the_runtime_s_socket() -> None:
     told = yaml.safe_load(file_of(spec_of(Recipe(runtime="cri-containerd")), "etc/crictl.yaml"))
-    assert told == {"runtime-endpoint": runtime(ROOT, "cri-containerd").socket}
+    assert told == {"runtime-endpoint": runtime(Project(ROOT), "cri-containerd", STORES).socket}
 
 
 def test_kernel_arguments_come_last() -> None:
@@ -164,5 +166,5 @@ def test_a_service_of_the_recipe_keeps_its_linuxkit_keys() -> None:
 
 def test_an_unknown_runtime_names_the_known_ones() -> None:
     with pytest.raises(InputError, match="runtimes/podman") as caught:
-        runtime(ROOT, "podman")
+        runtime(Project(ROOT), "podman", STORES)
     assert "cri-containerd" in caught.value.hint

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from test_decide import ROOT, file_of, spec_of
 
+from builder.project import Project
 from builder.recipe.model import Network, Recipe, Role
 from builder.spec.descriptions import pod_network
 from builder.spec.model import ImageSpec
@@ -74,7 +75,7 @@ def test_packets_that_leave_the_pods_subnet_are_masqueraded() -> None:
 def test_one_side_alone_gives_ranges_out(cni: str, allocates: str) -> None:
     manager = kubeadm_of(with_network(cni))["ClusterConfiguration"]["controllerManager"]
     assert arguments(manager) == {"allocate-node-cidrs": allocates}
-    assert pod_network(ROOT, cni).host_ranges == (allocates == "false")
+    assert pod_network(Project(ROOT), cni).host_ranges == (allocates == "false")
 
 
 @pytest.mark.parametrize("mode", ["nftables", "iptables"])
@@ -128,7 +129,7 @@ def test_workloads_are_those_of_the_manifests(cni: str) -> None:
         for each in applied
         if each["kind"] in ("DaemonSet", "Deployment")
     }
-    assert {(each.kind, each.namespace, each.name) for each in pod_network(ROOT, cni).workloads} == found
+    assert {(each.kind, each.namespace, each.name) for each in pod_network(Project(ROOT), cni).workloads} == found
 
 
 @pytest.mark.parametrize("cni", NETWORKS)
@@ -168,5 +169,5 @@ def test_every_network_is_named_in_the_recipe() -> None:
 def test_descriptions_of_networks_name_images_that_there_are() -> None:
     folders = {Path(path).parent.name for path in (ROOT / "pkg").glob("*/image.yml")}
     for name in NETWORKS:
-        network = pod_network(ROOT, name)
+        network = pod_network(Project(ROOT), name)
         assert {*network.images, *network.init, *network.onboot} <= folders

@@ -2,7 +2,7 @@
 //
 //	image-seed [SOURCE [ROOT]]
 //
-// SOURCE is what builder/images/containerd.py makes. Its records are copied, since containerd writes them; its layers are
+// SOURCE is what builder/images/stores/containerd.py makes. Its records are copied, since containerd writes them; its layers are
 // linked to, since they never change, and each lies in a folder named by its chain id, whatever else SOURCE holds.
 //
 // A ROOT on a disk may be full already. What this same SOURCE put in place is left alone. What another one put there (the node

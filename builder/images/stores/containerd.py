@@ -24,6 +24,7 @@ from builder.images.compose import program_digest, write_layer
 from builder.images.packages import nodes
 from builder.images.tree import Content, Node, Spool, Tree, directory, file
 from builder.progress import step
+from builder.references import split
 from builder.run import run
 from builder.store import Digest, Store, file_digest, key_of
 
@@ -52,30 +53,36 @@ class Layer:
     blob: oci.Descriptor
 
 
-def containerd_store(name: str, images: Sequence[oci.Image], tool: Path, store: Store) -> oci.Image:
-    """Makes the image `name` that holds the given images unpacked, or takes it from the store.
+class ContainerdStore:
+    """See protocol.py."""
 
-    `tool` is the program built from pkg/image-store. Needs no root, no daemon; the same input gives the same digest.
-    Raises BuildError for an image that can't be unpacked.
-    """
-    key = store_key(name, images, file_digest(tool))
+    name = "containerd"
+    tool = ("image-store", "image-store")
 
-    def make() -> dict[str, Any]:
-        with store.workdir("containerd-store") as work, step(f"unpacking {len(images)} images for containerd"):
-            image = oci.write_image(store, name, [store_layer(images, tool, store, work, key)], oci.Process())
-        return {"image": image.digest, "blobs": list(oci.blobs_of(store, image.digest))}
+    def make(self, name: str, images: Sequence[oci.Image], tool: Path, store: Store) -> oci.Image:
+        """`tool` is the program built from pkg/image-store. Needs no root, no daemon; the same input gives the same digest."""
+        key = store_key(name, images, file_digest(tool))
 
-    return oci.Image(name=name, digest=store.once(key, make)["image"])
+        def made() -> dict[str, Any]:
+            with store.workdir("containerd-store") as work, step(f"unpacking {len(images)} images for containerd"):
+                image = oci.write_image(store, name, [store_layer(images, tool, store, work, key)], oci.Process())
+            return {"image": image.digest, "blobs": list(oci.blobs_of(store, image.digest))}
 
+        return oci.Image(name=name, digest=store.once(key, made)["image"])
 
-def recall(name: str, images: Sequence[oci.Image], tool: Digest | None, store: Store) -> oci.Image:
-    """The image `name` as an earlier run made it from the same images with the same tool; digest "" where it has yet to be made.
+    def recall(self, name: str, images: Sequence[oci.Image], tool: Digest | None, store: Store) -> oci.Image:
+        complete = all(image.digest for image in images)
+        found = store.recall(store_key(name, images, tool)) if tool and complete else None
+        return oci.Image(name=name, digest=Digest(found["image"] if found else ""))
 
-    `tool` is None while the program is not built.
-    """
-    complete = all(image.digest for image in images)
-    found = store.recall(store_key(name, images, tool)) if tool and complete else None
-    return oci.Image(name=name, digest=Digest(found["image"] if found else ""))
+    def changing(self, image: oci.Image, store: Store) -> Iterator[Digest]:
+        """containerd's databases; by their names they come before the layers' files."""
+        for layer in oci.layer_paths(store, image.digest):
+            for info, content in oci.layer_entries(layer):
+                if info.name.startswith(f"{ROOT}/{LAYERS}/"):
+                    break
+                if content is not None and info.name.endswith(".db"):
+                    yield store.put(content.read())
 
 
 def store_key(name: str, images: Sequence[oci.Image], tool: Digest) -> str:
@@ -199,12 +206,6 @@ def names_of(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manifes
     names: dict[str, Digest] = {}
     for image in images:
         names[image.name] = image.digest
-        names[f"{repository(image.name)}@{image.digest}"] = image.digest
+        names[f"{split(image.name).repository}@{image.digest}"] = image.digest
         names[manifests[image.digest].config.digest] = image.digest
     return names
-
-
-def repository(name: str) -> str:
-    """The full name without its tag: a colon before the last slash belongs to the host's port."""
-    home, slash, base = name.rpartition("/")
-    return f"{home}{slash}{base.partition(':')[0]}"
