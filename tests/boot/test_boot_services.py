@@ -61,6 +61,27 @@ def test_a_terminal_in_the_kubelet_service_by_hand(node: Running) -> None:
         keyboard.expect(rb"\(ns: getty\) [-a-z0-9]+:~# ")
 
 
+@pytest.mark.parametrize("left", [b"\x13", b"echo 'unfinished\r", b"sleep 1000\r", b"vi /tmp/x\r", b"half a line"])
+def test_what_a_person_left_on_the_console_does_not_keep_us_out(node: Running, left: bytes) -> None:
+    _, machine, scale = node
+    with typing_at(machine) as keyboard:
+        keyboard.send(b"\r")
+        keyboard.expect(rb"\(ns: getty\) [-a-z0-9]+:~# ")
+        keyboard.send(left)
+        time.sleep(2)
+    machine.console().login(Deadline.after(20, scale=scale))
+    assert machine.console().run("hostname", Deadline.after(20, scale=scale)).output.strip() == node[0].nodes[0].name
+
+
+def test_kubeiso_s_own_line_and_the_console_are_two(node: Running) -> None:
+    """What is asked over the one is not in the log of the other; many bytes lose nothing."""
+    _, machine, scale = node
+    asked = sh(node, "echo not-for-the-log; head -c 3000000 /dev/zero | tr '\\0' x | fold -w 100")
+    assert len(asked) == len("not-for-the-log\n") + 3_000_000 + 29_999
+    assert b"not-for-the-log" not in machine.spec.console_log.read_bytes()
+    assert machine.console().run("tty 2>&1", Deadline.after(20, scale=scale)).output == "not a tty\n"
+
+
 def test_timers_of_services_may_be_late_where_they_are_emulated(node: Running) -> None:
     emulated = node[0].acceleration.name == "tcg"
     assert sh(node, "cat /proc/self/timerslack_ns") == ("100000000" if emulated else "50000")

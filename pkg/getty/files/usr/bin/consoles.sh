@@ -7,15 +7,23 @@ serve() {
         sleep 1
     done
 }
-until control.sh; do sleep 1; done &
+
+# Side by side as parts of a pipeline, through which nothing goes: all that a shell starts with & is deaf to Ctrl-C for ever
+# (POSIX, "Signals and Error Handling" of the shell).
+serve_all() {
+    if [ "$#" -gt 1 ]; then
+        { serve "$1" >&2; } | { shift && serve_all "$@" </dev/null; }
+    elif [ "$#" -eq 1 ]; then
+        serve "$1"
+    fi
+}
+
 read -r words </proc/cmdline
+devices=
 for word in $words; do
-    case "$word" in
-        console=*)
-            device=${word#console=}
-            device=${device%%,*}
-            if [ -c "/dev/$device" ]; then serve "$device" & fi
-            ;;
-    esac
+    device=${word#console=}
+    device=${device%%,*}
+    if [ "$word" != "${word#console=}" ] && [ -c "/dev/$device" ]; then devices="$devices $device"; fi
 done
-wait
+# shellcheck disable=SC2086 # names without blanks
+{ until control.sh; do sleep 1; done >&2; } | serve_all $devices </dev/null
