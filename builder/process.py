@@ -32,6 +32,26 @@ def identify(pid: int) -> Identity | None:
     return None if state in "ZX" else Identity(pid=pid, started=int(fields[18]), boot=boot_id())
 
 
+def noted(pid_file: Path) -> Identity | None:
+    """Who wrote its id into the file, where that can be read and such a process lives; it may be another one by now."""
+    try:
+        return identify(int(pid_file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def search(*words: str) -> Identity | None:
+    """A process of this user whose arguments have those words in a row: the last resort where no file tells who it is."""
+    wanted = b"\0" + b"".join(os.fsencode(word) + b"\0" for word in words)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if folder.stat().st_uid == os.geteuid() and wanted in b"\0" + (folder / "cmdline").read_bytes():
+                return identify(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended while it was looked at
+    return None
+
+
 class Process:
     """A living process, held by a pidfd so that neither a wait nor a signal can meet a later one with the same id."""
 

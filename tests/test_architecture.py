@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 GROUND = {
     "aside", "cachedir", "checks", "container", "cpio", "deadline", "download", "ecma48", "elf", "errors", "frozen",
     "leash", "lock", "oci", "orphans", "owned", "process", "progress", "project", "reading", "references", "run", "scalars",
-    "store", "symlinks", "tarball", "tidy", "whole", "workplace",
+    "statefile", "store", "symlinks", "tarball", "tidy", "whole", "workplace",
 }  # fmt: skip
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}

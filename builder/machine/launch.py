@@ -10,7 +10,7 @@ from builder.aside import aside
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine.model import SOCKET_PATH, Firmware, MachineSpec
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS, command, image_format
-from builder.process import Identity, identify
+from builder.process import Identity, noted
 from builder.run import Completed, run
 
 
@@ -51,7 +51,7 @@ def launch(spec: MachineSpec) -> Identity:
         raise _dead_on_arrival(spec, done)
     for socket in spec.sockets:
         socket.chmod(0o600)
-    identity = identify(int(spec.pid_file.read_text())) if spec.pid_file.exists() else None
+    identity = noted(spec.pid_file)
     if identity is None:
         raise _dead_on_arrival(spec, done)
     return identity

@@ -1,12 +1,10 @@
 """A virtual machine that runs: started, found again from its directory alone, watched, and ended."""
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from builder.aside import write_aside
 from builder.console.console import Console
 from builder.console.control import Control
 from builder.console.model import Stage
@@ -18,14 +16,17 @@ from builder.frozen import Frozen
 from builder.leash import leash, unleash
 from builder.machine.diagnose import diagnose
 from builder.machine.launch import last_words, launch, prepare
-from builder.machine.model import MachineSpec
+from builder.machine.model import PID_FILE, Acceleration, MachineSpec
 from builder.machine.pace import pace
 from builder.machine.qemu import CONSOLE, CONTROL
 from builder.machine.qmp import Qmp
-from builder.process import Identity, Process, identify
-from builder.progress import debug
+from builder.process import Identity, Process, noted, search
+from builder.progress import debug, warn
+from builder.statefile import Kept, read_kept, write_kept
 
 STATE = "machine.json"
+
+_DAMAGED = "kubeiso down removes what is left of the machine; kubeiso start makes the file anew"
 
 PATIENCE = 10.0
 """Seconds that QEMU gets for each way to end it, once the guest's own time is over."""
@@ -34,7 +35,7 @@ PATIENCE = 10.0
 _NO_BOOT = "No bootable device"
 
 
-class State(Frozen):
+class State(Kept):
     """What `attach` needs to find a machine again."""
 
     spec: MachineSpec
@@ -64,7 +65,7 @@ class Machine:
         It outlives this program, unless it is `leashed`. Raises InputError, ToolMissing, or BuildError with QEMU's own words.
         """
         spec = spec.absolute()
-        if (spec.directory / STATE).exists() and cls.attach(spec.directory).alive():
+        if _runs(spec.directory):
             raise CheckError(f"the machine {spec.name} runs already", hint="end it first: kubeiso down")
         prepare(spec)
         _save(State(spec=spec))
@@ -86,13 +87,14 @@ class Machine:
 
     @classmethod
     def attach(cls, directory: Path) -> "Machine":
-        """A machine that was started before, by this program or another one; it need not run any more."""
-        try:
-            state = State.model_validate(json.loads((directory / STATE).read_text()))
-        except (FileNotFoundError, ValueError) as error:
-            raise CheckError(f"there is no machine in {directory}", why=str(error)) from error
-        if state.identity is None and state.spec.pid_file.exists():  # its starter was interrupted before it could write it down
-            state = state.model_copy(update={"identity": identify(int(state.spec.pid_file.read_text()))})
+        """A machine that was started before, by this program or another one; it need not run any more.
+
+        One that runs is found whatever became of its file. Raises CheckError where there is none, and for a file that can't be
+        read of a machine that has ended.
+        """
+        state = _load(directory)
+        if state.identity is None:  # its starter was interrupted before it could write it down
+            state = state.model_copy(update={"identity": noted(state.spec.pid_file) or _process_of(directory)})
         return cls(state)
 
     def alive(self) -> bool:
@@ -275,4 +277,37 @@ def _is_free(qmp: Qmp, channel: str) -> bool:
 
 
 def _save(state: State) -> None:
-    write_aside(state.spec.directory / STATE, state.model_dump_json(indent=1))
+    write_kept(state.spec.directory / STATE, state)
+
+
+def _load(directory: Path) -> State:
+    try:
+        return read_kept(directory / STATE, State, _DAMAGED)
+    except FileNotFoundError as error:
+        lost = CheckError(f"there is no machine in {directory}", why=f"there is no {error.filename}")
+    except CheckError as error:
+        lost = error
+    if not (state := _searched(directory)):
+        raise lost
+    warn(f"the machine in {directory} is known by its process alone, and can only be looked at and ended: {lost}")
+    return state
+
+
+def _runs(directory: Path) -> bool:
+    try:
+        return Machine.attach(directory).alive()
+    except CheckError:
+        return False
+
+
+def _searched(directory: Path) -> State | None:
+    """What is known of a machine without its file, where it runs: all that is in its directory, not what it is made of."""
+    identity = _process_of(directory)
+    unknown = Acceleration(name="tcg", reason="not known any more")
+    spec = MachineSpec(name=directory.name, directory=directory.absolute(), medium=directory / "unknown", acceleration=unknown)
+    return State(spec=spec, identity=identity) if identity else None
+
+
+def _process_of(directory: Path) -> Identity | None:
+    """QEMU itself, by the option that names the note in its directory (see qemu.py)."""
+    return search("-pidfile", str(directory.absolute() / PID_FILE))

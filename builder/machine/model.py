@@ -7,6 +7,7 @@ from builder.frozen import Frozen
 
 PROGRAM = "qemu-system-x86_64"
 
+PID_FILE = "qemu.pid"
 CONSOLE_LOG = "console.log"
 """In a machine's directory: all that its console ever showed."""
 
@@ -132,7 +133,7 @@ class MachineSpec(Frozen):
 
     @property
     def pid_file(self) -> Path:
-        return self.directory / "qemu.pid"
+        return self.directory / PID_FILE
 
     @property
     def stderr_log(self) -> Path:

@@ -1,6 +1,5 @@
 """The network of one cluster: a switch as a process of its own, found again and ended by its directory alone."""
 
-import json
 import os
 import shutil
 import sys
@@ -8,15 +7,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from builder.aside import write_aside
 from builder.deadline import Deadline
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
-from builder.frozen import Frozen
 from builder.leash import leash, unleash
 from builder.machine.model import PROGRAM, SOCKET_PATH, ClusterCard, SwitchKind
-from builder.process import Identity, Process, identify
+from builder.process import Identity, Process, noted, search
 from builder.progress import debug, note
 from builder.run import Completed, run, tool
+from builder.statefile import Kept, read_kept, write_kept
 
 STATE = "switch.json"
 PLUGS = 128
@@ -29,7 +27,7 @@ PATIENCE = 5.0
 _LONGEST = "vde/.4194304-00000"
 
 
-class State(Frozen):
+class State(Kept):
     """What `attach` needs to find a switch again."""
 
     card: ClusterCard
@@ -51,7 +49,7 @@ class Switch:
         has nothing for it, and BuildError with the switch's own words when it does not come up.
         """
         directory = directory.absolute()
-        if (directory / STATE).exists() and (running := cls.attach(directory)).alive():
+        if running := _running(directory):
             return running
         _refuse(directory)
         card = ClusterCard(directory=directory, kind=kind or choose())
@@ -74,14 +72,12 @@ class Switch:
     def attach(cls, directory: Path) -> "Switch":
         """A switch that was started before, by this program or another one; it need not run any more.
 
-        Raises CheckError where none was.
+        One that runs is found whatever became of its file. Raises CheckError where there is none, and for a file that can't be
+        read of a switch that has ended.
         """
-        try:
-            state = State.model_validate(json.loads((directory / STATE).read_text()))
-        except (FileNotFoundError, ValueError) as error:
-            raise CheckError(f"there is no switch in {directory}", why=str(error)) from error
+        state = _load(directory)
         if state.identity is None:  # its starter was interrupted before it could write it down
-            state = state.model_copy(update={"identity": _noted(state.card.directory)})
+            state = state.model_copy(update={"identity": noted(_pid_file(state.card.directory)) or _process_of(state.card)})
         return cls(state)
 
     def alive(self) -> bool:
@@ -137,6 +133,39 @@ def switch_command(card: ClusterCard) -> list[str]:
     ]  # fmt: skip
 
 
+def _load(directory: Path) -> State:
+    try:
+        return read_kept(directory / STATE, State, "kubeiso down removes it; kubeiso start makes another switch")
+    except FileNotFoundError as error:
+        lost = CheckError(f"there is no switch in {directory}", why=f"there is no {error.filename}")
+    except CheckError as error:
+        lost = error
+    if not (state := _searched(directory.absolute())):
+        raise lost
+    return state
+
+
+def _running(directory: Path) -> Switch | None:
+    with suppress(CheckError):
+        switch = Switch.attach(directory)
+        return switch if switch.alive() else None
+    return None
+
+
+def _searched(directory: Path) -> State | None:
+    """A switch that runs, without its file."""
+    cards = [ClusterCard(directory=directory, kind=kind) for kind in SwitchKind]
+    found = ((card, _process_of(card)) for card in cards)
+    return next((State(card=card, identity=identity) for card, identity in found if identity), None)
+
+
+def _process_of(card: ClusterCard) -> Identity | None:
+    """The switch itself, by the words of its command that name its directory (see switch_command)."""
+    if card.kind is SwitchKind.OWN:
+        return search("builder.network.switch", str(card.directory))
+    return search("--pidfile", str(_pid_file(card.directory)))
+
+
 def _refuse(directory: Path) -> None:
     if len(os.fsencode(directory / _LONGEST)) > SOCKET_PATH:
         why = f"a unix socket's path has at most {SOCKET_PATH} bytes, and {directory / _LONGEST} has more"
@@ -154,7 +183,7 @@ def _launch(card: ClusterCard) -> Identity:
 def _await_note(card: ClusterCard, seconds: float) -> Identity | None:
     """Our own switch has written its note before it lets its output go, vde_switch does so some moments later."""
     patience = Deadline.after(seconds if card.kind is SwitchKind.VDE else 0)
-    while not (identity := _noted(card.directory)) and not patience.expired:
+    while not (identity := noted(_pid_file(card.directory))) and not patience.expired:
         time.sleep(0.02)
     return identity
 
@@ -172,13 +201,6 @@ def _end_started(card: ClusterCard) -> None:
     Switch(State(card=card, identity=_await_note(card, 0.5))).stop()
 
 
-def _noted(directory: Path) -> Identity | None:
-    """Who a switch says that it is, if that one lives."""
-    with suppress(FileNotFoundError, ValueError):
-        return identify(int(_pid_file(directory).read_text()))
-    return None
-
-
 def _pid_file(directory: Path) -> Path:
     return directory / "switch.pid"
 
@@ -191,4 +213,4 @@ def _clean(card: ClusterCard) -> None:
 
 
 def _save(state: State) -> None:
-    write_aside(state.card.directory / STATE, state.model_dump_json(indent=1))
+    write_kept(state.card.directory / STATE, state)

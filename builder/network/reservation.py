@@ -4,21 +4,25 @@ import fcntl
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from builder.aside import write_aside
-from builder.errors import BuildError
-from builder.frozen import Frozen
+from builder.errors import BuildError, CheckError
+from builder.statefile import Kept, why
 
 FIRST, END = 20000, 32000
 """Below Linux' range for outgoing connections (32768 on; net.ipv4.ip_local_port_range) and above the well-known ones."""
+
+_TABLE = "ports.json"
 
 BLOCK = 50
 """Blocks start at multiples of this, so that a cluster's ports are easy to recognise."""
 
 
-class Ports(Frozen):
+class Ports(Kept):
     """A block of ports that belongs to the cluster whose state lies in `owner`."""
 
     first: int
@@ -54,8 +58,8 @@ def reserve(locks: Path, owner: Path, count: int) -> Ports:
 
 
 def release(locks: Path, owner: Path) -> None:
-    """Gives the ports of `owner` back; does nothing where it has none."""
-    with _locked(locks):
+    """Gives the ports of `owner` back; does nothing where it has none, and where nobody can tell, as `reserve` does."""
+    with _locked(locks), suppress(CheckError):
         _write(locks, [ports for ports in _living(locks) if ports.owner != owner.absolute()])
 
 
@@ -86,13 +90,16 @@ def _locked(locks: Path) -> Iterator[None]:
 
 
 def _living(locks: Path) -> list[Ports]:
+    path = locks / _TABLE
     try:
-        found = json.loads((locks / "ports.json").read_text())
+        reserved = TypeAdapter(list[Ports]).validate_json(path.read_bytes(), extra="ignore")
     except FileNotFoundError:
         return []
-    reserved = [Ports.model_validate(entry) for entry in found]
+    except ValidationError as error:
+        hint = f"end the clusters that do not run (kubeiso down), whose ports are known from there alone, then: rm {path}"
+        raise CheckError(f"{path}, which says whose ports are whose, can't be read", why=why(path, error), hint=hint) from error
     return [ports for ports in reserved if ports.owner.is_dir()]
 
 
 def _write(locks: Path, reserved: list[Ports]) -> None:
-    write_aside(locks / "ports.json", json.dumps([ports.model_dump(mode="json") for ports in reserved], indent=1))
+    write_aside(locks / _TABLE, json.dumps([ports.model_dump(mode="json") for ports in reserved], indent=1))

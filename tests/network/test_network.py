@@ -71,6 +71,19 @@ def test_it_starts_again_where_one_was_killed(place: Path, kind: SwitchKind) -> 
     assert again.alive() and again.pid != first.pid
 
 
+def test_it_is_found_and_ended_whatever_became_of_its_files(place: Path, kind: SwitchKind) -> None:
+    for left in ("", '{"card": {"direc', '{"format": 9}', None):
+        started = Switch.start(place, kind=kind)
+        (place / "switch.pid").write_text("")
+        (place / "switch.json").write_text(left) if left is not None else (place / "switch.json").unlink()
+        assert Switch.start(place, kind=kind).pid == started.pid
+        assert Switch.attach(place).stop() == "SIGTERM"
+        assert not started.alive()
+    (place / "switch.json").write_text("")
+    with pytest.raises(CheckError, match=r"switch\.json can't be read"):
+        Switch.attach(place)
+
+
 def starter(directory: Path, kind: SwitchKind, rest: str) -> "subprocess.Popen[bytes]":
     code = (
         "import sys, time; from pathlib import Path; from builder.network.network import *\n"

@@ -1,5 +1,6 @@
 """Host ports: never the same one twice, and none lost for ever."""
 
+import json
 import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import BuildError
+from builder.errors import BuildError, CheckError
 from builder.network import reservation as ports_module
 from builder.network.reservation import Ports, release, reserve
 
@@ -29,6 +30,27 @@ def test_two_clusters_get_different_ports(locks: Path, tmp_path: Path) -> None:
     assert [one[index] for index in range(3)] == [one.first, one.first + 1, one.first + 2]
     with pytest.raises(IndexError):
         one[60]
+
+
+def test_a_table_of_a_newer_version_is_read(locks: Path, tmp_path: Path) -> None:
+    one = reserve(locks, tmp_path / "one", 60)
+    table = locks / "ports.json"
+    table.write_text(json.dumps([{**entry, "format": 2, "host": "::1"} for entry in json.loads(table.read_text())]))
+    assert reserve(locks, tmp_path / "one", 60).first == one.first
+    assert not one.overlaps(reserve(locks, tmp_path / "two", 60).first, 60)
+
+
+@pytest.mark.parametrize("left", ["", '[{"first": 200', '[{"first": "none"}]'])
+def test_a_damaged_table_is_named_and_keeps_no_cluster_from_its_end(locks: Path, tmp_path: Path, left: str) -> None:
+    reserve(locks, tmp_path / "one", 60)
+    table = locks / "ports.json"
+    table.write_text(left)
+    release(locks, tmp_path / "one")
+    with pytest.raises(CheckError, match="can't be read") as damaged:
+        reserve(locks, tmp_path / "two", 60)
+    assert str(table) in damaged.value.what and f"rm {table}" in damaged.value.hint
+    table.unlink()
+    reserve(locks, tmp_path / "two", 60)
 
 
 def test_many_at_once_never_collide(locks: Path, tmp_path: Path) -> None:
