@@ -61,7 +61,7 @@ class Project:
         named = os.environ.get("KUBEISO_PROJECT")
         package = Path(__file__).resolve().parent
         candidates = [Path(named).absolute()] if named else [package.parent, package / "content"]
-        root = next((path for path in candidates if _is_project(path)), None)
+        root = next((path for path in candidates if _is_project(path, named is not None)), None)
         if root is None:
             raise InputError(
                 f"{candidates[0]} is not a kubeiso project", why="it has no folder pkg/ with kubeiso's images",
@@ -116,5 +116,6 @@ class Project:
                 )
 
 
-def _is_project(path: Path) -> bool:
-    return (path / "pkg").is_dir() and ((path / "components.lock").is_file() or (path / "recipes").is_dir())
+def _is_project(path: Path, named: bool) -> bool:
+    """What was named need not be whole; what only lies around the package may be anybody's."""
+    return (path / "pkg").is_dir() and (named or (path / "components.lock").is_file() or (path / "recipes").is_dir())
