@@ -54,7 +54,7 @@ class Project:
 
     @classmethod
     def here(cls) -> "Project":
-        """The project in $KUBEISO_PROJECT, the one that this package lies in, or the one in it; and the working folder before it.
+        """The project in $KUBEISO_PROJECT alone; or the one that this package lies in, or has in it, and the working folder before it.
 
         Raises InputError where there is none.
         """
@@ -68,7 +68,7 @@ class Project:
                 hint="run kubeiso from a clone of the project or install it; KUBEISO_PROJECT, where it is set, names a clone",
             )  # fmt: skip
         working = Path.cwd()
-        own = working if working != root and any((working / name).is_dir() for name in FOLDERS) else None
+        own = working if not named and working != root and any((working / name).is_dir() for name in FOLDERS) else None
         return cls(root, own)
 
     def folder(self, name: str) -> Folder:
