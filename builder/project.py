@@ -54,7 +54,7 @@ class Project:
 
     @classmethod
     def here(cls) -> "Project":
-        """The project in $KUBEISO_PROJECT alone; or the one that this package lies in, or has in it, and the working folder before it.
+        """The project in $KUBEISO_PROJECT alone; or the one around this package or in it, and the working folder before it.
 
         Raises InputError where there is none.
         """
