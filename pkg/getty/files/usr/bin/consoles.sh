@@ -12,6 +12,7 @@ serve() {
 # (POSIX, "Signals and Error Handling" of the shell).
 serve_all() {
     if [ "$#" -gt 1 ]; then
+        # shellcheck disable=SC2259 # nothing is to go through
         { serve "$1" >&2; } | { shift && serve_all "$@" </dev/null; }
     elif [ "$#" -eq 1 ]; then
         serve "$1"
@@ -25,5 +26,5 @@ for word in $words; do
     device=${device%%,*}
     if [ "$word" != "${word#console=}" ] && [ -c "/dev/$device" ]; then devices="$devices $device"; fi
 done
-# shellcheck disable=SC2086 # names without blanks
+# shellcheck disable=SC2086,SC2259 # names without blanks; nothing is to go through
 { until control.sh; do sleep 1; done >&2; } | serve_all $devices </dev/null

@@ -16,6 +16,7 @@ find_port() {
 }
 
 # A session of its own, so that all of it can be ended. $1: token, $2: command in base64.
+# shellcheck disable=SC2016 # for the shell within
 answer='printf "\n%s begin\n" "$1"; sh -c "$(echo "$2" | base64 -d)" </dev/null 2>&1; printf "\n%s end %s\n" "$1" "$?"'
 start() {
     setsid sh -c "$answer" sh "$token" "$1" >&3 2>&1 3>&- &
