@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
@@ -87,25 +87,40 @@ class Lines:
 
 
 class JsonLines:
-    """One JSON object a line, for machines."""
+    """One JSON object a line, for machines; a step's amounts at its end, and before at most every `every` seconds."""
 
-    def __init__(self, out: TextIO | None = None) -> None:
+    def __init__(self, out: TextIO | None = None, every: float = 1.0) -> None:
         self._out = out or sys.stderr
+        self._every = every
+        self._spoken: dict[int, float] = {}
 
     def _emit(self, event: str, **fields: object) -> None:
         print(json.dumps({"event": event, **fields}), file=self._out, flush=True)
 
     def began(self, step: Step) -> None:
+        self._spoken[id(step)] = time.monotonic()
         self._emit("begin", step=step.title)
 
     def moved(self, step: Step) -> None:
-        self._emit("amount", step=step.title, done=step.done, total=step.total, unit=step.unit)
+        now = time.monotonic()
+        if now - self._spoken.get(id(step), 0.0) >= self._every:
+            self._spoken[id(step)] = now
+            self._emit("amount", step=step.title, detail=step.detail, **_amounts(step))
 
     def ended(self, step: Step, failed: bool) -> None:
-        self._emit("end", step=step.title, failed=failed, seconds=round(step.seconds, 3))
+        self._spoken.pop(id(step), None)
+        self._emit("end", step=step.title, failed=failed, seconds=round(step.seconds, 3), **_amounts(step))
 
     def note(self, level: str, text: str) -> None:
         self._emit("note", level=level, text=text)
+
+    def error(self, code: int, what: str, why: str = "", hint: str = "", details: Sequence[str] = ()) -> None:
+        """The last event of a run that failed; `code` is its exit code."""
+        self._emit("error", code=code, what=what, details=list(details), why=why, next=hint)
+
+
+def _amounts(step: Step) -> dict[str, object]:
+    return {"done": step.done, "total": step.total, "unit": step.unit}
 
 
 def amount(step: Step) -> str:
@@ -120,6 +135,11 @@ def amount(step: Step) -> str:
 
 _sink: Sink = Silent()
 _under_way: list[Step] = []
+
+
+def sink() -> Sink:
+    """Where the events go now."""
+    return _sink
 
 
 def use(sink: Sink) -> Sink:

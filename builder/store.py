@@ -241,7 +241,7 @@ def disk_errors(where: Path) -> Iterator[None]:
         if error.errno == errno.EFBIG:
             hint = "see `ulimit -f`, or set KUBEISO_CACHE to a file system that takes larger files"
             raise BuildError(f"a file under {where} may not grow any further", why=str(error), hint=hint) from error
-        if error.errno in (errno.EROFS, errno.EACCES):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
             hint = "set KUBEISO_CACHE to a directory of yours"
             raise BuildError(f"{where} can't be written", why=str(error), hint=hint) from error
         raise

@@ -13,10 +13,12 @@ from builder.cli import acceptance, build, clusters, host, new, nodes, power
 from builder.cli.common import say
 from builder.cli.interrupt import Interrupt
 from builder.errors import BuildError, KubeisoError
+from builder.progress import JsonLines, sink
 
 INTERRUPTED = 128 + signal.SIGINT
 CUT_OFF = 128 + signal.SIGPIPE
-# What the system refuses for a reason that the user can put right; any other OSError is a fault of this program.
+TRACEBACK = "KUBEISO_TRACEBACK"
+# What the system refuses for want of room or rights.
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM}
 
 app = typer.Typer(
@@ -48,7 +50,7 @@ def options(
 
 
 def main() -> None:
-    """Runs one verb. Exit codes: 2 the user's mistake, 3 a missing tool, 4 a failed build, 5 a failed check, 130 interrupted."""
+    """Runs one verb. README has the exit codes."""
     interrupt = Interrupt()
     try:
         app(prog_name="kubeiso")
@@ -58,17 +60,35 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it once more at its end
         sys.exit(CUT_OFF)
     except OSError as error:
-        if error.errno not in REFUSALS:
+        if os.environ.get(TRACEBACK):
             raise
-        _fail(BuildError("this machine refuses", why=str(error), hint="make room or give the rights, and run it again"))
+        _fail(_refused(error))
     except (KeyboardInterrupt, SystemExit):  # typer turns the first into the second
         if not interrupt.came:
             raise
-        say("interrupted; what was finished is kept, the next run goes on from there")
+        _tell(INTERRUPTED, "interrupted; what was finished is kept, the next run goes on from there")
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # a download that stalls has a thread of its own, for which sys.exit would wait
 
 
+def _refused(error: OSError) -> BuildError:
+    if error.errno in REFUSALS:
+        return BuildError("this machine refuses", why=str(error), hint="make room or give the rights, and run it again")
+    hint = f"put that right, and run it again; where nothing is wrong there, {TRACEBACK}=1 shows what kubeiso was at"
+    return BuildError("this machine answered as it should not", why=f"{type(error).__name__}: {error}", hint=hint)
+
+
 def _fail(error: KubeisoError) -> None:
-    say(f"error: {error}")
+    _tell(error.exit_code, f"error: {error}", error)
     sys.exit(error.exit_code)
+
+
+def _tell(code: int, text: str, error: KubeisoError | None = None) -> None:
+    """The last word of a run, in the way in which all else was told."""
+    events = sink()
+    if not isinstance(events, JsonLines):
+        say(text)
+    elif error:
+        events.error(code, error.what, error.why, error.hint, error.details)
+    else:
+        events.error(code, text)

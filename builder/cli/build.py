@@ -57,12 +57,15 @@ def check(
     if print_schema:
         print(json.dumps(schema(), indent=1))
         return
+    choose_sink(as_json)
     if recipe is None:
         raise InputError("no recipe is given", hint="kubeiso check recipes/cri-containerd.yml")
     mistakes = mistakes_of(Project.here(), recipe, pairs("--set", values, empty=True))
     if as_json or not mistakes:
         result = {"recipe": str(recipe), "mistakes": [asdict(mistake) for mistake in mistakes]}
         show(result, f"{recipe}: no mistakes", as_json)
+    if mistakes and as_json:
+        raise typer.Exit(InputError.exit_code)
     if mistakes:
         found = tuple(mistake.located(str(recipe)) for mistake in mistakes)
         raise InputError(f"{recipe} has {counted(mistakes)}", details=found, hint=f"correct it, then: kubeiso check {recipe}")

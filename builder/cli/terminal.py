@@ -2,8 +2,14 @@
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from builder.progress import Step, amount
+
+
+def _plain(text: str) -> TextColumn:
+    """A title may hold anything: "[/var/log]" is no markup."""
+    return TextColumn(text, markup=False)
 
 
 class Terminal:
@@ -14,7 +20,7 @@ class Terminal:
         self._verbose = verbose
         self._tasks: dict[int, TaskID] = {}
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[amount]}"),
+            SpinnerColumn(), _plain("{task.description}"), BarColumn(24), _plain("{task.fields[amount]}"),
             TimeElapsedColumn(),
             console=self._console, transient=True,
         )  # fmt: skip
@@ -34,8 +40,8 @@ class Terminal:
             self._progress.remove_task(task)
         if not self._tasks:
             self._progress.stop()
-        mark = "[red]✗[/red]" if failed else "[green]✓[/green]"
-        self._console.print(f"{mark} {step.title} [dim]{step.seconds:.1f} s[/dim]")
+        mark = ("✗", "red") if failed else ("✓", "green")
+        self._console.print(Text.assemble(mark, f" {step.title} ", (f"{step.seconds:.1f} s", "dim")))
 
     def note(self, level: str, text: str) -> None:
         if level == "debug" and not self._verbose:

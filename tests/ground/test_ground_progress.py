@@ -49,14 +49,49 @@ def test_a_long_step_speaks_only_now_and_then() -> None:
     assert "of 4 files" not in out.getvalue()
 
 
+def events(out: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
 def test_json_for_machines() -> None:
     out = io.StringIO()
-    heard(JsonLines(out))
-    events = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [event["event"] for event in events] == ["begin", "amount", "amount", "end", "note", "note", "begin", "end"]
-    assert events[2] == {"event": "amount", "step": "fetching", "done": 4, "total": 4, "unit": "files"}
-    assert [event["failed"] for event in events if event["event"] == "end"] == [False, True]
-    assert events[5] == {"event": "note", "level": "warning", "text": "a warning"}
+    heard(JsonLines(out, every=0))
+    told = events(out)
+    assert [event["event"] for event in told] == ["begin", "amount", "amount", "end", "note", "note", "begin", "end"]
+    assert told[2] == {"event": "amount", "step": "fetching", "done": 4, "total": 4, "unit": "files", "detail": "last.deb"}
+    assert [event["failed"] for event in told if event["event"] == "end"] == [False, True]
+    assert told[5] == {"event": "note", "level": "warning", "text": "a warning"}
+
+
+def test_amounts_for_machines_come_now_and_then_and_at_the_end() -> None:
+    """A download of 300 MB moves nearly 5000 times."""
+    out = io.StringIO()
+    progress.use(JsonLines(out, every=60))
+    with progress.step("fetching", total=5000, unit="B") as work:
+        for _ in range(5000):
+            work.advance(1)
+    begin, end = events(out)
+    assert begin["event"] == "begin"
+    assert (end["event"], end["done"], end["total"], end["unit"]) == ("end", 5000, 5000, "B")
+
+
+def test_an_error_for_machines_has_its_parts() -> None:
+    out = io.StringIO()
+    JsonLines(out).error(2, "what", "why", "hint", ("one", "two"))
+    assert events(out) == [{"event": "error", "code": 2, "what": "what", "details": ["one", "two"], "why": "why", "next": "hint"}]
+
+
+def test_a_sign_of_life_is_the_newest_step_s_or_a_note() -> None:
+    out = io.StringIO()
+    progress.use(JsonLines(out, every=0))
+    progress.still("waiting")
+    with progress.step("outer"), progress.step("inner"):
+        progress.still("waiting")
+    told = [(event["event"], event.get("step"), event.get("detail") or event.get("text")) for event in events(out)]
+    assert [event for event in told if event[0] in ("note", "amount")] == [
+        ("note", None, "waiting"),
+        ("amount", "inner", "waiting"),
+    ]
 
 
 def test_silence_is_the_default(capfd: pytest.CaptureFixture[str]) -> None:
