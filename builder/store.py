@@ -148,6 +148,11 @@ class Store:
         temporary.replace(target)
         self._notes.wrote(target)
 
+    def discard(self, digest: Digest) -> None:
+        """Removes a blob that nothing will read again."""
+        self.path(digest).unlink(missing_ok=True)
+        self._notes.forget(self.path(digest).name)
+
     @contextmanager
     def workdir(self, prefix: str) -> Iterator[Path]:
         """A directory for work under way, on the store's file system, removed at the end."""

@@ -23,15 +23,17 @@ class LinuxkitAssembler:
     def __init__(self, program: Path) -> None:
         self._program = program
 
+    def key(self, document: Document) -> str:
+        return key_of("root tree", self.name, file_digest(self._program), document.to_yaml(), sources(document))
+
     def assemble(self, document: Document, store: Store) -> RootTar:
         """The root tree of a document whose images are in the store; remembered for this very program.
 
         Raises BuildError with what the CLI wrote where it fails.
         """
         demand(store, document.references())
-        key = key_of("root tree", self.name, file_digest(self._program), document.to_yaml(), sources(document))
-        found = store.once(key, lambda: {"root": self._build(document, store)})
-        return RootTar(Digest(found["root"]), self.name)
+        root = Digest(store.once(self.key(document), lambda: {"root": self._build(document, store)})["root"])
+        return RootTar(root, self.name, store.path(root).stat().st_size)
 
     def _build(self, document: Document, store: Store) -> Digest:
         with step("assembling the root tree with linuxkit"), store.workdir("linuxkit") as work:

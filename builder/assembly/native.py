@@ -32,15 +32,17 @@ class NativeAssembler:
 
     name = "native"
 
+    def key(self, document: Document) -> str:
+        return key_of("root tree", self.name, program_digest(), document.to_yaml(), sources(document))
+
     def assemble(self, document: Document, store: Store) -> RootTar:
         """The root tree of a document whose images are in the store; the result is remembered.
 
         Raises BuildError where an image lacks something, InputError where the document can't be assembled.
         """
         demand(store, document.references())
-        key = key_of("root tree", self.name, program_digest(), document.to_yaml(), sources(document))
-        found = store.once(key, lambda: {"root": self._write(document, store)})
-        return RootTar(Digest(found["root"]), self.name)
+        root = Digest(store.once(self.key(document), lambda: {"root": self._write(document, store)})["root"])
+        return RootTar(root, self.name, store.path(root).stat().st_size)
 
     def _write(self, document: Document, store: Store) -> Digest:
         with step("assembling the root tree", unit="B") as work, store.writer() as out:

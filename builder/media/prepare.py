@@ -1,11 +1,16 @@
 """Root tar -> what media of every format are made of: kernel, initrd, command line, layers."""
 
+from functools import cache
+from pathlib import Path
+
 from builder.errors import BuildError
 from builder.media import initrd, modules
-from builder.media.layers import make_layers
+from builder.media.layers import make_layers, squashfs_version
 from builder.media.model import MediaRequest, Prepared
 from builder.media.tree import Tree, read_tree
-from builder.store import Digest, Store
+from builder.store import Digest, Store, file_digest
+
+HERE = Path(__file__).parent
 
 TOOLS = ("depmod", "mksquashfs", "zstd")
 """Host programs that media of every format need."""
@@ -20,6 +25,18 @@ def prepare(request: MediaRequest, store: Store) -> Prepared:
     layers = {layer_path(digest): digest for digest in make_layers(tree, store, request.changing)}
     ramdisk = make_ramdisk(request, tree, list(layers), selection, store)
     return Prepared(request.label, cmdline, store.put(kernel), ramdisk, layers)
+
+
+@cache
+def program_digest() -> tuple[Digest, ...]:
+    """What the code here is, so that changed code does not take an older one's result."""
+    ground = (HERE.parent / name for name in ("cpio.py", "symlinks.py", "tarball.py"))
+    return tuple(file_digest(path) for path in (*sorted(HERE.glob("*.py")), *ground))
+
+
+def tool_versions() -> tuple[str, ...]:
+    """What the bits of layers and initrd depend on beside that."""
+    return squashfs_version(), initrd.zstd_version()
 
 
 def layer_path(digest: Digest) -> str:

@@ -14,8 +14,7 @@ from builder.images.stores.protocol import ImageStore
 from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
 from builder.media.make import make_medium, makers
-from builder.media.model import Maker, MediaRequest
-from builder.media.prepare import prepare
+from builder.media.model import Maker
 from builder.oci import Image
 from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
@@ -32,6 +31,7 @@ from builder.pipeline.parts import (
     of_role,
     requests,
 )
+from builder.pipeline.prepared import prepared
 from builder.progress import step
 from builder.project import Project
 from builder.provenance.model import Built, Parts
@@ -71,18 +71,17 @@ def build_role(
     files = files_image(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
     spec = decided(plan, role, parts.images, carrier, parts.kubernetes, files)
     yaml = document(spec)
-    with step(f"Assembling the {role.value}'s root tree"):
-        root = choose(options.assembler).assemble(yaml, store)
     out.mkdir(parents=True, exist_ok=True)
     stem = stem_of(plan, role)
     initrd = parts.components[INITRD].files["initrd"]
+    apart = changing(parts, pods, carrier, store)
     with step(f"Preparing {stem}"):
-        prepared = prepare(MediaRequest(root.digest, initrd, spec.label, changing(parts, pods, carrier, store)), store)
+        root, ready = prepared(choose(options.assembler), yaml, initrd, spec.label, apart, store)
     made = []
     for maker in formats:
         name = f"{stem}.{maker.format}"
         with step(f"Making {name}"), file_set(out, name) as aside:
-            media = replace(make_medium(maker, prepared, store, aside / name), path=out / name)
+            media = replace(make_medium(maker, ready, store, aside / name), path=out / name)
             made.append(Built(role, spec, yaml, carrier, root, media, maker))
             write_beside(made[-1], of_role(parts, plan.needs[role]), store, aside, stem)
     return made

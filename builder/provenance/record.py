@@ -39,7 +39,7 @@ def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> d
         "id": built.spec.id,
         "spec": built.spec.model_dump(mode="json"),
         "assembler": built.root.assembler,
-        "root": _blob(built.root.digest, store),
+        "root": {"sha256": built.root.digest, "size": built.root.size},
         "medium": {
             "file": media.path.name, "sha256": media.sha256, "size": media.size, "label": media.label,
             "kernel": _blob(media.kernel, store), "initrd": _blob(media.initrd, store),

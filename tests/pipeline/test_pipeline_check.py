@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pipeline_samples import image, store_with, write
 
+from builder.assembly.native import NativeAssembler
 from builder.errors import InputError
 from builder.linuxkit.model import Document
 from builder.media.tree import read_tree
@@ -142,7 +143,7 @@ def test_a_file_that_is_no_text_lies_in_an_image(found: Project, sample: tuple[P
     made = plan(found, recipe, None, BuildOptions())
     assert "docker.io/kubeiso/recipe-files:1\n" in render(found, made, None, store)
     for one in build(found, made, store, out, BuildOptions()):
-        tree = read_tree(store.path(one.root.digest))
+        tree = read_tree(store.path(NativeAssembler().assemble(one.document, store).digest))
         node, dos = tree.find("usr/lib/fw"), tree.find("etc/dos")
         assert node and dos
         assert (tree.read(node), node.info.mode & 0o777, node.info.type) == (data, 0o600, tarfile.REGTYPE)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pipeline_samples import planned, store_with
 
+from builder.assembly.native import NativeAssembler
 from builder.components.model import DebianPackage
 from builder.components.toolchain import go
 from builder.pipeline.build import build
@@ -110,7 +111,8 @@ def test_the_sbom_has_all_that_is_on_the_medium(sample: tuple[Project, Path], tm
 def test_the_record_tells_what_the_medium_is_made_of_and_with(sample: tuple[Project, Path], tmp_path: Path) -> None:
     built, _, record = made(sample, tmp_path)
     store = Store(tmp_path / "cache")
-    assert record["root"] == {"sha256": built.root.digest, "size": store.path(built.root.digest).stat().st_size}
+    root = NativeAssembler().assemble(built.document, store)
+    assert record["root"] == {"sha256": root.digest, "size": store.path(root.digest).stat().st_size} and built.root == root
     assert (record["assembler"], record["lock"]) == ("native", file_digest(sample[0].lock))
     layers = record["medium"]["layers"]
     assert [layer["sha256"] for layer in layers] == list(built.media.layers) != []

@@ -1,0 +1,42 @@
+"""Document -> what media are made of. The root tree's tar between the two, a gigabyte, is not read again and so not kept."""
+
+from builder.assembly.model import Assembler, RootTar
+from builder.linuxkit.model import Document
+from builder.media.model import MediaRequest, Prepared
+from builder.media.prepare import prepare, program_digest, tool_versions
+from builder.progress import step
+from builder.store import Digest, Store, key_of
+
+
+def prepared(
+    assembler: Assembler, document: Document, initrd: Digest, label: str, changing: tuple[Digest, ...], store: Store
+) -> tuple[RootTar, Prepared]:
+    """The root tree, known by its digest and no longer in the store, and what media are made of; remembered for equal inputs.
+
+    The parameters are those of MediaRequest. Raises what the assembler and `prepare` raise.
+    """
+    key = assembler.key(document)
+
+    def make() -> dict[str, object]:
+        with store.lock(f"root-{key}"):  # so that nobody drops the tar while another one reads it
+            with step("Assembling the root tree"):
+                root = assembler.assemble(document, store)
+            with step("Preparing kernel, initrd and layers"):
+                made = prepare(MediaRequest(root.digest, initrd, label, changing), store)
+            store.discard(root.digest)
+        return {**vars(made), "layers": list(made.layers.items()), "root": _name(root.digest), "size": root.size}
+
+    inputs = (key, initrd, label, changing, program_digest(), tool_versions())
+    found = store.once(key_of("prepared", *inputs), make)
+    root = RootTar(Digest(f"sha256:{found['root']}"), assembler.name, found["size"])
+    kernel, ramdisk, layers = (
+        Digest(found["kernel"]),
+        Digest(found["initrd"]),
+        {path: Digest(blob) for path, blob in found["layers"]},
+    )
+    return root, Prepared(found["label"], found["cmdline"], kernel, ramdisk, layers)
+
+
+def _name(digest: Digest) -> str:
+    """Without its algorithm it is no digest to the store, which gives back a result only while every blob of it is there."""
+    return digest.removeprefix("sha256:")
