@@ -7,6 +7,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from builder.errors import BuildError, InputError
 from builder.progress import step, warn
@@ -14,6 +15,7 @@ from builder.store import Digest, Store, disk_errors, file_digest
 
 ATTEMPTS = 4
 BACKOFF = 1.0  # seconds before the second attempt; doubled before each further one
+LONGEST = 60.0  # seconds that a source is waited for where it asks for more (Retry-After)
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 16
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # RFC 9110, 6585, 8470: states that may pass
@@ -28,7 +30,11 @@ class NoAnswer(BuildError):
 
 
 class _Passing(Exception):
-    """A fault that another attempt may not meet."""
+    """A fault that another attempt may not meet, not sooner than after some seconds where the source says so."""
+
+    def __init__(self, text: str, after: float = 0.0) -> None:
+        super().__init__(text)
+        self.after = after
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,15 @@ class _Download:
         self._told = 0
 
     def run(self, attempts: int) -> Digest:
-        reason = ""
+        reason, wait = "", 0.0
         for attempt in range(attempts):
             if attempt:
                 warn(f"{self._remote.name}: {reason}; attempt {attempt + 1} of {attempts}")
-                time.sleep(BACKOFF * 2 ** (attempt - 1))
+                time.sleep(max(BACKOFF * 2 ** (attempt - 1), wait))
             try:
                 return self._attempt()
             except _Passing as passing:
-                reason = str(passing)
+                reason, wait = str(passing), min(passing.after, LONGEST)
         raise NoAnswer(
             f"{self._remote.name} could not be fetched", details=(self._remote.url,), why=f"{reason} ({attempts} attempts)",
             hint="look at the network and at http_proxy / https_proxy; the next run goes on where this one stopped",
@@ -146,7 +152,7 @@ class _Download:
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         answered = f"the source answered {error.code} {error.reason}"
         if error.code in PASSING:
-            return _Passing(answered)
+            return _Passing(answered, _seconds(error.headers.get("Retry-After", "")))
         kind = NotThere if error.code in (404, 410) else BuildError
         return kind(f"{self._remote.name} could not be fetched", details=(self._remote.url,), why=answered)
 
@@ -163,3 +169,13 @@ def _first_byte(answer: http.client.HTTPResponse) -> int:
     """The offset in "Content-Range: bytes 100-199/200", or -1."""
     first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(first) if first.isdigit() else -1
+
+
+def _seconds(retry_after: str) -> float:
+    """The wait that "Retry-After: 30" or one with a date asks for (RFC 9110, section 10.2.3); 0 where it is neither."""
+    if retry_after.strip().isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return 0.0

@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from email.utils import format_datetime, localtime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -145,6 +147,35 @@ def test_a_state_that_passes_is_waited_out(server: Server, store: Store) -> None
     server.before = busy
     fetch(Remote(f"{server.url}/file", DIGEST), store)
     assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("3600", 60, 60),
+        ("", 0, 1),
+        ("soon", 0, 1),
+        ("-5", 0, 1),
+        (format_datetime(localtime() + timedelta(hours=1)), 60, 60),
+    ],
+)
+def test_a_source_that_says_when_is_taken_at_its_word(
+    server: Server, store: Store, monkeypatch: pytest.MonkeyPatch, header: str, least: float, most: float
+) -> None:
+    def busy(handler: BaseHTTPRequestHandler, nth: int) -> bool:
+        if nth == 1:
+            handler.send_response(429)
+            handler.send_header("Retry-After", header)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+        return nth == 1
+
+    slept: list[float] = []
+    monkeypatch.setattr("builder.download.time.sleep", slept.append)
+    server.before = busy
+    fetch(Remote(f"{server.url}/file", DIGEST), store)
+    assert len(slept) == 1 and least <= slept[0] <= most
 
 
 def test_a_missing_file_is_not_asked_for_twice(server: Server, store: Store) -> None:
