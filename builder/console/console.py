@@ -21,7 +21,7 @@ from builder.errors import CheckError
 
 # Loop of the node's shell. A line is a command in base64, "+" and a further part of it, or "q".
 _LOOP = (
-    "m={head}''{tail};b=;stty -echo;while IFS= read -r c;do case $c in q)break;;+*)b=$b${{c#+}};continue;;esac;"
+    "m={head}''{tail};b=;stty sane -echo;while IFS= read -r c;do case $c in q)break;;+*)b=$b${{c#+}};continue;;esac;"
     'printf \'\\n%s begin\\n\' $m;sh -c "$(echo "$b$c"|base64 -d)" </dev/null 2>&1;'
     "printf '\\n%s end %s\\n' $m $?;b=;done;stty echo"
 )
@@ -31,9 +31,9 @@ _LEFTOVER = rf"{TOKEN} end \d+\r?\n"
 _KILL_LINE, _XON, _INTERRUPT, _QUIT, _END = "\x15", "\x11", "\x03", "\x1c", "\x04"
 
 # What is tried in turn to come to a prompt, each followed by a carriage return. What a person left half typed is thrown away and
-# never run; then: output that was stopped (Ctrl-S), a program or an unfinished word, one that ignores Ctrl-C, a pager, vi, and
-# what reads until the end of its input.
-_KEYS = (_KILL_LINE, _XON + _KILL_LINE, _INTERRUPT, _QUIT, "q" + _KILL_LINE, "\x1b\x1b:q!", _END)
+# never run; then: output that was stopped (Ctrl-S), a program or an unfinished word, vi, a pager, a terminal that vi or ctr left
+# without a meaning for carriage returns, one that ignores Ctrl-C, and what reads until the end of its input.
+_KEYS = (_KILL_LINE, _XON + _KILL_LINE, _INTERRUPT, "\x1b\x1b:q!", "q" + _KILL_LINE, "\n", _QUIT, _END)
 _ONE_TRY = 5.0
 """Seconds for a prompt to come."""
 
@@ -133,7 +133,7 @@ class Console(Shell):
         patience = Deadline.after(min(_ONE_TRY, deadline.remaining))
         seen = self._expect([_PROMPT, _LEFTOVER, r"login: \Z", r"[Pp]assword: \Z", TIMEOUT], patience)
         if seen == 1:
-            self._send("q\r")
+            self._send("q\r\n")
         elif seen == 2:
             self._send("root\r")
         elif seen == 3:
