@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAGIC = b"\x7fELF\x02\x01"
-AMD64 = 62
 # e_machine of what programs are often built for (the ABI's registry of machines), by Go's names.
-MACHINES = {3: "386", 21: "ppc64le", 22: "s390x", 40: "arm", AMD64: "amd64", 183: "arm64", 243: "riscv64"}
+MACHINES = {3: "386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64"}
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SEGMENT = struct.Struct("<IIQQQQQQ")
 DYNAMIC = struct.Struct("<qQ")

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from builder.architecture import AMD64, Platform
 from builder.store import Digest, Store
 from builder.tarball import entries
 
@@ -68,10 +69,10 @@ def canonical(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def write_image(store: Store, name: str, layers: Sequence[Digest], process: Process, *, architecture: str = "amd64") -> Image:
+def write_image(store: Store, name: str, layers: Sequence[Digest], process: Process, *, platform: Platform = AMD64) -> Image:
     """Writes config and manifest for layers that are in the store. The same input gives the same digest."""
     config = canonical({
-        "architecture": architecture, "os": "linux",
+        "architecture": platform.oci, "os": "linux",
         "config": process.model_dump(by_alias=True, exclude_defaults=True),
         "rootfs": {"type": "layers", "diff_ids": list(layers)},
     })  # fmt: skip

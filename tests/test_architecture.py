@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 # What all may know, and what knows none of the rooms: modules directly under builder/, and folders of such.
 GROUND = {
-    "aside", "cachedir", "checks", "container", "cpio", "deadline", "download", "ecma48", "elf", "errors", "frozen",
-    "leash", "lock", "oci", "orphans", "owned", "process", "progress", "project", "reading", "references", "run", "scalars",
-    "statefile", "store", "symlinks", "tarball", "tidy", "whole", "workplace",
+    "architecture", "aside", "cachedir", "checks", "container", "cpio", "deadline", "download", "ecma48", "elf", "errors",
+    "frozen", "leash", "lock", "oci", "orphans", "owned", "process", "progress", "project", "reading", "references", "run",
+    "scalars", "statefile", "store", "symlinks", "tarball", "tidy", "whole", "workplace",
 }  # fmt: skip
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}

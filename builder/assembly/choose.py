@@ -2,6 +2,7 @@
 
 import os
 
+from builder.architecture import AMD64
 from builder.assembly.linuxkit import LinuxkitAssembler, find_program
 from builder.assembly.model import Assembler
 from builder.assembly.native import NativeAssembler
@@ -31,6 +32,6 @@ def choose(kind: str) -> Assembler:
         return NativeAssembler()
     raise ToolMissing(
         "the program linuxkit is not installed",
-        hint="take linuxkit-linux-amd64 from https://github.com/linuxkit/linuxkit/releases and put it on PATH as linuxkit,"
-        " or use --assembler native, which gives the same tree",
+        hint=f"take linuxkit-linux-{AMD64.linuxkit} from https://github.com/linuxkit/linuxkit/releases and put it on PATH as"
+        " linuxkit, or use --assembler native, which gives the same tree",
     )

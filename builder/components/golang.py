@@ -24,7 +24,6 @@ from builder.store import disk_errors, file_digest, key_of
 from builder.tidy import GO_LOCK
 
 RECIPE = 1  # raised when a change here changes what a build gives
-PLATFORM = {"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1"}
 ATTEMPTS = 3
 SILENCE = 1200.0  # seconds; linking the kubelet, the longest work without a word, takes one minute on a quiet host
 BACKOFF = 2.0  # seconds before the second attempt; doubled before the third
@@ -141,7 +140,7 @@ class Plan:
     def _environment(self, temporary: Path) -> dict[str, str]:
         scratch = self.request.store.scratch("go")
         return {
-            "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", **PLATFORM,
+            "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", **self.request.platform.go,
             "GOPATH": str(scratch), "GOMODCACHE": str(scratch / "mod"), "GOCACHE": str(scratch / "build"),
             "GOTMPDIR": str(temporary), "CGO_ENABLED": "1" if self.section.cgo else "0",
             **({"GOPROXY": "off"} if self.request.offline else network(self.go.program)),
@@ -184,7 +183,15 @@ def _plan(request: Request) -> Plan:
     assert section, "a source is asked only for what has a section"
     toolchain = go()
     facts = c_toolchain(section.libraries) if section.cgo else []
-    inputs = (Golang.name, RECIPE, PLATFORM, section.model_dump(), request.description.version, toolchain.version, facts)
+    inputs = (
+        Golang.name,
+        RECIPE,
+        dict(request.platform.go),
+        section.model_dump(),
+        request.description.version,
+        toolchain.version,
+        facts,
+    )
     read = dict(_inputs(request.description.folder, tests=bool(section.tests)))
     return Plan(request, section, toolchain, key_of(*inputs, read))
 

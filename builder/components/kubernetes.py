@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import elf
+from builder.architecture import AMD64
 from builder.components.model import Component
 from builder.components.source import Files
 from builder.errors import InputError, KubeisoError
@@ -17,13 +18,12 @@ from builder.store import Digest, Store, file_digest, key_of
 NAME = "kubernetes"
 OPTION = "--kubernetes-dir"
 
-# Where Kubernetes' own scripts put programs for this platform (hack/lib/init.sh, build/common.sh, build/lib/release.sh of
-# v1.36.3), and where they lie in an unpacked kubernetes-server-linux-amd64.tar.gz; below the folder that is given, or as it.
-PLACES = (
-    ".", "bin", "bin/linux/amd64", "linux/amd64", "_output/bin", "_output/local/bin/linux/amd64",
-    "_output/dockerized/bin/linux/amd64", "local/bin/linux/amd64", "dockerized/bin/linux/amd64", "server/bin",
-    "kubernetes/server/bin",
-)  # fmt: skip
+# Where Kubernetes' own scripts put programs for a platform (hack/lib/init.sh, build/common.sh, build/lib/release.sh of v1.36.3),
+# and where they lie in an unpacked kubernetes-server-linux-amd64.tar.gz; below the folder that is given, or as it.
+PLACES = tuple(place.format(AMD64.kubernetes) for place in (
+    ".", "bin", "bin/linux/{}", "linux/{}", "_output/bin", "_output/local/bin/linux/{}", "_output/dockerized/bin/linux/{}",
+    "local/bin/linux/{}", "dockerized/bin/linux/{}", "server/bin", "kubernetes/server/bin",
+))  # fmt: skip
 # How each is asked for its version; any other is asked with --version.
 VERSION_WORDS = {"kubeadm": ("version", "-o", "short"), "kubectl": ("version", "--client")}
 VERSION = re.compile(r"\bv(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+\S+)?)")
@@ -50,7 +50,7 @@ def own_programs(given: Path, names: Iterable[str]) -> dict[str, Path]:
     """Those of the programs `names` that lie in the folder `given`: in itself, or where a build of Kubernetes puts them below it.
 
     Raises InputError where there is no such folder, none of the programs, more than one folder with some, and for files that
-    are no programs for x86-64 Linux.
+    are no programs for the platform.
     """
     names = sorted(names)
     if not given.is_dir():
@@ -70,8 +70,11 @@ def own_programs(given: Path, names: Iterable[str]) -> dict[str, Path]:
         )  # fmt: skip
     found = _in(folders[0], names)
     if mistakes := _mistakes(found.values()):
-        hint = "build for this platform: make KUBE_BUILD_PLATFORMS=linux/amd64, which fills _output/local/bin/linux/amd64"
-        raise InputError(f"{OPTION} {given}: not programs that an x86-64 Linux can run", details=tuple(mistakes), hint=hint)
+        system = f"linux/{AMD64.kubernetes}"
+        hint = f"build for this platform: make KUBE_BUILD_PLATFORMS={system}, which fills _output/local/bin/{system}"
+        raise InputError(
+            f"{OPTION} {given}: not programs that an {AMD64.spoken} Linux can run", details=tuple(mistakes), hint=hint
+        )
     return found
 
 
@@ -103,7 +106,7 @@ def _mistake(path: Path) -> Iterator[str]:
         yield (
             "it is a script, and images of the control plane have no shell" if start[:2] == b"#!" else "it is no 64-bit ELF file"
         )
-    elif machine != "amd64":
+    elif machine != elf.MACHINES[AMD64.elf]:
         yield f"it is for {machine}"
 
 

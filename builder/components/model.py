@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from builder.architecture import AMD64
 from builder.frozen import Frozen
 from builder.store import Digest
 
@@ -34,5 +35,6 @@ class Lock(Frozen):
     """components.lock: every pin that the folders of pkg/ themselves do not hold (Go modules have go.sum)."""
 
     suite: str = "trixie"
+    platform: str = AMD64.name
     packages: dict[str, DebianPackage] = {}
     sets: dict[str, tuple[str, ...]] = Field({}, description="image -> its packages with all that they depend on, sorted")

@@ -1,5 +1,6 @@
 """The sources in the order in which they are tried, and the search through them."""
 
+from builder.architecture import AMD64, Platform
 from builder.components.description import Description, describe, names
 from builder.components.golang import Golang
 from builder.components.local import take
@@ -22,6 +23,7 @@ def find(
     *,
     offline: bool = False,
     source: str = "auto",
+    platform: Platform = AMD64,
 ) -> Component:
     """The component from the first of its sources that gives it: the user's own files, the cache, then each in turn.
 
@@ -30,7 +32,7 @@ def find(
     the component and each source with the reason why it failed.
     """
     description = describe(name, project)
-    request = Request(description, store, project, overrides or {}, offline)
+    request = Request(description, store, project, overrides or {}, offline, platform)
     sources = _sources_of(description, source)
     own, complete = _own(request, sources)
     if complete:
@@ -42,14 +44,16 @@ def find(
     return _component(description, f"{origin}+local" if own else origin, {**files, **own})
 
 
-def recall(name: str, store: Store, project: Project, overrides: Overrides | None = None) -> Component:
+def recall(
+    name: str, store: Store, project: Project, overrides: Overrides | None = None, platform: Platform = AMD64
+) -> Component:
     """The component from the user's own files or the cache; without `files` where it has yet to be got.
 
     Builds and fetches nothing. A source may start programs to learn the versions of its tools, but none is asked for a
     component that was never had.
     """
     description = describe(name, project)
-    request = Request(description, store, project, overrides or {}, offline=True)
+    request = Request(description, store, project, overrides or {}, offline=True, platform=platform)
     sources = _sources_of(description, "auto")
     own, complete = _own(request, sources)
     if complete:

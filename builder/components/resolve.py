@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.architecture import AMD64, Platform
 from builder.components.mirrors import archive
 from builder.components.model import DebianPackage, Lock
 from builder.errors import BuildError, InputError, ToolMissing
@@ -25,7 +26,6 @@ Records = Mapping[str, Mapping[str, str]]
 """Package -> its fields in the archive's index."""
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-ARCHITECTURE = "amd64"
 
 # Only of use to a system that installs packages, or to their maintainer scripts, which never run for an image.
 # A set that names one of these itself gets it.
@@ -49,13 +49,14 @@ class Apt:
     root: Path
     suite: str
     archives: Mapping[str, str]
+    platform: Platform
 
     @classmethod
-    def prepare(cls, root: Path, suite: str) -> "Apt":
+    def prepare(cls, root: Path, suite: str, platform: Platform) -> "Apt":
         """Lays the directories out and fetches the suite's package lists (about 10 MB)."""
         if not KEYRING.is_file():
             raise ToolMissing("Debian's archive keys are not installed", hint="apt-get install debian-archive-keyring")
-        apt = cls(root, suite, {name: archive(name) for name in ("main", "security")})
+        apt = cls(root, suite, {name: archive(name) for name in ("main", "security")}, platform)
         for name in ("lists/partial", "archives/partial", "log"):
             (root / name).mkdir(parents=True)
         (root / "status").touch()
@@ -71,7 +72,7 @@ class Apt:
             "Dir::Etc::SourceParts": "/dev/null", "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": "/dev/null",
             "Dir::Etc::Trusted": "/dev/null", "Dir::Etc::TrustedParts": "/dev/null", "Dir::State": self.root,
             "Dir::State::Status": self.root / "status", "Dir::State::Lists": self.root / "lists", "Dir::Cache": self.root,
-            "Dir::Log": self.root / "log", "APT::Architecture": ARCHITECTURE, "APT::Architectures": ARCHITECTURE,
+            "Dir::Log": self.root / "log", "APT::Architecture": self.platform.debian, "APT::Architectures": self.platform.debian,
             "APT::Sandbox::User": getpass.getuser(), "APT::Install-Recommends": "false", "APT::Get::Assume-Yes": "true",
             "APT::Get::Upgrade-By-Source-Package": "false",  # else it would renew what is said to be present
             "Acquire::Languages": "none", "Acquire::Retries": "3",
@@ -108,13 +109,13 @@ class Apt:
         raise BuildError(f"apt names {address}, which lies in neither of Debian's archives")
 
 
-def update_lock(descriptions: Sets, suite: str, store: Store) -> Lock:
+def update_lock(descriptions: Sets, suite: str, store: Store, platform: Platform = AMD64) -> Lock:
     """Resolves each set for the suite as it is today. `store` gives the room to work in; no package is fetched.
 
     Raises InputError for a set that can't be resolved and where no mirror is known, ToolMissing without apt or Debian's keys.
     """
     with store.workdir("apt") as root:
-        apt = Apt.prepare(root, suite)
+        apt = Apt.prepare(root, suite, platform)
         known = apt.show({*NEVER, *(name for both in descriptions.values() for names in both for name in names)})
         with step("resolve the sets of packages", total=len(descriptions), unit="sets") as work:
             addresses: dict[str, list[str]] = {}
@@ -124,7 +125,7 @@ def update_lock(descriptions: Sets, suite: str, store: Store) -> Lock:
         records = apt.show(_package(address) for found in addresses.values() for address in found)
     pins = {_package(address): _pin(apt, address, records) for found in addresses.values() for address in found}
     sets = {image: tuple(sorted(map(_package, found))) for image, found in addresses.items()}
-    return Lock(suite=suite, packages=dict(sorted(pins.items())), sets=sets)
+    return Lock(suite=suite, platform=platform.name, packages=dict(sorted(pins.items())), sets=sets)
 
 
 def _resolve(apt: Apt, image: str, packages: Sequence[str], without: Sequence[str], known: Records) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from builder.architecture import AMD64, Platform
 from builder.components.description import Description
 from builder.project import Project
 from builder.store import Digest, Store
@@ -26,6 +27,7 @@ class Request:
     project: Project
     overrides: Overrides = field(default_factory=dict)
     offline: bool = False
+    platform: Platform = AMD64
 
     @property
     def name(self) -> str:

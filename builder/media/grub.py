@@ -6,12 +6,14 @@ The core images hold every GRUB module that is needed, so that the medium carrie
 import os
 from pathlib import Path
 
+from builder.architecture import AMD64
 from builder.errors import InputError, ToolMissing
 from builder.run import run
 from builder.tarball import EPOCH
 
 LIBRARY = Path("/usr/lib/grub")
-MBR = LIBRARY / "i386-pc" / "boot_hybrid.img"
+BIOS_GRUB, EFI_GRUB = AMD64.bios, AMD64.efi
+MBR = LIBRARY / BIOS_GRUB.folder / "boot_hybrid.img"
 PREFIX = "/boot/grub"
 COMMON = (
     "configfile",
@@ -93,7 +95,7 @@ def mkimage_argv(platform: str, modules: tuple[str, ...], config: Path, target: 
 
 def check_installed() -> None:
     """Raises ToolMissing when the host lacks GRUB's files for one of the two firmwares."""
-    packages = {MBR: "grub-pc-bin", LIBRARY / "x86_64-efi" / "moddep.lst": "grub-efi-amd64-bin"}
+    packages = {MBR: BIOS_GRUB.package, LIBRARY / EFI_GRUB.folder / "moddep.lst": EFI_GRUB.package}
     for file, package in packages.items():
         if not file.is_file():
             raise ToolMissing(f"GRUB's file {file} is not installed", hint=f"apt-get install {package}   (or: make setup)")
@@ -102,10 +104,10 @@ def check_installed() -> None:
 def make_core_images(work: Path, label: str) -> tuple[Path, Path]:
     """The El Torito image for BIOS and the FAT image for UEFI, both in `work`."""
     check_installed()
-    config, core, program = work / "early.cfg", work / "eltorito.img", work / "BOOTX64.EFI"
+    config, core, program = work / "early.cfg", work / "eltorito.img", work / AMD64.efi_file
     config.write_text(early_config(label))
-    run(mkimage_argv("i386-pc-eltorito", BIOS, config, core))
-    run(mkimage_argv("x86_64-efi", UEFI, config, program))
+    run(mkimage_argv(BIOS_GRUB.image, BIOS, config, core))
+    run(mkimage_argv(EFI_GRUB.image, UEFI, config, program))
     return core, make_efi_image(work / "efi.img", program)
 
 
@@ -119,5 +121,5 @@ def make_efi_image(target: Path, program: Path) -> Path:
         env=clock,
     )
     run(["mmd", "-i", image, "::EFI", "::EFI/BOOT"], env=clock)
-    run(["mcopy", "-m", "-i", image, os.fspath(program), "::EFI/BOOT/BOOTX64.EFI"], env=clock)
+    run(["mcopy", "-m", "-i", image, os.fspath(program), f"::EFI/BOOT/{AMD64.efi_file}"], env=clock)
     return target

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from builder.architecture import platform
 from builder.assembly.containers import config_json, identifiers, runtime_json, settings_of
+from builder.components.debian import load_lock
 from builder.errors import InputError, KubeisoError
 from builder.images.model import ImageDescription
 from builder.linuxkit.emit import document
@@ -24,7 +26,6 @@ from builder.spec.needs import Needs
 from builder.spec.root import Root
 from builder.store import Store
 
-COMMAND_LINE = 2047  # bytes that an x86 kernel takes (COMMAND_LINE_SIZE, arch/x86/include/asm/setup.h, less the end)
 MENU_ADDS = len(" ignore_loglevel")  # what the second entry of the boot menu has besides
 
 
@@ -66,6 +67,13 @@ def version(case: Case) -> Iterator[Mistake]:
         check_version(case.project, case.recipe, case.own)
     except InputError as error:
         yield case.mistake(("kubernetes", "version"), error.what, error.hint)
+
+
+def pins(case: Case) -> Iterator[Mistake]:
+    """The pinned packages are for the nodes' platform."""
+    pinned, wanted = load_lock(case.project.lock).platform if case.project.lock.exists() else "", case.recipe.platform
+    if pinned and pinned != wanted:
+        yield case.mistake(("platform",), f"{case.project.lock.name} has the packages for {pinned}", f"platform: {pinned}")
 
 
 def files(case: Case) -> Iterator[Mistake]:
@@ -143,17 +151,18 @@ def images(case: Case) -> Iterator[Mistake]:
 
 def command_line(case: Case) -> Iterator[Mistake]:
     """The boot loader and the kernel take the whole command line."""
+    limit = platform(case.recipe.platform).command_line
     for spec in case.specs[:1]:
         try:
             words(spec.cmdline)
         except InputError as error:
             yield case.mistake(("kernel", "arguments"), error.what)
-        if (length := len(spec.cmdline.encode()) + MENU_ADDS) > COMMAND_LINE:
-            message = f"the kernel's command line has {length} bytes; the kernel takes {COMMAND_LINE}"
+        if (length := len(spec.cmdline.encode()) + MENU_ADDS) > limit:
+            message = f"the kernel's command line has {length} bytes; the kernel takes {limit}"
             yield case.mistake(("kernel", "arguments"), message, "leave some out")
 
 
-RULES: tuple[Rule, ...] = (version, files, service_names, service_images, services, replaced, images, command_line)
+RULES: tuple[Rule, ...] = (version, pins, files, service_names, service_images, services, replaced, images, command_line)
 
 
 def faults(case: Case) -> list[Mistake]:

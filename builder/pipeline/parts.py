@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from builder.architecture import platform
 from builder.components.debian import debs, pinned
 from builder.components.description import describe
 from builder.components.golang import Golang, Section
@@ -40,7 +41,7 @@ def find_components(
     project: Project, plan: Plan, names: Iterable[str], store: Store, options: BuildOptions
 ) -> dict[str, Component]:
     def get(name: str) -> Component:
-        return find(name, store, project, options.overrides, offline=options.offline)
+        return find(name, store, project, options.overrides, offline=options.offline, platform=platform(plan.recipe.platform))
 
     return gathered(project, plan, names, store, get)
 

@@ -18,12 +18,13 @@ def golang(module: Module) -> str:
     return f"pkg:golang/{quote(module.path.lower(), safe='/')}@{_word(module.version)}"
 
 
-def oci(name: str, digest: str) -> str:
-    """`name` is the image's full name with its tag."""
+def oci(name: str, digest: str, architecture: str) -> str:
+    """`name` is the image's full name with its tag, `architecture` OCI's word."""
     reference = split(name)
     last, tag = reference.repository.rpartition("/")[2], reference.tag
     place = quote(reference.repository, safe="/:")
-    return f"pkg:oci/{_word(last.lower())}@{_word(digest)}?arch=amd64&repository_url={place}{f'&tag={_word(tag)}' if tag else ''}"
+    tagged = f"&tag={_word(tag)}" if tag else ""
+    return f"pkg:oci/{_word(last.lower())}@{_word(digest)}?arch={architecture}&repository_url={place}{tagged}"
 
 
 def generic(name: str, version: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from builder.architecture import platform
 from builder.components.model import INITRD, Component
 from builder.provenance import purl
 from builder.provenance.gomodules import Module
@@ -61,8 +62,9 @@ class _Sbom:
         """An image with what is in it; of one that is not ours nothing more is known than its digest."""
         parts = split(reference)
         name, tag, digest = parts.name, parts.tag, parts.digest
+        locator = purl.oci(name, digest, platform(self._built.spec.platform).oci)
         made = self._bill.package(
-            "Image", name, tag or digest, purl=purl.oci(name, digest), sha256=digest, primaryPackagePurpose="CONTAINER"
+            "Image", name, tag or digest, purl=locator, sha256=digest, primaryPackagePurpose="CONTAINER"
         )  # fmt: skip
         if reference == self._built.image_store.reference:
             for carried in self._built.spec.container_images:

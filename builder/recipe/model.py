@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from builder.architecture import AMD64, PLATFORMS
 from builder.container import Settings
 from builder.frozen import Frozen
 from builder.reading.shapes import Shape
@@ -48,6 +49,9 @@ NodePath = Annotated[
     ),
 ]  # fmt: skip
 Target = Annotated[str, Shape(r"^[^\x00-\x1f\x7f]+$", "the path that the link leads to", longest=4095)]
+
+
+PlatformName = Annotated[str, Shape(rf"^({'|'.join(PLATFORMS)})$", f"one of {', '.join(PLATFORMS)}")]
 
 
 class Kubernetes(Frozen):
@@ -108,6 +112,7 @@ class Recipe(Frozen):
     """A node image."""
 
     runtime: str = Field(description="a description in runtimes/")
+    platform: PlatformName = Field(AMD64.name, description="the machines that the nodes are")
     kubernetes: Kubernetes = Field(Kubernetes(), description="the version of Kubernetes")
     network: Network = Field(Network(), description="the cluster's network")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")

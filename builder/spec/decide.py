@@ -46,6 +46,7 @@ def decide(
     reference = {name: recipe.replace.get(name, image.reference) for name, image in images.items()}
     return ImageSpec(
         role=role,
+        platform=recipe.platform,
         runtime=recipe.runtime,
         kubernetes_version=kubernetes.version,
         kernel=reference["kernel"],

@@ -98,6 +98,7 @@ class ImageSpec(Frozen):
     """One node image, decided. References are pinned by digest."""
 
     role: Role
+    platform: str
     runtime: str
     kubernetes_version: str
     kernel: str

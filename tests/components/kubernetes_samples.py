@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builder import elf
+from builder.architecture import AMD64
 
 NEXT = "1.37.0-alpha.1.12+0123456789abcd-dirty"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubeadm", "kubectl", "kubelet")
@@ -16,7 +17,7 @@ MANY_WORDS = 5
 """So many words on the command line, its own name included, are no question for a version."""
 
 
-def program(short: str, long: str = "", *, code: int = 0, machine: int = elf.AMD64) -> bytes:
+def program(short: str, long: str = "", *, code: int = 0, machine: int = AMD64.elf) -> bytes:
     """A static program for Linux that prints `short`, or `long` when it is called with MANY_WORDS or more."""
     texts = [(text + "\n").encode() for text in (short, long)]
     places = [0, 0]

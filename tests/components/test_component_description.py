@@ -86,6 +86,8 @@ def test_the_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(InputError, match="not a kubeiso project"):
         Project.here()
     (tmp_path / "pkg").mkdir()
+    (tmp_path / "recipes").mkdir()
+    monkeypatch.chdir(tmp_path)
     assert Project.here() == Project(tmp_path)
     assert Project.here().lock == tmp_path / "components.lock"
 

@@ -2,12 +2,14 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from builder.architecture import AMD64
 from builder.oci import (
     CONFIG,
     LAYER,
@@ -88,7 +90,7 @@ def test_the_digest_is_that_of_content_not_of_name(store: Store, tmp_path: Path)
     other = Store(tmp_path / "other")
     assert write_image(other, "b", [layer(other, "file")], Process(cmd=("/bin/a",))).digest == image.digest
     assert write_image(store, "a", layers, Process(cmd=("/bin/b",))).digest != image.digest
-    assert write_image(store, "a", layers, Process(cmd=("/bin/a",)), architecture="arm64").digest != image.digest
+    assert write_image(store, "a", layers, Process(cmd=("/bin/a",)), platform=replace(AMD64, oci="arm64")).digest != image.digest
 
 
 @QUICK

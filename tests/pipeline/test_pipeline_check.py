@@ -156,3 +156,11 @@ def test_what_can_t_be_read_of_the_descriptions_is_told(found: Project) -> None:
     write(found.root / "runtimes" / "toy.yml", {"title": "toy"})
     with pytest.raises(InputError, match=r"toy\.yml"):
         said(found, "")
+
+
+def test_packages_for_another_platform_are_told(found: Project) -> None:
+    lock = found.root / "components.lock"
+    lock.write_text(lock.read_text().replace("platform: amd64", "platform: riscv64"))
+    assert said(found, "platform: amd64\n") == [
+        "3:11: platform: components.lock has the packages for riscv64 (platform: riscv64)"
+    ]

@@ -189,8 +189,8 @@ COREDNS = "pkg:oci/coredns@sha256:ab?arch=amd64&repository_url=registry.k8s.io/c
     [
         (purl.golang(TOML), "pkg:golang/github.com/burntsushi/toml@v1.5.0%2Bincompatible"),
         (purl.golang(Module("stdlib", "1.27.3")), "pkg:golang/stdlib@1.27.3"),
-        (purl.oci("registry.k8s.io/coredns/coredns:v1.14.2", "sha256:ab"), COREDNS),
-        (purl.oci("localhost:5000/x", "sha256:ab"), "pkg:oci/x@sha256:ab?arch=amd64&repository_url=localhost:5000/x"),
+        (purl.oci("registry.k8s.io/coredns/coredns:v1.14.2", "sha256:ab", "amd64"), COREDNS),
+        (purl.oci("localhost:5000/x", "sha256:ab", "amd64"), "pkg:oci/x@sha256:ab?arch=amd64&repository_url=localhost:5000/x"),
         (purl.generic("grub", "2.12-9+deb13u1"), "pkg:generic/grub@2.12-9%2Bdeb13u1"),
         (purl.debian(CA, "trixie"), "pkg:deb/debian/ca@1~2?arch=all&distro=trixie"),
     ],

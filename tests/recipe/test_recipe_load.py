@@ -94,8 +94,9 @@ MISTAKES = {
     "runtime: cri-containrd": ["1:10: runtime: unknown runtime 'cri-containrd' (did you mean 'cri-containerd'?)"],
     "runtime: zzz": ["1:10: runtime: unknown runtime 'zzz' (known: cri-containerd)"],
     "runtime: 7": ["1:10: runtime: expected a text, got a number (write it in quotes: '7')"],
+    START + "platform: arm65": ["2:11: platform: expected one of amd64, got 'arm65'"],
     START + "colour: red": [
-        "2:1: colour: unknown key (known: files, kernel, kubernetes, network, replace, roles, runtime, services, ssh)"
+        "2:1: colour: unknown key (known: files, kernel, kubernetes, network, platform, replace, roles, runtime, services, ssh)"
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],
     START + "network:\n  cni: brige": ["3:8: network.cni: unknown network 'brige' (did you mean 'bridge'?)"],

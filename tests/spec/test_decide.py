@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from builder.architecture import AMD64
 from builder.container import Settings
 from builder.errors import InputError
 from builder.linuxkit.emit import document
@@ -168,3 +169,9 @@ def test_an_unknown_runtime_names_the_known_ones() -> None:
     with pytest.raises(InputError, match="runtimes/podman") as caught:
         runtime(Project(ROOT), "podman", STORES)
     assert "cri-containerd" in caught.value.hint
+
+
+def test_the_platform_is_the_recipe_s_and_part_of_the_spec() -> None:
+    spec = spec_of(Recipe(runtime="cri-containerd"))
+    assert spec.platform == "amd64" == AMD64.name
+    assert spec.model_copy(update={"platform": "other"}).id != spec.id

@@ -1,0 +1,65 @@
+"""The machines that nodes can be: what each is called by Go, Debian, OCI, ELF, Linux and GRUB. One table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from builder.errors import InputError
+
+
+@dataclass(frozen=True)
+class Grub:
+    """A platform of GRUB: its folder in /usr/lib/grub, the format of its core image, and Debian's package with it."""
+
+    folder: str
+    image: str
+    package: str
+
+
+@dataclass(frozen=True)
+class Platform:
+    """name: the word in recipes. spoken: in sentences. kubernetes: the folder of Kubernetes' own builds, after the system's.
+
+    go: the variables that choose it (go.dev/doc/install/source#environment). oci: image-spec's `platform.architecture`.
+    elf: e_machine (System V ABI, registry of machines). kernel_image: the file that Linux' build makes to boot from.
+    command_line: the bytes that the kernel takes (COMMAND_LINE_SIZE less the end).
+    efi_file: the program that firmware starts from a medium (UEFI 2.10, 3.5.1.1).
+    """
+
+    name: str
+    spoken: str
+    go: Mapping[str, str]
+    kubernetes: str
+    debian: str
+    oci: str
+    linuxkit: str
+    elf: int
+    kernel_image: str
+    command_line: int
+    bios: Grub
+    efi: Grub
+    efi_file: str
+
+
+AMD64 = Platform(
+    name="amd64",
+    spoken="x86-64",
+    go={"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1"},
+    kubernetes="amd64",
+    debian="amd64",
+    oci="amd64",
+    linuxkit="amd64",
+    elf=62,
+    kernel_image="bzImage",
+    command_line=2047,  # arch/x86/include/asm/setup.h
+    bios=Grub("i386-pc", "i386-pc-eltorito", "grub-pc-bin"),
+    efi=Grub("x86_64-efi", "x86_64-efi", "grub-efi-amd64-bin"),
+    efi_file="BOOTX64.EFI",
+)
+PLATFORMS: Mapping[str, Platform] = {each.name: each for each in (AMD64,)}
+
+
+def platform(name: str) -> Platform:
+    """Raises InputError for one that is not known."""
+    if name not in PLATFORMS:
+        raise InputError(f"there is no platform {name}", hint=f"known: {', '.join(PLATFORMS)}")
+    return PLATFORMS[name]
