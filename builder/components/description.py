@@ -1,5 +1,6 @@
 """pkg/NAME/component.yml: the component's version, and one section for each source that can give it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from builder.reading.tree import Tree
 S = TypeVar("S", bound=BaseModel)
 
 FILE = "component.yml"
+MINOR = re.compile(r"[0-9]+\.[0-9]+")
 KIND = Kind("description", 'version: "1.2.3"')
 
 
@@ -42,13 +44,14 @@ class Description:
         return valid(self.tree.below(source), model, self.path, KIND) if source in self.sections else None
 
 
-def describe(name: str, project: Project) -> Description:
-    """Reads pkg/NAME/component.yml. Raises InputError for an unknown component and for a file that can't be read."""
-    folder = project.pkg / name
-    if not (folder / FILE).is_file():
-        known = ", ".join(names(project))
-        raise InputError(f"there is no component {name}", why=f"{folder / FILE} is missing", hint=f"the components are: {known}")
-    tree = planted(folder / FILE, KIND)
+def describe(name: str, project: Project, kubernetes: str = "") -> Description:
+    """Reads pkg/NAME/component.yml, or that in pkg/NAME/MINOR/ of a component that each minor version of Kubernetes has pins of.
+
+    kubernetes: the version that is wanted; the newest pinned one where it is "". Raises InputError for an unknown component, for
+    a minor version that has no pins, and for a file that can't be read.
+    """
+    path = _folder(name, project, kubernetes) / FILE
+    tree = planted(path, KIND)
     version = tree.at("version")
     if not isinstance(version, str):
         tree.add(("version",), "no version is named", 'write it in quotes, such as version: "1.2.3"')
@@ -59,10 +62,45 @@ def describe(name: str, project: Project) -> Description:
         if not isinstance(value, dict) and not tree.is_spoilt((key,)):
             tree.add((key,), "expected a group of keys", "a section such as golang: says where the files come from")
     if tree.mistakes:
-        raise wrong(folder / FILE, tree.mistakes, KIND)
-    return Description(name, folder, str(version), tree)
+        raise wrong(path, tree.mistakes, KIND)
+    return Description(name, path.parent, str(version), tree)
+
+
+def _folder(name: str, project: Project, kubernetes: str) -> Path:
+    folder = project.pkg / name
+    if (folder / FILE).is_file():
+        return folder
+    found = minors(name, project)
+    if not found:
+        known = ", ".join(names(project))
+        raise InputError(f"there is no component {name}", why=f"{folder / FILE} is missing", hint=f"the components are: {known}")
+    wanted = minor(kubernetes) if kubernetes else found[-1]
+    if wanted not in found:
+        raise InputError(f"pkg/{name} has no pins for Kubernetes {wanted}", hint=f"there are: {', '.join(found)}")
+    return folder / wanted
+
+
+def minors(name: str, project: Project) -> tuple[str, ...]:
+    """The minor versions of Kubernetes that the component has a folder for, oldest first; none where it has one for all."""
+    found = [path.parent.name for path in (project.pkg / name).glob(f"*/{FILE}") if MINOR.fullmatch(path.parent.name)]
+    return tuple(sorted(found, key=lambda each: [int(part) for part in each.split(".")]))
+
+
+def versions(name: str, project: Project) -> tuple[str, ...]:
+    """Every version that the component has pins of, oldest first."""
+    return tuple(describe(name, project, each).version for each in minors(name, project) or ("",))
 
 
 def names(project: Project) -> tuple[str, ...]:
     """All components of the project, sorted."""
-    return tuple(sorted(path.parent.name for path in project.pkg.glob(f"*/{FILE}")))
+    found = {path.parent.name for path in project.pkg.glob(f"*/{FILE}")}
+    return tuple(sorted(found | {path.parent.parent.name for path in project.pkg.glob(f"*/*/{FILE}") if _is_minor(path)}))
+
+
+def _is_minor(path: Path) -> bool:
+    return MINOR.fullmatch(path.parent.name) is not None
+
+
+def minor(version: str) -> str:
+    """1.36.3 -> 1.36"""
+    return ".".join(version.split(".")[:2])

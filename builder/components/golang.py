@@ -192,11 +192,11 @@ def _plan(request: Request) -> Plan:
         toolchain.version,
         facts,
     )
-    read = dict(_inputs(request.description.folder, tests=bool(section.tests)))
+    read = dict(_inputs(request.description.name, request.description.folder, tests=bool(section.tests)))
     return Plan(request, section, toolchain, key_of(*inputs, read))
 
 
-def _inputs(folder: Path, *, tests: bool) -> Iterator[tuple[str, str]]:
+def _inputs(component: str, folder: Path, *, tests: bool) -> Iterator[tuple[str, str]]:
     """Path and digest of every file that a build in the folder may read: no descriptions, and tests where those are built.
 
     A folder that go.mod puts in a module's place (`replace x => ../y`) is read too.
@@ -204,8 +204,8 @@ def _inputs(folder: Path, *, tests: bool) -> Iterator[tuple[str, str]]:
     for root in (folder, *(folder / name for name in LOCAL_REPLACE.findall((folder / "go.mod").read_text()))):
         for path in sorted(root.rglob("*")):
             name = path.relative_to(root).as_posix()
-            if path.is_file() and name not in (FILE, "image.yml") and (tests or not name.endswith("_test.go")):
-                yield f"{root.name}/{name}", file_digest(path)
+            if path.is_file() and name not in (FILE, "image.yml", "minor.yml") and (tests or not name.endswith("_test.go")):
+                yield f"{component if root == folder else root.name}/{name}", file_digest(path)
 
 
 def _go_build(command: Sequence[str], folder: Path, environment: dict[str, str], progress: Step) -> None:

@@ -1,11 +1,10 @@
 """The sources in the order in which they are tried, and the search through them."""
 
-from builder.architecture import AMD64, Platform
 from builder.components.description import Description, describe, names
 from builder.components.golang import Golang
 from builder.components.local import take
 from builder.components.model import Component
-from builder.components.source import Files, Overrides, Request, Source
+from builder.components.source import TARGET, Files, Overrides, Request, Source, Target
 from builder.errors import BuildError, InputError, KubeisoError, ToolMissing
 from builder.progress import debug
 from builder.project import Project
@@ -23,7 +22,7 @@ def find(
     *,
     offline: bool = False,
     source: str = "auto",
-    platform: Platform = AMD64,
+    target: Target = TARGET,
 ) -> Component:
     """The component from the first of its sources that gives it: the user's own files, the cache, then each in turn.
 
@@ -31,8 +30,8 @@ def find(
     Raises InputError for the user's mistakes, otherwise BuildError (ToolMissing where only a program lacks) that names
     the component and each source with the reason why it failed.
     """
-    description = describe(name, project)
-    request = Request(description, store, project, overrides or {}, offline, platform)
+    description = describe(name, project, target.kubernetes)
+    request = Request(description, store, project, overrides or {}, offline, target)
     sources = _sources_of(description, source)
     own, complete = _own(request, sources)
     if complete:
@@ -44,16 +43,14 @@ def find(
     return _component(description, f"{origin}+local" if own else origin, {**files, **own})
 
 
-def recall(
-    name: str, store: Store, project: Project, overrides: Overrides | None = None, platform: Platform = AMD64
-) -> Component:
+def recall(name: str, store: Store, project: Project, overrides: Overrides | None = None, target: Target = TARGET) -> Component:
     """The component from the user's own files or the cache; without `files` where it has yet to be got.
 
     Builds and fetches nothing. A source may start programs to learn the versions of its tools, but none is asked for a
     component that was never had.
     """
-    description = describe(name, project)
-    request = Request(description, store, project, overrides or {}, offline=True, platform=platform)
+    description = describe(name, project, target.kubernetes)
+    request = Request(description, store, project, overrides or {}, offline=True, target=target)
     sources = _sources_of(description, "auto")
     own, complete = _own(request, sources)
     if complete:
@@ -65,9 +62,9 @@ def recall(
     return _component(description, f"{origin}+local" if own else origin, {**files, **own})
 
 
-def files_of(name: str, project: Project) -> tuple[str, ...]:
+def files_of(name: str, project: Project, kubernetes: str = "") -> tuple[str, ...]:
     """The names of the component's files."""
-    description = describe(name, project)
+    description = describe(name, project, kubernetes)
     return _outputs(description, _sources_of(description, "auto"))
 
 

@@ -19,6 +19,17 @@ Files = dict[str, Digest]
 
 
 @dataclass(frozen=True)
+class Target:
+    """What the files are for. kubernetes: the version of the cluster, "" for the newest that has pins."""
+
+    platform: Platform = AMD64
+    kubernetes: str = ""
+
+
+TARGET = Target()
+
+
+@dataclass(frozen=True)
 class Request:
     """A component that is asked for, and what a source may use to get it."""
 
@@ -27,7 +38,11 @@ class Request:
     project: Project
     overrides: Overrides = field(default_factory=dict)
     offline: bool = False
-    platform: Platform = AMD64
+    target: Target = TARGET
+
+    @property
+    def platform(self) -> Platform:
+        return self.target.platform
 
     @property
     def name(self) -> str:

@@ -57,7 +57,9 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     images = compose_all(requests(project, folders, found), store)
     check_linked(found, folders, images, store)
     kubernetes = fitted(plan, found, images, store)
-    return Parts(found, images, folders, c_parts(project, found.values()), store_tool, lock.suite, pins, kubernetes)
+    return Parts(
+        found, images, folders, c_parts(project, found.values(), plan.target.kubernetes), store_tool, lock.suite, pins, kubernetes
+    )
 
 
 def build_role(

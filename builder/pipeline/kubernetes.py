@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from builder.components.description import describe, names
+from builder.components.description import describe, minor, minors, names, versions
 from builder.components.kubernetes import NAME, OPTION, Own, ask, images_of
 from builder.components.kubernetes import own_programs as programs_in
 from builder.components.model import Component
@@ -35,14 +35,25 @@ def own_programs(project: Project, options: BuildOptions) -> OwnPrograms:
     return programs_in(options.kubernetes_dir, files_of(NAME, project))
 
 
+def newest_version(project: Project) -> str:
+    """The newest Kubernetes that has pins; "0.0.0" in a project that has none at all."""
+    return versions(NAME, project)[-1] if NAME in names(project) else "0.0.0"
+
+
+def pins_for(project: Project, wanted: str) -> str:
+    """The version whose pins are taken: the wanted one, or for a developer's own build of another minor version the newest."""
+    found = minors(NAME, project)
+    return wanted if minor(wanted) in found or not found else newest_version(project)
+
+
 def check_version(project: Project, recipe: Recipe, own: OwnPrograms) -> None:
-    """Raises InputError for a recipe that asks for another Kubernetes than there is; with own programs they decide."""
+    """Raises InputError for a recipe that asks for a Kubernetes without pins; with own programs they decide."""
     if own or NAME not in names(project):
         return
-    wanted, pinned = recipe.kubernetes.version, describe(NAME, project).version
-    if wanted != pinned:
-        hint = f"kubernetes: {{version: {pinned}}}   (or your own build of {wanted}: {OPTION} DIR)"
-        raise InputError(f"the recipe asks for Kubernetes {wanted}, and pkg/{NAME} is {pinned}", hint=hint)
+    wanted, pinned = recipe.kubernetes.version, versions(NAME, project)
+    if wanted not in pinned:
+        hint = f"kubernetes: {{version: {pinned[-1]}}}   (or your own build of {wanted}: {OPTION} DIR)"
+        raise InputError(f"the recipe asks for Kubernetes {wanted}, and pkg/{NAME} has {', '.join(pinned)}", hint=hint)
 
 
 def gathered(
@@ -54,8 +65,9 @@ def gathered(
     """
     if not plan.own:
         return {name: get(name) for name in wanted}
-    own, files = ask(plan.own, store), files_of(NAME, project)
-    version = _version(own, files, describe(NAME, project).version)
+    pins = describe(NAME, project, plan.pins)
+    own, files = ask(plan.own, store), files_of(NAME, project, pins.version)
+    version = _version(own, files, pins.version)
     found = {name: get(name) for name in wanted if name != NAME or set(files) - set(own.files)}
     return {**found, NAME: own.component(version, found.get(NAME))}
 
@@ -85,11 +97,11 @@ def _told(versions: Mapping[str, str]) -> str:
 def fitted(plan: Plan, components: Mapping[str, Component], images: Mapping[str, Image], store: Store) -> Fitted:
     """How what the images are called and what kubeadm asks for go together.
 
-    Only a developer's own build is asked: the names in pkg/ are those that the pinned kubeadm has.
+    A developer's own build is asked; what the pinned kubeadm has is in its pins.
     """
     found = components.get(NAME)
     if found is None or not found.own or "kubeadm" not in found.files:
-        return Fitted(Kubernetes(version=found.version if found else plan.recipe.kubernetes.version))
+        return _pinned(plan, found.version if found else plan.pins, images)
     ours = {split(image.name).repository: (folder, image) for folder, image in images.items()}
     tags, more = {}, []
     for wanted in images_of(found.files["kubeadm"], found.version, store):
@@ -107,3 +119,12 @@ def fitted(plan: Plan, components: Mapping[str, Component], images: Mapping[str,
         elif Role.MASTER in plan.needs:
             warn(f"this kubeadm asks for {wanted}, which the node does not have")
     return Fitted(Kubernetes(version=found.version, image_tags=tags), tuple(more))
+
+
+def _pinned(plan: Plan, version: str, images: Mapping[str, Image]) -> Fitted:
+    """Of a minor version whose kubeadm would choose others than the node has, its configuration names the node's."""
+    wanted = plan.expected.references() if plan.expected else {}
+    others = {folder: name for folder, name in wanted.items() if folder in images and images[folder].name != name}
+    tags = {folder: split(images[folder].name).tag for folder in others if folder in CONFIGURED}
+    more = tuple(Image(name=name, digest=images[folder].digest) for folder, name in others.items() if folder == RENAMED)
+    return Fitted(Kubernetes(version=version, image_tags=tags), more)

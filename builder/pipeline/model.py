@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.architecture import platform
+from builder.components.source import Target
 from builder.recipe.model import Recipe, Role
 from builder.spec.files import OwnFiles
-from builder.spec.model import PodNetwork, Runtime
+from builder.spec.model import Expected, PodNetwork, Runtime
 from builder.spec.needs import Needs
 
 OwnPrograms = Mapping[str, Path]
@@ -33,7 +35,11 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe with its descriptions, its files, and with what each role needs. own: a developer's own programs of Kubernetes."""
+    """A recipe with its descriptions, its files, and with what each role needs.
+
+    expected: what the pinned kubeadm asks for, where that is known. pins: the version of Kubernetes whose pins are
+    taken. own: a developer's own programs of Kubernetes.
+    """
 
     recipe: Recipe
     recipe_path: Path
@@ -41,9 +47,16 @@ class Plan:
     network: PodNetwork
     needs: Mapping[Role, Needs]
     files: OwnFiles
+    expected: Expected | None
+    pins: str
     console_login: bool
     own: OwnPrograms = field(default_factory=dict)
     conformance: bool = False
+
+    @property
+    def target(self) -> Target:
+        """What its components are for."""
+        return Target(platform(self.recipe.platform), self.pins)
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from builder.architecture import platform
 from builder.components.debian import debs, pinned
 from builder.components.description import describe
 from builder.components.golang import Golang, Section
@@ -41,7 +40,7 @@ def find_components(
     project: Project, plan: Plan, names: Iterable[str], store: Store, options: BuildOptions
 ) -> dict[str, Component]:
     def get(name: str) -> Component:
-        return find(name, store, project, options.overrides, offline=options.offline, platform=platform(plan.recipe.platform))
+        return find(name, store, project, options.overrides, offline=options.offline, target=plan.target)
 
     return gathered(project, plan, names, store, get)
 
@@ -60,11 +59,11 @@ def requests(project: Project, folders: Mapping[str, Contents], components: Mapp
     ]
 
 
-def c_parts(project: Project, components: Iterable[Component]) -> dict[str, tuple[str, ...]]:
+def c_parts(project: Project, components: Iterable[Component], kubernetes: str) -> dict[str, tuple[str, ...]]:
     """What of C is linked into the components that were built here."""
     found = {}
     for component in components:
-        section = describe(component.name, project).section(Golang.name, Section)
+        section = describe(component.name, project, kubernetes).section(Golang.name, Section)
         if section and section.cgo and component.source.startswith(Golang.name):
             found[component.name] = tuple(c_toolchain(section.libraries))
     return found

@@ -12,7 +12,7 @@ from builder.images.model import ImageDescription
 from builder.images.stores.registry import names as image_stores
 from builder.oci import Image
 from builder.pipeline.faults import Case, OpenStore, faults
-from builder.pipeline.kubernetes import own_programs
+from builder.pipeline.kubernetes import newest_version, own_programs, pins_for
 from builder.pipeline.model import BuildOptions, OwnPrograms, Plan
 from builder.progress import warn
 from builder.project import Project
@@ -20,7 +20,7 @@ from builder.reading.mistake import Mistake, in_order
 from builder.recipe.load import Examined, examine, wrong
 from builder.recipe.model import Recipe, Role
 from builder.spec.decide import decide, node_files
-from builder.spec.descriptions import pod_network, runtime
+from builder.spec.descriptions import expected, pod_network, runtime
 from builder.spec.files import OwnFiles, own_files
 from builder.spec.model import ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import Needs, needs
@@ -38,6 +38,11 @@ class Draft:
     network: PodNetwork
     described: Mapping[str, ImageDescription]
     root: Root
+
+    @property
+    def version(self) -> str:
+        """The recipe's version of Kubernetes, which with_version has filled in."""
+        return self.recipe.kubernetes.version or ""
 
     def files(self) -> OwnFiles:
         return own_files(self.recipe.files, self.folder, self.root)
@@ -69,7 +74,9 @@ def plan(
     kind = {"console_login": options.console_login, "conformance": options.conformance}
     need = {role: made.needs(role, **kind) for role in wanted}
     _warn_of_replacements(made, need)
-    return Plan(made.recipe, recipe_path, made.runtime, made.network, need, made.files(), own=own, **kind)
+    pins = pins_for(project, made.version)
+    asked = expected(project, pins)
+    return Plan(made.recipe, recipe_path, made.runtime, made.network, need, made.files(), asked, pins, own=own, **kind)
 
 
 def _warn_of_replacements(made: Draft, need: Mapping[Role, Needs]) -> None:
@@ -90,7 +97,7 @@ def drafted(
     """The recipe with what goes with it, as far as its mistakes let it be had, and all of them."""
     if found.recipe is None or found.tree is None:
         return None, found.mistakes
-    recipe = found.recipe
+    recipe = with_version(found.recipe, project)
     try:
         chosen, network = runtime(project, recipe.runtime, image_stores()), pod_network(project, recipe.network.cni)
         described = described_images(project)
@@ -109,6 +116,12 @@ def drafted(
     return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])
 
 
+def with_version(recipe: Recipe, project: Project) -> Recipe:
+    """The recipe with the newest Kubernetes that has pins, where it names none."""
+    version = recipe.kubernetes.version or newest_version(project)
+    return recipe.model_copy(update={"kubernetes": recipe.kubernetes.model_copy(update={"version": version})})
+
+
 def described_images(project: Project) -> dict[str, ImageDescription]:
     return {path.parent.name: load_description(path.parent) for path in sorted(project.pkg.glob("*/image.yml"))}
 
@@ -122,7 +135,7 @@ def root_of(
         if name in described:
             files = project.pkg / name / "files"
             root.add_image(described[name], [path.relative_to(files).as_posix() for path in folder_files(files)])
-    kubernetes = Kubernetes(version=recipe.kubernetes.version)
+    kubernetes = Kubernetes(version=recipe.kubernetes.version or "")
     for file in node_files(recipe, Role.MASTER, runtime, network, kubernetes, by_name(described)):
         root.add(file)
     return root
@@ -130,7 +143,7 @@ def root_of(
 
 def draft_spec(made: Draft, role: Role) -> ImageSpec:
     """The image spec as far as it is known without a build: its images go by their names alone."""
-    recipe, kubernetes = made.recipe, Kubernetes(version=made.recipe.kubernetes.version)
+    recipe, kubernetes = made.recipe, Kubernetes(version=made.version)
     return decide(
         recipe, role, made.runtime, made.network, made.needs(role, console_login=False), by_name(made.described),
         Image(name="images", digest=""), kubernetes, OwnFiles((), ()), console_login=False,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from builder.architecture import platform
 from builder.components.debian import load_lock
 from builder.components.registry import recall
 from builder.components.source import Overrides
@@ -27,11 +26,10 @@ def render(project: Project, plan: Plan, role: Role | None, store: Store, overri
     """
     lock = load_lock(project.lock)
     folders = contents(project, plan, lock)
-    target = platform(plan.recipe.platform)
     maker = image_store(plan.runtime.image_store)
     component, program = maker.tool
     wanted = component_names(folders.values(), component)
-    components = gathered(project, plan, wanted, store, lambda name: recall(name, store, project, overrides, target))
+    components = gathered(project, plan, wanted, store, lambda name: recall(name, store, project, overrides, plan.target))
     images = {each.name: compose.recall(each, store) for each in requests(project, folders, components)}
     kubernetes = fitted(plan, components, images, store)
     tool = components[component].files.get(program)

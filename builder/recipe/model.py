@@ -55,7 +55,7 @@ PlatformName = Annotated[str, Shape(rf"^({'|'.join(PLATFORMS)})$", f"one of {', 
 
 
 class Kubernetes(Frozen):
-    version: Version = Field("1.36.3", description="Kubernetes version, without a leading v")
+    version: Version | None = Field(None, description="without a leading v; the newest that has pins, if left out")
 
 
 class Network(Frozen):

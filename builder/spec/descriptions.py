@@ -11,13 +11,14 @@ from pydantic import BaseModel
 
 from builder.errors import InputError
 from builder.project import Project
-from builder.reading.document import planted, valid
+from builder.reading.document import load, planted, valid
 from builder.reading.mistake import Mistake
 from builder.reading.source import Kind, line_within
 from builder.reading.tree import Tree
 from builder.reading.values import Values
 from builder.reading.words import one_of
-from builder.spec.model import PodNetwork, Runtime
+from builder.spec.model import Expected, PodNetwork, Runtime
+from builder.spec.versions import minor
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -33,6 +34,12 @@ def runtime(project: Project, name: str, image_stores: Collection[str]) -> Runti
 
 def pod_network(project: Project, name: str) -> PodNetwork:
     return _load(project, "networks", name, PodNetwork)
+
+
+def expected(project: Project, version: str) -> Expected | None:
+    """What kubeadm of that version of Kubernetes asks for; None where its pins say nothing of it."""
+    path = project.pkg / "kubernetes" / minor(version) / "minor.yml"
+    return load(path, Expected, KIND) if path.is_file() else None
 
 
 def _load(project: Project, folder: str, name: str, model: type[D], image_stores: Collection[str] = ()) -> D:

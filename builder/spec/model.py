@@ -86,6 +86,22 @@ class Kubernetes(Frozen):
     image_tags: dict[str, str] = {}
 
 
+class Expected(Frozen):
+    """pkg/kubernetes/MINOR/minor.yml: the versions of what kubeadm deploys besides Kubernetes, as it chooses them by itself."""
+
+    etcd: str
+    coredns: str
+    pause: str
+
+    def references(self) -> dict[str, str]:
+        """Folder of pkg/ -> the full name that this kubeadm asks for (cmd/kubeadm/app/images/images.go)."""
+        return {
+            "etcd": f"registry.k8s.io/etcd:{self.etcd}-0",
+            "coredns": f"registry.k8s.io/coredns/coredns:v{self.coredns}",
+            "pause": f"registry.k8s.io/pause:{self.pause}",
+        }
+
+
 class Entry(Frozen):
     """One entry of onboot or services: an image pinned by digest and the LinuxKit keys that differ from its label."""
 

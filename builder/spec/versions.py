@@ -2,19 +2,12 @@
 
 from collections.abc import Mapping
 
-from builder.errors import InputError
-
 # How many minor versions a program may be older, and newer, than the API server (Kubernetes' version skew policy); kubeadm checks
 # some of this on the node, and would refuse there.
 _SKEW = {
     "kube-controller-manager": (1, 0), "kube-proxy": (3, 0), "kube-scheduler": (1, 0),
     "kubeadm": (0, 1), "kubectl": (1, 1), "kubelet": (3, 0),
 }  # fmt: skip
-
-# cmd/kubeadm/app/constants/constants.go of each minor version: SupportedEtcdVersion, CoreDNSVersion, PauseVersion.
-_KUBEADM_EXPECTS = {
-    "1.36": {"etcd": "3.6.8", "coredns": "1.14.2", "pause": "3.10.2"},
-}
 
 
 def minor(version: str) -> str:
@@ -41,17 +34,6 @@ def _number(version: str) -> int:
     """The minor version, in one number with the major one."""
     major, number = minor(version).split(".")
     return int(major) * 1000 + int(number)
-
-
-def expected_by_kubeadm(version: str) -> dict[str, str]:
-    """The versions of etcd, CoreDNS and pause that this version's kubeadm asks for."""
-    known = _KUBEADM_EXPECTS.get(minor(version))
-    if known is None:
-        raise InputError(
-            f"Kubernetes {version} is not known to this version of kubeiso",
-            hint=f"known minor versions: {', '.join(sorted(_KUBEADM_EXPECTS))}",
-        )
-    return known
 
 
 def control_plane(role_has_it: bool) -> tuple[str, ...]:

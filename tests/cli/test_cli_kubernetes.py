@@ -123,5 +123,5 @@ def test_a_recipe_for_another_kubernetes(kubeiso: Run, tmp_path: Path) -> None:
     recipe.write_text("runtime: toy\nnetwork: {cni: cable}\nkubernetes: {version: 1.35.0}\n")
     done = kubeiso("build", "--recipe", recipe)
     assert done.failed(2, "my.yml has a mistake")
-    assert "my.yml:3:23: kubernetes.version: the recipe asks for Kubernetes 1.35.0, and pkg/kubernetes is 1.36.3" in done.told
+    assert "my.yml:3:23: kubernetes.version: the recipe asks for Kubernetes 1.35.0, and pkg/kubernetes has 1.36.3" in done.told
     assert "--kubernetes-dir" in done.told

@@ -81,7 +81,7 @@ def test_descriptions_that_say_too_little(tmp_path: Path, text: str, said: str) 
 
 
 def test_the_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (REAL.pkg / "kubernetes" / "component.yml").is_file()
+    assert (REAL.pkg / "runc" / "component.yml").is_file()
     monkeypatch.setenv("KUBEISO_PROJECT", str(tmp_path))
     with pytest.raises(InputError, match="not a kubeiso project"):
         Project.here()

@@ -260,7 +260,7 @@ def test_a_recipe_for_another_kubernetes(work: Work) -> None:
     with pytest.raises(InputError) as raised:
         work.build()
     (told,) = raised.value.details
-    assert "kubernetes.version: the recipe asks for Kubernetes 1.35.7, and pkg/kubernetes is 1.36.3" in told
+    assert "kubernetes.version: the recipe asks for Kubernetes 1.35.7, and pkg/kubernetes has 1.36.3" in told
     assert "version: 1.36.3" in told and "--kubernetes-dir" in told
     write(work.own, all_own("1.35.7", images("1.35.7")))
     assert work.build(Role.WORKER)[Role.WORKER].spec.kubernetes_version == "1.35.7"

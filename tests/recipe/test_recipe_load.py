@@ -9,7 +9,7 @@ from recipe_samples import PINNED, check, make_project, public_key, said
 from builder.errors import InputError
 from builder.project import Project
 from builder.recipe.load import LARGEST, check_recipe, load_recipe
-from builder.recipe.model import File, Network, Recipe, Role, Service, Ssh
+from builder.recipe.model import File, Kubernetes, Network, Recipe, Role, Service, Ssh
 
 ROOT = Path(__file__).parents[2]
 DEFAULT_RECIPE = ROOT / "recipes" / "cri-containerd.yml"
@@ -29,7 +29,7 @@ def load(project: Path, text: str, **values: str) -> Recipe:
 
 def test_default_recipe_says_what_the_defaults_are(project: Path) -> None:
     recipe = load_recipe(DEFAULT_RECIPE, Project(project))
-    assert recipe == Recipe(runtime="cri-containerd")
+    assert recipe == Recipe(runtime="cri-containerd", kubernetes=Kubernetes(version="1.36.3"))
     assert recipe.kubernetes.version == "1.36.3"
     assert recipe.roles == (Role.MASTER, Role.WORKER)
 

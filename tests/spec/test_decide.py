@@ -40,7 +40,7 @@ def spec_of(
         name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
     }
     store_image = Image(name="docker.io/kubeiso/images:1", digest=sha256(b"store"))
-    kubernetes = kubernetes or Kubernetes(version=recipe.kubernetes.version)
+    kubernetes = kubernetes or Kubernetes(version=recipe.kubernetes.version or "1.36.3")
     return decide(
         recipe,
         role,

@@ -7,9 +7,11 @@ import yaml
 from test_decide import file_of, spec_of
 
 from builder.oci import tag_of
+from builder.project import Project
 from builder.recipe.model import Recipe, Role
+from builder.spec.descriptions import expected
 from builder.spec.model import Kubernetes
-from builder.spec.versions import expected_by_kubeadm, unsupported
+from builder.spec.versions import unsupported
 
 PKG = Path(__file__).parents[2] / "pkg"
 OWN = "1.37.0-alpha.1.12+0123456789abcd-dirty"
@@ -44,18 +46,16 @@ def test_a_version_as_a_tag() -> None:
     assert tag_of("1.36.3") == "1.36.3"
 
 
-def test_the_images_in_pkg_are_what_the_pinned_kubeadm_asks_for() -> None:
+@pytest.mark.parametrize("minor", sorted(path.name for path in (PKG / "kubernetes").iterdir() if path.is_dir()))
+def test_the_images_in_pkg_are_what_the_pinned_kubeadm_asks_for(minor: str) -> None:
     def value(folder: str, file: str, key: str) -> str:
         return str(yaml.safe_load((PKG / folder / file).read_text())[key])
 
-    expected = expected_by_kubeadm(value("kubernetes", "component.yml", "version"))
+    wanted = expected(Project(PKG.parent), minor)
+    assert wanted
     versions = {name: value(name, "component.yml", "version") for name in ("etcd", "coredns")}
-    assert versions == {name: expected[name] for name in versions}
-    names = {name: value(name, "image.yml", "image").replace("{version}", versions.get(name, "")) for name in expected}
-    assert names == {
-        "etcd": f"registry.k8s.io/etcd:{expected['etcd']}-0", "pause": f"registry.k8s.io/pause:{expected['pause']}",
-        "coredns": f"registry.k8s.io/coredns/coredns:v{expected['coredns']}",
-    }  # fmt: skip
+    names = {name: value(name, "image.yml", "image").replace("{version}", versions.get(name, "")) for name in wanted.references()}
+    assert names == wanted.references()
 
 
 def test_a_version_of_one_s_own_in_the_node_s_files() -> None:
@@ -74,6 +74,6 @@ def test_without_one_kubeadm_chooses_by_itself() -> None:
     spec = spec_of(Recipe(runtime="cri-containerd"))
     documents = {each["kind"]: each for each in yaml.safe_load_all(file_of(spec, "etc/kubeadm/kubeadm.yaml"))}
     assert not {"etcd", "dns"} & set(documents["ClusterConfiguration"])
-    assert spec.kubernetes_version == Recipe(runtime="cri-containerd").kubernetes.version
+    assert spec.kubernetes_version == "1.36.3"
     worker = spec_of(Recipe(runtime="cri-containerd"), Role.WORKER, kubernetes=Kubernetes(version=OWN))
     assert worker.kubernetes_version == OWN
