@@ -1,5 +1,6 @@
 """`python -m builder` as a process, how it ended, and what it left."""
 
+import json
 import os
 import re
 import shutil
@@ -30,6 +31,10 @@ class Outcome:
     def error(self) -> dict[str, str]:
         """The error's parts: "what" (with its details), "why" and "next"; a part that it lacks is ""."""
         assert "Traceback" not in self.told, self.told
+        last = self.told.rstrip("\n").rpartition("\n")[2]
+        if last.startswith('{"event": "error"'):  # told to a machine
+            told = json.loads(last)
+            return {"what": "\n".join([told["what"], *told["details"]]), "why": told["why"], "next": told["next"]}
         text = self.told.partition("error: ")[2]
         parts = re.split(r"^(why|next): ", text, flags=re.MULTILINE)
         return {"what": parts[0], "why": "", "next": ""} | dict(zip(parts[1::2], parts[2::2], strict=True))
