@@ -4,6 +4,7 @@ import signal
 
 
 def pytest_configure() -> None:
-    """A shell ignores SIGINT for what it starts in the background, nohup SIGHUP, and what is ignored is handed on."""
+    """A shell ignores SIGINT and SIGQUIT for what it starts in the background, nohup SIGHUP, and what is ignored is handed on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

@@ -10,6 +10,8 @@ from private_mounts import private_mounts
 
 from builder.project import Project
 
+pytest_plugins = ["ctrl_c"]
+
 SCRIPTS = Project.here().pkg / "getty" / "files" / "usr" / "bin"
 # Says which signals are ignored where a shell would be started, and for which device.
 GETTY = """#!/bin/sh
