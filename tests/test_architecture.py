@@ -15,10 +15,38 @@ ROOT = Path(__file__).parents[1]
 
 # What all may know, and what knows none of the rooms: modules directly under builder/, and folders of such.
 GROUND = {
-    "architecture", "aside", "cachedir", "checks", "container", "cpio", "deadline", "download", "ecma48", "elf", "errors",
-    "frozen", "leash", "lock", "oci", "orphans", "owned", "process", "progress", "project", "reading", "references", "run",
-    "scalars", "statefile", "store", "symlinks", "tarball", "tidy", "whole", "workplace",
-}  # fmt: skip
+    "architecture",
+    "aside",
+    "cachedir",
+    "checks",
+    "container",
+    "cpio",
+    "deadline",
+    "download",
+    "ecma48",
+    "elf",
+    "errors",
+    "frozen",
+    "leash",
+    "lock",
+    "oci",
+    "orphans",
+    "owned",
+    "process",
+    "progress",
+    "project",
+    "reading",
+    "references",
+    "run",
+    "scalars",
+    "statefile",
+    "store",
+    "symlinks",
+    "tarball",
+    "tidy",
+    "whole",
+    "workplace",
+}
 # What is above all rooms.
 ABOVE = {"__main__", "cli", "pipeline"}
 # The rooms in their order, each with what it may import of the others. What is made flows on as a model; what runs is driven,

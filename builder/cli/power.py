@@ -8,6 +8,7 @@ from builder.cli.clusters import released, runs, whole
 from builder.cli.common import Json, Name, Verbose, choose_sink, show
 from builder.cli.nodes import named
 from builder.cluster import lifecycle, state
+from builder.cluster.kubectl import pace_of
 
 app = typer.Typer()
 NodeNames = Annotated[list[str] | None, typer.Argument(metavar="NODE...", help="The nodes (default: all).")]
@@ -24,7 +25,9 @@ def stop(
     choose_sink(as_json)
     with state.locked(name):
         cluster = state.load(name)
-        endings = {node.name: lifecycle.stop(node.directory, 0 if force else 300) for node in named(cluster, nodes)}
+        endings = {
+            node.name: lifecycle.stop(node.directory, 0 if force else 60 * pace_of(cluster)) for node in named(cluster, nodes)
+        }
     show({"cluster": name, "endings": endings}, "\n".join(f"{node}: {how}" for node, how in endings.items()), as_json)
 
 
@@ -36,7 +39,7 @@ def start(nodes: NodeNames = None, name: Name = "kubeiso", as_json: Json = False
         cluster = state.load(name)
         wanted = [node for node in named(cluster, nodes) if not runs(node)]
         with released(lifecycle.start(cluster, wanted)) as machines:
-            scale = lifecycle.wait_ready(wanted, machines) if wanted else 1.0
+            scale = lifecycle.wait_ready(wanted, machines) if wanted else pace_of(cluster)
             if cluster.kubeconfig.exists() and all(runs(node) for node in cluster.nodes):
                 whole(cluster, machines, scale)
     started = [node.name for node in wanted]

@@ -10,7 +10,7 @@ from builder.forming.objects import Object, condition, demand_ready, is_true, na
 
 _STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _ETCDCTL = (
-    "etcdctl", "--dial-timeout=30s", "--command-timeout=45s", "--endpoints=https://127.0.0.1:2379",
+    "etcdctl", "--endpoints=https://127.0.0.1:2379",
     "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
     "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt", "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
 )  # fmt: skip
@@ -94,7 +94,16 @@ class Readiness:
 
     def etcdctl(self, *words: str) -> str:
         """What etcdctl says in the etcd of the master that is asked."""
-        return self._kubectl.text("exec", "-n", "kube-system", f"etcd-{self._kubectl.master}", "--", *_ETCDCTL, *words)
+        return self._kubectl.text(
+            "exec", "-n", "kube-system", f"etcd-{self._kubectl.master}", "--", *_ETCDCTL, *self._limits(), *words
+        )
+
+    def _limits(self) -> tuple[str, str]:
+        """etcdctl's own, 2 and 5 s by default, on a node that is so much slower; half a minute at the least."""
+        return (
+            f"--dial-timeout={max(30, round(5 * self._kubectl.scale))}s",
+            f"--command-timeout={max(45, round(8 * self._kubectl.scale))}s",
+        )
 
     def control_plane(self) -> str:
         wanted = [f"{part}-{node.name}" for node in self._cluster.masters for part in _STATIC]

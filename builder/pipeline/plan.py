@@ -62,6 +62,7 @@ def plan(
 
     store: gives the store where the recipe names images that have to lie there.
     """
+    project.tell_own()
     check_overrides(options.overrides, project)
     own = own_programs(project, options)
     found = examine(recipe_path, project, options.values)

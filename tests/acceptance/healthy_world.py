@@ -59,6 +59,7 @@ class World:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.master = cluster.masters[0].name
+        self.scale = 1.0
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.nodes = [a_node(node, self._taints(node)) for node in cluster.nodes]
         self.members = [f"id{i}, started, {node.name}, a, b, false" for i, node in enumerate(cluster.masters)]

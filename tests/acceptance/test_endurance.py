@@ -30,6 +30,7 @@ class World:
         self.same_boot = False
         self.master = made.masters[-1].name
         self.replicas = 1
+        self.scale = 1.0
         self.value = ""
         self.look()
 
