@@ -8,16 +8,12 @@ from typing import Annotated
 import typer
 
 from builder.cli.common import (
-    AssemblerName,
     Json,
     KubernetesDir,
-    Offline,
-    Out,
     Overrides,
     Recipe,
     Runtime,
     Values,
-    Verbose,
     build_options,
     choose_sink,
     demand_tools,
@@ -28,6 +24,7 @@ from builder.cli.common import (
     roles,
     show,
 )
+from builder.cli.options import How, Told, Which, spread
 from builder.errors import InputError
 from builder.media.make import MAKERS, makers
 from builder.pipeline.build import build as make_media
@@ -97,36 +94,26 @@ def render(
     epilog="Examples:  kubeiso build --runtime cri-containerd --role master\n\n           kubeiso build --recipe my.yml --offline"
     "\n\n           kubeiso build --kubernetes-dir ~/src/kubernetes --offline"
 )
+@spread
 def build(
-    runtime: Runtime = None,
-    recipe: Recipe = None,
+    which: Which,
+    how: How,
+    told: Told,
     role: RoleOption = "all",
-    assembler: AssemblerName = "auto",
-    offline: Offline = False,
-    component: Overrides = None,
-    kubernetes_dir: KubernetesDir = None,
-    values: Values = None,
     console_login: Annotated[
         bool, typer.Option("--console-login", help="A root shell without a password on the consoles: for tests only.")
     ] = False,
     formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(MAKERS)}; several with commas.")] = "iso",
-    out: Out = Path("out"),
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Makes the media of a recipe under out/, each with its YAML, checksum, SBOM and build record."""
-    choose_sink(as_json, verbose)
-    project = Project.here()
-    options = build_options(
-        assembler=assembler, offline=offline, overrides=component, kubernetes_dir=kubernetes_dir, values=values,
-        console_login=console_login,
-    )  # fmt: skip
-    options = replace(options, formats=tuple(word.strip() for word in formats.split(",")))
-    makers(options.formats)
-    plan = make_plan(project, recipe_path(project, runtime, recipe), roles(role), options)
+    choose_sink(told.as_json, told.verbose)
+    project, wanted = Project.here(), tuple(word.strip() for word in formats.split(","))
+    options = replace(how.options(console_login=console_login), formats=wanted)
+    makers(wanted)
+    plan = make_plan(project, which.path, roles(role), options)
     demand_tools(options, MEDIA_TOOLS)
-    built = make_media(project, plan, open_store(), out_folder(out), options)
-    show({"media": [_told(one) for one in built]}, "\n".join(map(_line, built)), as_json)
+    built = make_media(project, plan, open_store(), out_folder(how.out), options)
+    show({"media": [_told(one) for one in built]}, "\n".join(map(_line, built)), told.as_json)
 
 
 def _told(one: Built) -> dict[str, object]:
