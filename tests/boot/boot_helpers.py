@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from markupsafe import escape
 from pexpect.fdpexpect import fdspawn
 
 from builder.acceptance import report
@@ -85,7 +86,7 @@ def passes(plan: ClusterPlan, suite_name: str, out: Path, e2e_test: Path | None 
     assert found.passed, report.text(found)
     assert not directory.exists()
     page = (out / plan.name / "report.html").read_text()
-    assert "PASSED" in page and all(finding.name.split()[0] in page for finding in found.findings)
+    assert "PASSED" in page and all(escape(finding.name) in page for finding in found.findings)
     assert "data:image/png;base64," in page, "the last screens"
     for node in cluster.nodes:
         assert f'href="console-{node.name}.log"' in page and (out / plan.name / f"console-{node.name}.log").stat().st_size > 1000
