@@ -27,6 +27,8 @@ def refused(port: int, seconds: float = 20.0) -> str:
     """
     try:
         connection = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+    except ConnectionResetError:  # it was taken and hung up on before this program looked
+        return "the node refuses it"
     except OSError as error:
         raise NotYet(f"the way to the node is not there: {error}") from error
     with connection:
