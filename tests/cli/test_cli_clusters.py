@@ -152,7 +152,8 @@ def test_a_failed_test_is_told_and_torn_down(warm: Program, qemu: Qemu) -> None:
 @pytest.mark.parametrize("behaviour", ["never ready", "runs"])
 def test_down_after_the_program_itself_was_killed(warm: Program, qemu: Qemu, behaviour: str) -> None:
     process = warm.start(*warm.up("try"), **qemu(behaviour))
-    until((node(warm) / "console.log").exists, "a machine that boots")
+    log = node(warm) / "console.log"
+    until(lambda: log.exists() and b'"stage"' in log.read_bytes(), "a machine that boots, and was told to")
     pid = Machine.attach(node(warm)).pid
     process.kill()
     finish(process)
