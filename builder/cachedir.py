@@ -8,11 +8,11 @@ from pathlib import Path
 
 from builder.aside import write_aside
 from builder.errors import InputError
+from builder.owned import some
 
 TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
 _OURS = "# This is the cache of kubeiso, which makes again what is missing in it.\n"
-_SHOWN = 4  # so many names of what lies in a strange folder are told
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # What a version without tags had in its cache: all of these folders and nothing else, but for `known`.
 _OLDER = {"blobs", "results", "locks", "tmp", "scratch"}
@@ -27,9 +27,8 @@ def claim(root: Path) -> None:
         return
     held = _held(root)
     if held and not _is_older_cache(root, held):
-        names = ", ".join(held[:_SHOWN]) + (", ..." if len(held) > _SHOWN else "")
         raise InputError(
-            f"{root} is not kubeiso's, and can't be its cache", why=f"it holds {names}, and no {TAG} of kubeiso",
+            f"{root} is not kubeiso's, and can't be its cache", why=f"it holds {some(held)}, and no {TAG} of kubeiso",
             hint="set KUBEISO_CACHE to a folder that is new or empty",
         )  # fmt: skip
     root.mkdir(parents=True, exist_ok=True)

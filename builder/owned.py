@@ -1,6 +1,7 @@
 """Directories that this program made: each holds a marker from its first moment, and nothing without one is ever removed."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from builder.aside import write_aside
@@ -36,26 +37,36 @@ def refuse_strange(directory: Path, marker: str, what: str) -> None:
         return
     held = sorted(path.name for path in directory.iterdir()) if directory.is_dir() and not directory.is_symlink() else [""]
     if held:
-        names = ", ".join(held[:SHOWN]) + (", ..." if len(held) > SHOWN else "")
+        names = some(held)
         why = f"it holds {names}, and no {marker}" if names else "it is no directory of its own"
         raise InputError(
             f"{directory} is not kubeiso's, and can't be {what}", why=why, hint="take another name, or move it away by hand"
         )
 
 
+def some(names: Sequence[str]) -> str:
+    """The first names of what lies in a strange directory."""
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
 def remove(directory: Path, marker: str) -> None:
-    """Removes the directory with all that is in it, its marker last. Raises BuildError where it has no marker, or where
-    something can't be removed."""
+    """Removes the directory with all that is in it. Raises as `clear` does."""
+    clear(directory, marker)
+    (directory / marker).unlink()
+    directory.rmdir()
+
+
+def clear(directory: Path, marker: str) -> None:
+    """Removes all that is in the directory but its marker. Raises BuildError where it has none, and where something stays."""
     if not is_owned(directory, marker):
         raise BuildError(f"{directory} is not removed", why=f"it has no {marker}, so kubeiso did not make it")
     failed: list[str] = []
-    for path in sorted(directory.iterdir(), key=lambda path: path.name == marker):
-        if path.name != marker or not failed:
+    for path in sorted(directory.iterdir()):
+        if path.name != marker:
             _remove(path, failed)
     if failed:
         hint = "remove it by hand; the directory is kept until then"
         raise BuildError(f"{directory} can't be removed whole", details=tuple(failed[:10]), hint=hint)
-    directory.rmdir()
 
 
 def _remove(path: Path, failed: list[str]) -> None:

@@ -83,14 +83,6 @@ class Project:
     def recipes(self) -> Folder:
         return self.folder("recipes")
 
-    @cached_property
-    def runtimes(self) -> Folder:
-        return self.folder("runtimes")
-
-    @cached_property
-    def networks(self) -> Folder:
-        return self.folder("networks")
-
     @property
     def lock(self) -> Path:
         """The pins; those of the working folder where it has such a file."""

@@ -29,9 +29,7 @@ def results(folder: Path) -> Iterator[Path]:
         except BlockingIOError as error:
             hint = "wait for it, or take another --name or --out"
             raise InputError(f"another kubeiso test writes its results to {folder}", hint=hint) from error
-        for path in folder.iterdir():
-            if path.name != MARKER:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        owned.clear(folder, MARKER)
         yield folder
 
 

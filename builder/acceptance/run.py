@@ -110,11 +110,16 @@ class Run:
     def power_off(self) -> bool:
         return self.engine.run([Check("A19", "the machines power off at the power button", self._power_off, once=True)])
 
-    def last_screens(self, out: Path) -> None:
-        """What each machine's screen shows, as NODE.png under `out`."""
+    def last_screens(self) -> None:
+        """What each machine's screen shows, as NODE.png beside the report."""
         for name, machine in self.machines.items():
             with suppress(CheckError):
-                machine.screendump(out / f"{name}.png")
+                machine.screendump(self.out / f"{name}.png")
+
+    def collect(self) -> Path:
+        """The bundle of diagnostics."""
+        self.collecting = True
+        return bundle.collect(self.cluster, self.machines, self.scale, self.out / BUNDLE)
 
     def report(self, bundle_path: Path | None) -> Report:
         hardware = self.cluster.hardware
@@ -195,12 +200,12 @@ def run_suite(cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None =
     made: Path | None = None
     out.mkdir(parents=True, exist_ok=True)
     try:
-        made = _carried_out(run, out)
+        made = _carried_out(run)
     except KeyboardInterrupt:
         write(run.report(None), run.cluster, out)
         if not run.collecting:  # else it was the collecting that was interrupted
             note("interrupted: collecting what is known so far; once more ends it at once")
-            bundle.collect(run.cluster, run.machines, run.scale, out / BUNDLE)
+            run.collect()
         raise
     finally:
         for machine in run.machines.values():
@@ -210,13 +215,10 @@ def run_suite(cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None =
     return result
 
 
-def _carried_out(run: Run, out: Path) -> Path | None:
+def _carried_out(run: Run) -> Path | None:
     """The run itself; returns the bundle of diagnostics, where a check failed."""
     passed = run.boot() and run.form() and run.check()
-    run.last_screens(out)
+    run.last_screens()
     if passed:
         run.power_off()
-    if not run.engine.failed:
-        return None
-    run.collecting = True
-    return bundle.collect(run.cluster, run.machines, run.scale, out / BUNDLE)
+    return run.collect() if run.engine.failed else None

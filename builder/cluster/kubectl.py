@@ -4,6 +4,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from builder.checks import NotYet
@@ -35,9 +36,17 @@ class Kubectl:
 
     def __init__(self, cluster: Cluster, timeout: float | None = None) -> None:
         self._cluster = cluster
-        self.scale = pace_of(cluster)
-        self._timeout = timeout * self.scale if timeout else max(60.0, SECONDS * self.scale)
+        self._native = timeout
         self._masters = deque(node.name for node in cluster.masters)
+
+    @cached_property
+    def scale(self) -> float:
+        """The slowest node's, looked up at the first call: whoever makes this object may do so before the nodes' start."""
+        return pace_of(self._cluster)
+
+    @property
+    def _timeout(self) -> float:
+        return self._native * self.scale if self._native else max(60.0, SECONDS * self.scale)
 
     @property
     def master(self) -> str:

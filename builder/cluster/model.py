@@ -6,6 +6,7 @@ from pydantic import Field
 
 from builder.frozen import Frozen
 from builder.machine.model import Acceleration, Attachment, Firmware
+from builder.statefile import Kept
 
 MASTER, WORKER = "master", "worker"
 
@@ -81,7 +82,7 @@ class RuntimeFacts(Frozen):
     diagnostics: tuple[tuple[str, str], ...] = Field((), description="file name and command of what a failed run asks a node")
 
 
-class Cluster(Frozen):
+class Cluster(Kept):
     """A cluster by its state directory. `kubectl` is the client of the nodes' own version; `media` maps a role to what it boots.
 
     `ports` is the first of the block of ports on 127.0.0.1 that all nodes have theirs of.

@@ -12,9 +12,9 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 from builder import owned
-from builder.aside import write_aside
 from builder.cluster.model import FORMAT, Cluster
 from builder.errors import CheckError, InputError
+from builder.statefile import why, write_kept
 
 MARKER = ".kubeiso-cluster"
 """Written first into a cluster's directory; without it nothing there is ever removed."""
@@ -85,7 +85,7 @@ def begin(directory: Path) -> None:
 
 
 def save(cluster: Cluster) -> None:
-    write_aside(cluster.directory / FILE, cluster.model_dump_json(indent=1))
+    write_kept(cluster.directory / FILE, cluster)
 
 
 def is_unfinished(directory: Path) -> bool:
@@ -121,14 +121,15 @@ def load(name: str) -> Cluster:
     hint = f"kubeiso down --name {name} ends its machines and removes it"
     found = _decoded(path)
     if found.get("format", FORMAT) > FORMAT:
-        why = f"{path} has format {found['format']}, this kubeiso knows {FORMAT}"
-        raise CheckError(f"the cluster {name} was made by a newer kubeiso", why=why, hint=f"use that one; or: {hint}")
+        raise CheckError(
+            f"the cluster {name} was made by a newer kubeiso",
+            why=f"{path} has format {found['format']}, this kubeiso knows {FORMAT}", hint=f"use that one; or: {hint}",
+        )  # fmt: skip
     try:
         return Cluster.model_validate_json(path.read_text())
     except ValidationError as error:
-        first = error.errors()[0]
-        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise CheckError(f"{path} does not describe a cluster that this kubeiso knows", why=why, hint=hint) from error
+        what = f"{path} does not describe a cluster that this kubeiso knows"
+        raise CheckError(what, why=why(path, error), hint=hint) from error
 
 
 def _decoded(path: Path) -> dict[str, Any]:

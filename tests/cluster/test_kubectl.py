@@ -56,9 +56,11 @@ def test_the_kubeconfig_is_led_to_a_master_that_is_ready(cluster: Cluster) -> No
 
 def test_a_call_has_as_long_as_the_slowest_node_needs(cluster: Cluster) -> None:
     """By what the nodes told at their last starts; an emulated one that told nothing is taken for the quickest of its kind."""
+    early = Kubectl(cluster)
     assert "--request-timeout=180s" in Kubectl(cluster).argv()
     node = cluster.nodes[1].directory
     node.mkdir(parents=True)
     (node / "console.log").write_text('KUBEISO {"t":9,"stage":"ready","state":"ok","cpu_ms":148}\n')
     assert "--request-timeout=468s" in Kubectl(cluster).argv()
+    assert "--request-timeout=468s" in early.argv(), "made before the node's start"
     assert "--request-timeout=130s" in Kubectl(cluster, timeout=10).argv()

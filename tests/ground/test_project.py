@@ -42,7 +42,7 @@ def test_what_the_working_folder_has_comes_first(working: Path) -> None:
     assert {path.stem for path in project.recipes.glob("*.yml")} >= {"cri-containerd", "lab"}
     assert list(project.recipes.glob("cri-containerd.yml")) == [mine], "one of each name"
     assert project.pkg / "init" == image and project.pkg / "getty" == ROOT / "pkg" / "getty"
-    assert project.networks / "bridge.yml" == ROOT / "networks" / "bridge.yml"
+    assert project.folder("networks") / "bridge.yml" == ROOT / "networks" / "bridge.yml"
 
 
 def test_a_folder_pkg_of_another_trade_hides_nothing(working: Path) -> None:
