@@ -31,7 +31,7 @@ def parts(root: Path) -> list[Part]:
     """What takes the room, largest first."""
     go = root / "scratch" / "go"
     known = {
-        "parts, images and layers": root / "blobs", "Go's build cache": go / "build", "Go's modules": go / "mod",
+        "parts, images and layers": root / "blobs", "Go's build cache": go / "compiled", "Go's modules": go / "mod",
         "work under way": root / "tmp", "downloads that broke off": root / "scratch" / "downloads",
     }  # fmt: skip
     return sorted((Part(title, room(path)) for title, path in known.items()), key=lambda part: -part.size)
@@ -88,7 +88,7 @@ def _blobs_and_results(root: Path) -> Iterator[Path]:
 def _tools(root: Path, before: float | None) -> Iterable[Path]:
     """Downloads that broke off and Go's caches, unless Go is at work.
 
-    Go sets the time of modification of what it takes from its build cache, at most once an hour (cmd/go/internal/cache). Modules
+    The time of modification of what Go takes from its build cache is set, at most once an hour (components/gocache.py). Modules
     have no such time: they go together, once nothing in the build cache was used for so long.
     """
     scratch = root / "scratch"
@@ -96,10 +96,10 @@ def _tools(root: Path, before: float | None) -> Iterable[Path]:
     if is_held(root / "locks" / GO_LOCK):
         return
     go = scratch / "go"
-    entries = [path for path in (go / "build").rglob("*") if path.is_file()]
+    entries = [path for path in (go / "compiled").rglob("*") if path.is_file()]
     old = [path for path in entries if _older(path.lstat().st_mtime, before)]
     if len(old) == len(entries):
-        yield from (path for path in (go / "build", go / "mod") if path.exists())
+        yield from (path for path in (go / "compiled", go / "mod") if path.exists())
     else:
         yield from old
 

@@ -2,6 +2,8 @@
 
 import errno
 import re
+import shutil
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,7 +13,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from builder.components import gocache
 from builder.components.description import FILE, Description
+from builder.components.gomodules import settle
 from builder.components.source import Files, Request
 from builder.components.toolchain import Go, c_toolchain, go, network
 from builder.errors import BuildError, ToolMissing
@@ -23,7 +27,7 @@ from builder.run import failure, run
 from builder.store import disk_errors, file_digest, key_of
 from builder.tidy import GO_LOCK
 
-RECIPE = 1  # raised when a change here changes what a build gives
+RECIPE = 2  # raised when a change here changes what a build gives
 ATTEMPTS = 3
 SILENCE = 1200.0  # seconds; linking the kubelet, the longest work without a word, takes one minute on a quiet host
 BACKOFF = 2.0  # seconds before the second attempt; doubled before the third
@@ -117,11 +121,13 @@ class Plan:
             store.workdir("golang") as work,
             step(f"build {description.name} {description.version}", unit="packages") as progress,
         ):
-            (work / "tmp").mkdir()
+            for name in ("tmp", "plain"):
+                (work / name).mkdir()
             for file in self.section.outputs:
                 progress.advance(0, file)
-                self._attempt(self._command(work / file), work / "tmp", progress)
-            _drop_archives(store.scratch("go"))
+                self._attempt(self._command(work / file), work, progress)
+            settle(store.scratch("go") / "mod")
+            shutil.rmtree(store.scratch("go") / "build", ignore_errors=True)  # an older version's, not compressed
             return {file: store.adopt(work / file) for file in self.section.outputs}
 
     def _command(self, output: Path) -> list[str]:
@@ -134,21 +140,24 @@ class Plan:
         added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
         ldflags = " ".join(["-s -w -buildid=", *added])
         tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
-        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-ldflags", ldflags]
+        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-gcflags=all=-dwarf=false", "-ldflags", ldflags]
         return [str(self.go.program), *verb, *flags, "-o", str(output), package]
 
-    def _environment(self, temporary: Path) -> dict[str, str]:
+    def _environment(self, work: Path) -> dict[str, str]:
+        """The variables of a build in `work`. Go wants a build cache of the usual kind too, for what it does not ask ours."""
         scratch = self.request.store.scratch("go")
+        cache = [sys.executable, "-I", gocache.__file__, str(scratch / "compiled"), str(work / "plain")]
         return {
             "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", **self.request.platform.go,
-            "GOPATH": str(scratch), "GOMODCACHE": str(scratch / "mod"), "GOCACHE": str(scratch / "build"),
-            "GOTMPDIR": str(temporary), "CGO_ENABLED": "1" if self.section.cgo else "0",
+            "GOPATH": str(scratch), "GOMODCACHE": str(scratch / "mod"), "GOTMPDIR": str(work / "tmp"),
+            "GOCACHE": str(work / "gocache"), "GOCACHEPROG": " ".join(map(_quoted, cache)),
+            "CGO_ENABLED": "1" if self.section.cgo else "0",
             **({"GOPROXY": "off"} if self.request.offline else network(self.go.program)),
         }  # fmt: skip
 
-    def _attempt(self, command: list[str], temporary: Path, progress: Step) -> None:
+    def _attempt(self, command: list[str], work: Path, progress: Step) -> None:
         """Runs the command; where a proxy did not answer, again after a while."""
-        environment = self._environment(temporary)
+        environment = self._environment(work)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with disk_errors(self.request.store.root):
@@ -168,10 +177,10 @@ class Plan:
         return BuildError(f"the Go modules of {self.request.name} could not be fetched", why=why, hint=hint)
 
 
-def _drop_archives(caches: Path) -> None:
-    """Removes the modules' archives: a module is unpacked once, and its hash is noted beside it (go.dev/ref/mod#module-cache)."""
-    for archive in (caches / "mod" / "cache" / "download").rglob("*.zip"):
-        archive.unlink()
+def _quoted(word: str) -> str:
+    """As cmd/internal/quoted of Go reads a word: no escapes, one kind of quotes around what has spaces or the other kind."""
+    quote = '"' if "'" in word else "'"
+    return f"{quote}{word}{quote}"
 
 
 class _Unreached(Exception):

@@ -156,7 +156,7 @@ def toy(root: Path, **section: object) -> Project:
 def store_with(root: Path, build_cache: Path) -> Store:
     """A store of its own whose Go builds use a common build cache, so that Go's runtime is compiled once only."""
     store = Store(root)
-    (store.scratch("go") / "build").symlink_to(build_cache)
+    (store.scratch("go") / "compiled").symlink_to(build_cache)
     return store
 
 

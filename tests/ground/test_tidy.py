@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> Store:
 @contextmanager
 def go_caches(store: Store, **ages: float) -> Iterator[dict[str, Path]]:
     """Files of Go's caches, each last used so many days ago."""
-    places = {"old": "build/0a/0a-d", "new": "build/0b/0b-d", "module": "mod/example.test/greet@v1.0.0/greet.go"}
+    places = {"old": "compiled/0a/0a-d", "new": "compiled/0b/0b-d", "module": "mod/example.test/greet@v1.0.0/greet.go"}
     files = {name: store.root / "scratch" / "go" / places[name] for name in ages}
     for name, file in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
