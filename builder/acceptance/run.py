@@ -11,7 +11,7 @@ from builder.acceptance.results import write
 from builder.checks import Check, Engine, NotYet, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.kubectl import Kubectl
-from builder.cluster.model import Cluster, Node
+from builder.cluster.model import Cluster, Node, PodClass
 from builder.console.story import LOADER, Story
 from builder.deadline import Deadline
 from builder.errors import CheckError
@@ -31,11 +31,21 @@ _STAGES = (
 
 
 @dataclass(frozen=True)
+class Asked:
+    """The cluster that a suite is asked to prove, before anything is built. disk: MiB."""
+
+    nodes: int
+    masters: int
+    disk: int
+    classes: tuple[PodClass, ...] = ()
+
+
+@dataclass(frozen=True)
 class Suite:
     """Something to prove of a cluster. Whoever adds one adds a file to suites/.
 
     checks: what is looked at once the cluster is formed and its own parts are well. runtime_checks: before kubeadm init. refuse:
-    raises InputError for a cluster (nodes, masters, MiB of disk) that can't pass. conformance: it takes ISOs with what others'
+    raises InputError for a cluster that can't pass. conformance: it takes ISOs with what others'
     tests need on a node, and Kubernetes' own tests as a program.
     """
 
@@ -43,7 +53,7 @@ class Suite:
     summary: str
     checks: Callable[["Run"], list[Check]]
     runtime_checks: Callable[["Run"], list[Check]] = lambda _: []
-    refuse: Callable[[int, int, int], None] = lambda *_: None
+    refuse: Callable[[Asked], None] = lambda _: None
     conformance: bool = False
 
 
@@ -90,7 +100,7 @@ class Run:
     def form(self) -> bool:
         """The runtime answers and kubeadm forms the cluster."""
         proofs = [
-            Check(f"A4.{number}", f"{name} on {node.name}", lambda n=node, c=command: self._on(n, c), 60)  # type: ignore[misc]
+            Check(f"A4.{number}", f"{name} on {node.name}", lambda n=node, c=command: self.on(n, c), 60)  # type: ignore[misc]
             for node in self.cluster.nodes
             for number, (name, command) in enumerate(self.cluster.runtime.checks, 1)
         ]
@@ -167,7 +177,8 @@ class Run:
             raise NotYet(f"not running: {', '.join(missing)}")
         return [self.machines[node.name] for node in self.cluster.nodes]
 
-    def _on(self, node: Node, command: str) -> str:
+    def on(self, node: Node, command: str) -> str:
+        """Runs the command on the node; the first line that it says. NotYet where it does not end with 0."""
         ended = self.machines[node.name].shell().run(command, Deadline.after(30, scale=self.scale))
         if ended.code != 0:
             raise NotYet(f"exit code {ended.code}: {ended.output.strip()[-200:]}")

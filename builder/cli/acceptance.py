@@ -9,7 +9,7 @@ import typer
 from builder.acceptance import report
 from builder.acceptance.model import Report
 from builder.acceptance.results import results
-from builder.acceptance.run import Suite, run_suite
+from builder.acceptance.run import Asked, Suite, run_suite
 from builder.acceptance.suites import known
 from builder.checks import Outcome
 from builder.cli.clusters import Wish, discard, plan_of
@@ -18,7 +18,8 @@ from builder.cli.options import How, Size, Told, Which, spread
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
 from builder.errors import CheckError, InputError
-from builder.pipeline.clusters import e2e_test
+from builder.pipeline.clusters import e2e_test, facts
+from builder.pipeline.plan import plan
 from builder.project import Project
 from builder.reading.words import one_of
 
@@ -40,15 +41,16 @@ def test(
     if suite_name not in known():
         raise InputError(f"there is no suite {suite_name}", hint=one_of(suite_name, known()))
     suite = known()[suite_name]
-    suite.refuse(size.nodes, size.masters, size.disk)
     options, path = replace(how.options(console_login=True), conformance=suite.conformance), which.path
+    classes = facts(plan(Project.here(), path, None, options, open_store)).classes
+    suite.refuse(Asked(size.nodes, size.masters, size.disk, classes))
     kind = f"{path.stem}-{suite_name}-{size.firmware.value}-{size.attach.value}"
     where = out_folder(how.out) / (f"test-{kind}" if name == "test" else f"test-{kind}-{name}")
     with state.locked(name) as directory:
-        plan = plan_of(Wish(name, size.nodes, size.masters, size.hardware), options, path, how.out)
+        wanted = plan_of(Wish(name, size.nodes, size.masters, size.hardware), options, path, how.out)
         theirs = e2e_test(Project.here(), open_store(), options) if options.conformance else None
         with results(where):
-            found = _run(plan, directory, suite, where, theirs)
+            found = _run(wanted, directory, suite, where, theirs)
     show(found.model_dump(mode="json"), report.text(found), told.as_json)
     _verdict(found, where)
 

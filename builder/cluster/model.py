@@ -72,6 +72,18 @@ class Workload(Frozen):
     name: str
 
 
+class PodClass(Frozen):
+    """A RuntimeClass of the nodes.
+
+    process: where its pods have a kernel of their own, a POSIX extended pattern for the command line of each pod's one process.
+    proof: a command on the node that ends with 0 when the handler runs the container with the id $ID.
+    """
+
+    name: str
+    process: str = ""
+    proof: str
+
+
 class RuntimeFacts(Frozen):
     """What the cluster room must know of the nodes' container runtime."""
 
@@ -80,6 +92,7 @@ class RuntimeFacts(Frozen):
     checks: tuple[tuple[str, str], ...] = Field(description="name and command of each proof")
     logs: tuple[str, ...] = ()
     diagnostics: tuple[tuple[str, str], ...] = Field((), description="file name and command of what a failed run asks a node")
+    classes: tuple[PodClass, ...] = ()
 
 
 class Cluster(Kept):

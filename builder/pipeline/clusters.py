@@ -5,7 +5,7 @@ from pathlib import Path
 
 from builder.cluster.layout import network as between
 from builder.cluster.lifecycle import ClusterPlan, no_files
-from builder.cluster.model import Hardware, RuntimeFacts, Workload
+from builder.cluster.model import Hardware, PodClass, RuntimeFacts, Workload
 from builder.components.model import INITRD
 from builder.components.registry import find
 from builder.forming.unattended import Unattended
@@ -76,7 +76,13 @@ def facts(plan: Plan) -> RuntimeFacts:
     chosen = plan.runtime
     checks = tuple((check.name, check.command) for check in chosen.checks)
     asked = tuple((each.name, each.command) for each in chosen.diagnostics)
-    return RuntimeFacts(name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs, diagnostics=asked)
+    classes = tuple(
+        PodClass(name=each.name, process=each.sandbox.process if each.sandbox else "", proof=each.proof)
+        for each in chosen.classes
+    )
+    return RuntimeFacts(
+        name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs, diagnostics=asked, classes=classes
+    )
 
 
 def acceleration(store: Store, kernel: Digest, program: Digest) -> Acceleration:

@@ -21,7 +21,7 @@ from builder.reading.words import did_you_mean, shown
 from builder.recipe.model import Recipe
 from builder.references import digest_of
 from builder.spec.files import misplaced
-from builder.spec.model import ImageSpec
+from builder.spec.model import Handler, ImageSpec
 from builder.spec.needs import Needs
 from builder.spec.root import Root
 from builder.store import Store
@@ -50,6 +50,7 @@ class Case:
     specs: tuple[ImageSpec, ...]
     described: Mapping[str, ImageDescription]
     own: OwnPrograms
+    handlers: Mapping[str, Handler]
 
     def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False) -> Mistake:
         """The path is that of the Recipe; the mistake's is that of the file."""
@@ -74,6 +75,15 @@ def pins(case: Case) -> Iterator[Mistake]:
     pinned, wanted = load_lock(case.project.lock).platform if case.project.lock.exists() else "", case.recipe.platform
     if pinned and pinned != wanted:
         yield case.mistake(("platform",), f"{case.project.lock.name} has the packages for {pinned}", f"platform: {pinned}")
+
+
+def handlers(case: Case) -> Iterator[Mistake]:
+    """Each works with the recipe's runtime."""
+    for number, name in enumerate(case.recipe.handlers):
+        works = sorted(case.handlers[name].runtimes)
+        if case.recipe.runtime not in works:
+            message = f"{name} does not work with the runtime {case.recipe.runtime}"
+            yield case.mistake(("handlers", number), message, f"it works with {', '.join(works)}")
 
 
 def files(case: Case) -> Iterator[Mistake]:
@@ -162,7 +172,9 @@ def command_line(case: Case) -> Iterator[Mistake]:
             yield case.mistake(("kernel", "arguments"), message, "leave some out")
 
 
-RULES: tuple[Rule, ...] = (version, pins, files, service_names, service_images, services, replaced, images, command_line)
+RULES: tuple[Rule, ...] = (
+    version, pins, handlers, files, service_names, service_images, services, replaced, images, command_line,
+)  # fmt: skip
 
 
 def faults(case: Case) -> list[Mistake]:

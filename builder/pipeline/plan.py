@@ -20,7 +20,7 @@ from builder.reading.mistake import Mistake, in_order
 from builder.recipe.load import Examined, examine, wrong
 from builder.recipe.model import Recipe, Role
 from builder.spec.decide import decide, node_files
-from builder.spec.descriptions import expected, pod_network, runtime
+from builder.spec.descriptions import expected, handler, pod_network, runtime, with_handlers
 from builder.spec.files import OwnFiles, own_files
 from builder.spec.model import ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import Needs, needs
@@ -100,7 +100,9 @@ def drafted(
         return None, found.mistakes
     recipe = with_version(found.recipe, project)
     try:
-        chosen, network = runtime(project, recipe.runtime, image_stores()), pod_network(project, recipe.network.cni)
+        handlers = {name: handler(project, name) for name in recipe.handlers}
+        chosen = with_handlers(recipe.runtime, runtime(project, recipe.runtime, image_stores()), handlers.values())
+        network = pod_network(project, recipe.network.cni)
         described = described_images(project)
         made = Draft(recipe, path.parent, chosen, network, described, root_of(project, recipe, chosen, network, described))
     except InputError:
@@ -111,7 +113,7 @@ def drafted(
     wants = tuple(made.needs(role, console_login=console) for role in recipe.roles for console in both)
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
-        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own
+        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}
     return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])

@@ -33,7 +33,7 @@ class Case:
     project: Project
 
     def descriptions(self, folder: str) -> list[str]:
-        """The names that runtimes/ or networks/ describe."""
+        """The names that runtimes/, handlers/ or networks/ describe."""
         return sorted(file.stem for file in self.project.folder(folder).glob("*.yml"))
 
     def images(self) -> list[str]:
@@ -45,6 +45,16 @@ Rule = Callable[[Case], Iterable[Mistake]]
 
 def known_runtime(case: Case) -> Iterator[Mistake]:
     yield from _described(case, ("runtime",), "runtimes", "runtime")
+
+
+def known_handlers(case: Case) -> Iterator[Mistake]:
+    """Each is described, and named once."""
+    seen: set[str] = set()
+    for place, name in case.tree.listed("handlers"):
+        yield from _described(case, place, "handlers", "handler")
+        if isinstance(name, str) and name in seen:
+            yield case.tree.mistake(place, f"{name} is given twice", "keep one of them")
+        seen.add(str(name))
 
 
 def known_network(case: Case) -> Iterator[Mistake]:
@@ -199,4 +209,6 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
         )
 
 
-RULES: tuple[Rule, ...] = (known_runtime, known_network, subnets, one_kind, sources, visible_files, named_once, images, volumes)
+RULES: tuple[Rule, ...] = (
+    known_runtime, known_handlers, known_network, subnets, one_kind, sources, visible_files, named_once, images, volumes,
+)  # fmt: skip

@@ -7,6 +7,7 @@ from builder.errors import InputError
 from builder.oci import Image, tag_of
 from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
+from builder.spec.classes import CLASSES, manifest
 from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config
@@ -109,6 +110,8 @@ def _kubeadm_files(
     master = role is Role.MASTER
     if master:
         yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime, network, kubernetes))
+        if runtime.classes:
+            yield NodeFile(path=CLASSES, contents=manifest(runtime.classes))
     yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(runtime))
 
 

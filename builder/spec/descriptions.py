@@ -1,10 +1,10 @@
-"""Reads runtimes/NAME.yml and networks/NAME.yml.
+"""Reads runtimes/NAME.yml, handlers/NAME.yml and networks/NAME.yml.
 
 The texts of their files can have values, as those of a recipe do: {{ network.NAME }} of what the recipe says of the network, and
 {{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from builder.errors import InputError
 from builder.project import Project
 from builder.reading.document import load, planted, valid
-from builder.reading.mistake import Mistake
+from builder.reading.mistake import Mistake, Place
 from builder.reading.source import Kind, line_within
 from builder.reading.tree import Tree
 from builder.reading.values import Values
 from builder.reading.words import one_of
-from builder.spec.model import Expected, PodNetwork, Runtime
+from builder.spec.model import Expected, Handler, PodNetwork, Runtime
 from builder.spec.versions import minor
 
 D = TypeVar("D", bound=BaseModel)
@@ -30,6 +30,17 @@ GIVE = {"network": f"there are {', '.join(f'network.{name}' for name in NETWORK)
 def runtime(project: Project, name: str, image_stores: Collection[str]) -> Runtime:
     """image_stores: those that can be made."""
     return _load(project, "runtimes", name, Runtime, image_stores)
+
+
+def handler(project: Project, name: str) -> Handler:
+    return _load(project, "handlers", name, Handler)
+
+
+def with_handlers(name: str, runtime: Runtime, handlers: Iterable[Handler]) -> Runtime:
+    """The runtime `name` with those of the handlers that work with it."""
+    for each in handlers:
+        runtime = each.join(name, runtime) if name in each.runtimes else runtime
+    return runtime
 
 
 def pod_network(project: Project, name: str) -> PodNetwork:
@@ -48,7 +59,8 @@ def _load(project: Project, folder: str, name: str, model: type[D], image_stores
         known = [other.stem for other in project.folder(folder).glob("*.yml")]
         raise InputError(f"there is no {folder}/{path.name}", hint=one_of(name, known) or "none is described yet")
     tree = planted(path, KIND)
-    return valid(tree, model, path, KIND, more=[*_store(tree, image_stores), *_folders(tree, project), *_holes(tree, project)])
+    found = [mistake for rule in (_folders, _runtimes, _holes) for mistake in rule(tree, project)]
+    return valid(tree, model, path, KIND, more=[*_store(tree, image_stores), *found])
 
 
 def _store(tree: Tree, known: Collection[str]) -> Iterator[Mistake]:
@@ -57,20 +69,41 @@ def _store(tree: Tree, known: Collection[str]) -> Iterator[Mistake]:
         yield tree.mistake(("image_store",), f"nobody makes the image store {name}", f"known: {', '.join(sorted(known))}")
 
 
+def _parts(tree: Tree) -> Iterator[Place]:
+    """Where a description has lists of folders and of files: at its top, and for each runtime that a handler works with."""
+    yield ()
+    runtimes = tree.at("runtimes")
+    yield from (("runtimes", name) for name in (runtimes if isinstance(runtimes, dict) else ()))
+
+
+def _listed(tree: Tree, *keys: str) -> Iterator[tuple[Place, object]]:
+    """The entries of each list of these names."""
+    for part in _parts(tree):
+        for key in keys:
+            yield from tree.listed(*part, key)
+
+
 def _folders(tree: Tree, project: Project) -> Iterator[Mistake]:
     """The folders of pkg/ that are named are there."""
     known = [path.parent.name for path in project.pkg.glob("*/image.yml")]
-    for key in ("init", "onboot", "services", "images"):
-        for place, name in tree.listed(key):
-            if isinstance(name, str) and name not in known:
-                yield tree.mistake(place, f"pkg/ has no image {name}", one_of(name, known))
+    for place, name in _listed(tree, "init", "onboot", "services", "images"):
+        if isinstance(name, str) and name not in known:
+            yield tree.mistake(place, f"pkg/ has no image {name}", one_of(name, known))
+
+
+def _runtimes(tree: Tree, project: Project) -> Iterator[Mistake]:
+    """The runtimes that a handler works with are described."""
+    known = [path.stem for path in project.folder("runtimes").glob("*.yml")]
+    for place in _parts(tree):
+        if place and place[1] not in known:
+            yield tree.mistake(place, f"unknown runtime {place[1]}", one_of(str(place[1]), known), key=True)
 
 
 def _holes(tree: Tree, project: Project) -> Iterator[Mistake]:
     """What the texts of files name is there; the values themselves depend on the recipe."""
     names = [path.parent.name for path in project.pkg.glob("*/image.yml")]
     values = description_values(dict.fromkeys(NETWORK, ""), dict.fromkeys(names, ""))
-    for place, _ in tree.listed("files"):
+    for place, _ in _listed(tree, "files"):
         text = tree.at(*place, "contents")
         path = (*place, "contents")
         for fault in values.fill(text)[1] if isinstance(text, str) else ():

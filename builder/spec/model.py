@@ -1,15 +1,17 @@
 """Everything decided about one node image: no default and no choice is left to the rooms after this one."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from builder.frozen import Frozen
 from builder.oci import canonical
-from builder.reading.shapes import Unfit
-from builder.recipe.model import Mode, NodePath, Role, Target
+from builder.reading.shapes import Shape, Unfit
+from builder.recipe.model import Mode, Name, NodePath, Role, Target
 from builder.scalars import Flag
 from builder.store import sha256
+
+Quantity = Annotated[str, Shape(r"^[0-9]+(\.[0-9]+)?(m|[KMGT]i?|k)?$", "a quantity of Kubernetes such as 250m or 64Mi")]
 
 
 class NodeFile(Frozen):
@@ -36,6 +38,23 @@ class Check(Frozen):
     command: str
 
 
+class Sandbox(Frozen):
+    """What pods of a RuntimeClass have that runs them in a kernel of their own."""
+
+    process: str = Field(description="regular expression (POSIX, extended) for the command line of the one process of each pod")
+
+
+class RuntimeClass(Frozen):
+    """A RuntimeClass of the cluster (node.k8s.io/v1), by which pods choose a handler."""
+
+    name: Name
+    handler: Name = Field(description="the handler's name in the runtime's configuration")
+    overhead: dict[Literal["cpu", "memory"], Quantity] = Field({}, description="what a pod takes besides its containers")
+    node_selector: dict[str, str] = Field({}, description="labels of the nodes that can run it")
+    sandbox: Sandbox | None = Field(None, description="for pods with a kernel of their own")
+    proof: str = Field(description="command on the node that ends with 0 when the handler runs the container with the id $ID")
+
+
 class Runtime(Frozen):
     """runtimes/NAME.yml: all that depends on the container runtime."""
 
@@ -53,6 +72,45 @@ class Runtime(Frozen):
     checks: tuple[Check, ...] = ()
     logs: tuple[str, ...] = Field((), description="the runtime's log files on the node")
     diagnostics: tuple[Check, ...] = Field((), description="what a failed run asks a node of the runtime: file name and command")
+    classes: tuple[RuntimeClass, ...] = Field((), description="RuntimeClasses that a new cluster gets")
+
+
+class OnRuntime(Frozen):
+    """What a handler needs of one runtime."""
+
+    init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
+    files: tuple[NodeFile, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+class Handler(Frozen):
+    """handlers/NAME.yml: a further way to run a pod's containers, and what the runtimes that can use it need for it."""
+
+    title: str
+    init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
+    onboot: tuple[str, ...] = Field((), description="folders of pkg/ that run once at boot")
+    services: tuple[str, ...] = Field((), description="folders of pkg/ that run as services")
+    modules: tuple[str, ...] = ()
+    files: tuple[NodeFile, ...] = ()
+    checks: tuple[Check, ...] = ()
+    logs: tuple[str, ...] = Field((), description="log files on the node")
+    diagnostics: tuple[Check, ...] = Field((), description="what a failed run asks a node of it: file name and command")
+    classes: tuple[RuntimeClass, ...] = Field(min_length=1, description="RuntimeClasses that a new cluster gets")
+    runtimes: dict[str, OnRuntime] = Field(min_length=1, description="runtime -> what it needs for this handler")
+
+    def join(self, name: str, runtime: Runtime) -> Runtime:
+        """The runtime `name` with this handler."""
+        on = self.runtimes[name]
+        return runtime.model_copy(update={
+            "init": (*runtime.init, *self.init, *on.init),
+            "files": (*runtime.files, *self.files, *on.files),
+            "checks": (*runtime.checks, *self.checks, *on.checks),
+            **{key: (*getattr(runtime, key), *getattr(self, key)) for key in JOINED},
+        })  # fmt: skip
+
+
+JOINED = ("onboot", "services", "modules", "logs", "diagnostics", "classes")
+"""What a handler adds to a runtime as it is."""
 
 
 class Workload(Frozen):

@@ -2,7 +2,7 @@
 
 from builder.acceptance.conformance import Conformance
 from builder.acceptance.endurance import Endurance
-from builder.acceptance.run import Run, Suite
+from builder.acceptance.run import Asked, Run, Suite
 from builder.acceptance.suites import across, failover
 from builder.checks import Check
 from builder.errors import InputError
@@ -24,8 +24,8 @@ def checks(run: Run) -> list[Check]:
     return [*across.checks(run), *conformance(run).checks(), *endurance.checks(), *several]
 
 
-def refuse(nodes: int, masters: int, disk: int) -> None:
-    if nodes == masters or not disk:
+def refuse(asked: Asked) -> None:
+    if asked.nodes == asked.masters or not asked.disk:
         why = "it stops, adds and restarts workers, whose state has to survive that"
         raise InputError("the suite full needs a worker and disks", why=why, hint="such as --nodes 3 --disk 4096")
 

@@ -1,0 +1,78 @@
+"""What each RuntimeClass of a cluster owes: a pod of it runs, is run by its handler, and does a pod's work."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from builder.acceptance.smoke import PAGE
+from builder.checks import Check, NotYet
+from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.model import Cluster, Node, PodClass
+from builder.forming.objects import Object, demand_ready
+
+_MANIFEST = Path(__file__).with_name("class.yml")
+
+OnNode = Callable[[Node, str], str]
+"""Runs a command on a node and gives the first line that it said; NotYet where it does not end with 0."""
+
+
+class Classes:
+    """patience: seconds that one answer over the network may take. The client of the suite smoke is there."""
+
+    def __init__(self, cluster: Cluster, kubectl: Kubectl, on: OnNode, patience: float) -> None:
+        self._cluster = cluster
+        self._kubectl = kubectl
+        self._on = on
+        self._patience = round(patience)
+
+    def checks(self) -> list[Check]:
+        return [check for each in self._cluster.runtime.classes for check in self._checks(each)]
+
+    def _checks(self, given: PodClass) -> list[Check]:
+        name = given.name
+        return [
+            Check("R1", f"a pod of the RuntimeClass {name} is accepted", lambda: self.apply(name), 60),
+            Check("R2", f"it is Ready with RuntimeClass {name}", lambda: self.ready(name), 180),
+            Check("R3", f"the handler of {name} runs its containers", lambda: self.proof(given), 60),
+            Check("R4", f"a plain pod reaches one of {name}, and that one itself", lambda: self.answers(name), 60),
+            Check("R5", f"exec in a pod of {name} gives back a command's exit code", lambda: self.exit_code(name), 90),
+        ]
+
+    def apply(self, name: str) -> str:
+        return last_line(self._kubectl.text("apply", "-f", "-", input=_MANIFEST.read_text().replace("CLASS", name)))
+
+    def ready(self, name: str) -> str:
+        pod = self._pod(name)
+        demand_ready(pod)
+        if (chosen := pod["spec"].get("runtimeClassName")) != name:
+            raise NotYet(f"its RuntimeClass is {chosen}")
+        return f"Ready at {pod['status'].get('podIP')}"
+
+    def _pod(self, name: str) -> Object:
+        return self._kubectl.get("pod", "boxed", "-n", f"class-{name}")
+
+    def proof(self, given: PodClass) -> str:
+        pod = self._pod(given.name)
+        node = next(node for node in self._cluster.nodes if node.name == pod["spec"]["nodeName"])
+        statuses = pod["status"]["containerStatuses"]
+        for status in statuses:
+            identity = str(status.get("containerID", "")).rpartition("//")[2]
+            if not identity:
+                raise NotYet(f"the container {status['name']} has no id yet")
+            self._on(node, f"ID={identity}; {given.proof}")
+        return f"{len(statuses)} containers on {node.name}"
+
+    def answers(self, name: str) -> str:
+        address = self._pod(name)["status"]["podIP"]
+        curl = ("curl", "-sS", "--max-time", f"{self._patience}", f"http://{address}/")
+        for asker in (("-n", "smoke", "client"), ("-n", f"class-{name}", "boxed", "-c", "client")):
+            body = self._kubectl.text("exec", *asker, "--", *curl)
+            if PAGE not in body:
+                raise NotYet(f"another page came back: {body[:60]!r}")
+        return f"{address} shows {PAGE!r} to both"
+
+    def exit_code(self, name: str) -> str:
+        words = ("exec", "-n", f"class-{name}", "boxed", "-c", "client", "--", "sh", "-c", "echo kept; exit 42")
+        done = self._kubectl.run(*words)
+        if (done.code, done.stdout.strip()) != (42, "kept"):
+            raise NotYet(f"exit code {done.code}, output {done.stdout.strip()!r}: {last_line(done.stderr)}")
+        return "exit code 42 came back"
