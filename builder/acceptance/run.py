@@ -178,11 +178,15 @@ class Run:
         return [self.machines[node.name] for node in self.cluster.nodes]
 
     def on(self, node: Node, command: str) -> str:
-        """Runs the command on the node; the first line that it says. NotYet where it does not end with 0."""
+        """The first line of what the command says on the node. NotYet where it does not end with 0."""
+        return (self.all_of(node, command).strip().splitlines() or ["exit code 0"])[0][:100]
+
+    def all_of(self, node: Node, command: str) -> str:
+        """All that the command says on the node. NotYet where it does not end with 0."""
         ended = self.machines[node.name].shell().run(command, Deadline.after(30, scale=self.scale))
         if ended.code != 0:
             raise NotYet(f"exit code {ended.code}: {ended.output.strip()[-200:]}")
-        return (ended.output.strip().splitlines() or ["exit code 0"])[0][:100]
+        return ended.output
 
     def _init(self) -> str:
         form.init(self.cluster, self.machines, self.engine.scale)

@@ -34,7 +34,11 @@ TOO_FEW = {"too_short": "entry", "string_too_short": "character"}
 def explain(tree: Tree, error: ValidationError, root: Model) -> Iterator[Mistake]:
     """A mistake for each finding about the model `root` that is not about a value that the tree already calls spoilt."""
     found = [(place_of(finding["loc"], root), finding) for finding in error.errors(include_url=False)]
-    findings = [(path, finding) for path, finding in found if not tree.is_spoilt(path) and finding["type"] not in ECHOES]
+    findings = [
+        (path, finding)
+        for path, finding in found
+        if not tree.is_spoilt(path) and finding["type"] not in ECHOES and not _echo(path, finding, found)
+    ]
     misspelt = {
         (*path[:-1], right) for path, finding in findings if finding["type"] == "extra_forbidden" for right in _near(path, root)
     }
@@ -49,6 +53,12 @@ def explain(tree: Tree, error: ValidationError, root: Model) -> Iterator[Mistake
             yield _wrong_value(tree, path, finding, root)
         elif path not in misspelt:  # else the misspelt key says it
             yield tree.mistake(path, "the key is missing", _example(path, root))
+
+
+def _echo(path: Place, finding: ErrorDetails, found: Sequence[tuple[Place, ErrorDetails]]) -> bool:
+    """Whether a list is called too short because of an entry in it that is wrong."""
+    within = (other for other, _ in found if len(other) > len(path) and other[: len(path)] == path)
+    return finding["type"] in TOO_FEW and any(within)
 
 
 def place_of(steps: Sequence[str | int], root: Model) -> Place:

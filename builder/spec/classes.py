@@ -21,8 +21,8 @@ def object_of(given: RuntimeClass) -> dict[str, Any]:
     made: dict[str, Any] = {
         "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": given.name}, "handler": given.handler,
     }  # fmt: skip
-    if given.overhead:
-        made["overhead"] = {"podFixed": dict(given.overhead)}
+    if fixed := given.overhead.model_dump(exclude_none=True):
+        made["overhead"] = {"podFixed": fixed}
     if given.node_selector:
         made["scheduling"] = {"nodeSelector": dict(given.node_selector)}
     return made

@@ -44,12 +44,19 @@ class Sandbox(Frozen):
     process: str = Field(description="regular expression (POSIX, extended) for the command line of the one process of each pod")
 
 
+class Overhead(Frozen):
+    """What a pod of a RuntimeClass takes besides its containers, as Kubernetes counts it."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
 class RuntimeClass(Frozen):
     """A RuntimeClass of the cluster (node.k8s.io/v1), by which pods choose a handler."""
 
     name: Name
     handler: Name = Field(description="the handler's name in the runtime's configuration")
-    overhead: dict[Literal["cpu", "memory"], Quantity] = Field({}, description="what a pod takes besides its containers")
+    overhead: Overhead = Overhead()
     node_selector: dict[str, str] = Field({}, description="labels of the nodes that can run it")
     sandbox: Sandbox | None = Field(None, description="for pods with a kernel of their own")
     proof: str = Field(description="command on the node that ends with 0 when the handler runs the container with the id $ID")

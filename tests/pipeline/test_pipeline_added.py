@@ -1,10 +1,12 @@
-"""A runtime and a network are added by a description each, and folders of pkg/ where programs are needed: no Python."""
+"""A runtime, a handler and a network are added by a description each, and folders of pkg/ where programs are needed."""
 
 from pathlib import Path
 
 import pytest
+import yaml
 from pipeline_samples import image, write
 
+from builder.cluster.model import PodClass
 from builder.errors import InputError
 from builder.linuxkit.model import Document
 from builder.pipeline.clusters import facts
@@ -32,6 +34,22 @@ RUNTIME = {
     "logs": ["/var/log/other.log"],
     "diagnostics": [{"name": "other.txt", "command": "other ps"}],
 }
+BOX = {
+    "name": "box", "handler": "box-v2", "overhead": {"memory": "64Mi"}, "node_selector": {"boxes": "yes"},
+    "sandbox": {"process": "^box "}, "proof": "box is $ID",
+}  # fmt: skip
+HANDLER = {
+    "title": "boxes",
+    "init": ["box"],
+    "modules": ["tun"],
+    "logs": ["/var/log/box.log"],
+    "checks": [{"name": "boxes can be made", "command": "box version"}],
+    "classes": [BOX],
+    "runtimes": {
+        "other": {"init": ["box-shim"], "files": [{"path": "etc/other/box.conf", "contents": "{{ image.box }}\n"}]},
+        "toy": {},
+    },
+}
 NETWORK = {
     "title": "another network",
     "onboot": ["wired"],
@@ -48,14 +66,16 @@ def added(sample: tuple[Project, Path]) -> Project:
     project, _ = sample
     write(project.root / "runtimes" / "other.yml", RUNTIME)
     write(project.root / "networks" / "wire.yml", NETWORK)
+    write(project.root / "handlers" / "box.yml", HANDLER)
     write(project.root / "recipes" / "other.yml", {"runtime": "other", "network": {"cni": "wire"}})
-    for name in ("other-plugins", "other-seed", "other", "wired", "wire-agent"):
+    write(project.root / "recipes" / "boxed.yml", {"runtime": "other", "handlers": ["box"], "network": {"cni": "wire"}})
+    for name in ("box", "box-shim", "other-plugins", "other-seed", "other", "wired", "wire-agent"):
         image(project.root, name, contents={f"usr/share/{name}": "x"})
     return project
 
 
-def planned(project: Project) -> Plan:
-    return plan(project, project.recipes / "other.yml", None, BuildOptions())
+def planned(project: Project, recipe: str = "other") -> Plan:
+    return plan(project, project.recipes / f"{recipe}.yml", None, BuildOptions())
 
 
 def test_check_and_render_take_them(added: Project) -> None:
@@ -81,6 +101,62 @@ def test_its_checks_logs_and_diagnostics_are_those_of_its_clusters(added: Projec
     found = facts(planned(added))
     assert found.checks == (("it answers", "other version"),)
     assert (found.logs, found.diagnostics) == (("/var/log/other.log",), (("other.txt", "other ps"),))
+
+
+def rendered(project: Project, recipe: str, role: Role) -> tuple[Document, dict[str, str]]:
+    node = Document.from_yaml(render(project, planned(project, recipe), role, Store(project.root / "cache")))
+    return node, {file.path: file.contents or "" for file in node.files or []}
+
+
+def test_check_and_render_take_a_handler(added: Project) -> None:
+    assert mistakes_of(added, added.recipes / "boxed.yml", {}) == []
+    node, files = rendered(added, "boxed", Role.MASTER)
+    assert {"docker.io/kubeiso/box:1", "docker.io/kubeiso/box-shim:1"} <= set(node.init)
+    assert "tun\n" in files["etc/modules-load.d/20-kubeiso.conf"]
+    assert files["etc/other/box.conf"] == "docker.io/kubeiso/box:1\n"
+    (made,) = yaml.safe_load_all(files["etc/kubeadm/kube-system.init/20-runtime-classes.yaml"])
+    assert made == {
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "box"}, "handler": "box-v2",
+        "overhead": {"podFixed": {"memory": "64Mi"}}, "scheduling": {"nodeSelector": {"boxes": "yes"}},
+    }  # fmt: skip
+    assert not [path for path in rendered(added, "boxed", Role.WORKER)[1] if "runtime-classes" in path]
+    assert not [path for path in rendered(added, "other", Role.MASTER)[1] if "box" in path or "runtime-classes" in path]
+
+
+def test_what_proves_a_handler_is_known_of_its_clusters(added: Project) -> None:
+    found = facts(planned(added, "boxed"))
+    assert found.checks == (("it answers", "other version"), ("boxes can be made", "box version"))
+    assert found.logs == ("/var/log/other.log", "/var/log/box.log")
+    assert found.classes == (PodClass(name="box", process="^box ", proof="box is $ID"),)
+
+
+def handler_mistakes(project: Project, **keys: object) -> list[str]:
+    path = project.root / "handlers" / "box.yml"
+    write(path, {**HANDLER, **keys})
+    with pytest.raises(InputError) as told:
+        mistakes_of(project, project.recipes / "boxed.yml", {})
+    return [line.removeprefix(f"{path}:").partition(" ")[2] for line in told.value.details]
+
+
+def test_each_mistake_of_a_handler_is_told(added: Project) -> None:
+    class_of = {**BOX, "overhead": {"memory": "lots", "disk": "1"}}
+    assert [line.partition(":")[0] for line in handler_mistakes(added, classes=[class_of])] == [
+        "classes[0].overhead.memory", "classes[0].overhead.disk",
+    ]  # fmt: skip
+    (line,) = handler_mistakes(added, runtimes={"other": {"init": ["bocks"]}})
+    assert line == "runtimes.other.init[0]: pkg/ has no image bocks (did you mean 'box'?)"
+    (line,) = handler_mistakes(added, runtimes={"othr": {}, "toy": {}})
+    assert line == "runtimes.othr: unknown runtime othr (did you mean 'other'?)"
+    (line,) = handler_mistakes(added, runtimes={"other": {"files": [{"path": "etc/x", "contents": "{{ image.bx }}"}]}})
+    assert line.startswith("runtimes.other.files[0].contents: image.bx is not defined")
+
+
+def test_a_handler_that_does_not_work_with_the_runtime_is_told(added: Project) -> None:
+    write(added.root / "handlers" / "box.yml", {**HANDLER, "runtimes": {"toy": {}}})
+    (mistake,) = mistakes_of(added, added.recipes / "boxed.yml", {})
+    assert str(mistake).endswith("handlers[0]: box does not work with the runtime other (it works with toy)")
+    with pytest.raises(InputError):
+        planned(added, "boxed")
 
 
 def test_an_image_store_that_nobody_makes_is_told(added: Project) -> None:

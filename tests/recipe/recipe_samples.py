@@ -18,7 +18,13 @@ def public_key(kind: str = "ssh-ed25519", body: bytes = bytes(32)) -> str:
 
 def make_project(root: Path) -> Path:
     """A project with one runtime, one network and two images of its own; recipes go into its folder recipes/."""
-    for name in ("runtimes/cri-containerd.yml", "networks/bridge.yml", "pkg/getty/image.yml", "pkg/init/image.yml"):
+    for name in (
+        "runtimes/cri-containerd.yml",
+        "handlers/gvisor.yml",
+        "networks/bridge.yml",
+        "pkg/getty/image.yml",
+        "pkg/init/image.yml",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     (root / "recipes").mkdir(exist_ok=True)

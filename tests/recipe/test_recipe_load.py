@@ -96,7 +96,10 @@ MISTAKES = {
     "runtime: 7": ["1:10: runtime: expected a text, got a number (write it in quotes: '7')"],
     START + "platform: arm65": ["2:11: platform: expected one of amd64, got 'arm65'"],
     START + "colour: red": [
-        "2:1: colour: unknown key (known: files, kernel, kubernetes, network, platform, replace, roles, runtime, services, ssh)"
+        (
+            "2:1: colour: unknown key (known: files, handlers, kernel, kubernetes, network, platform, replace, roles, "
+            "runtime, services, ssh)"
+        )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],
     START + "network:\n  cni: brige": ["3:8: network.cni: unknown network 'brige' (did you mean 'bridge'?)"],
@@ -222,6 +225,12 @@ MISTAKES = {
         "3:10: replace.getty: the image reference 'init' has no digest (write it as NAME@sha256:... (64 hex digits))"
     ],
     START + f"replace:\n  gety: {PINNED}": ["3:3: replace.gety: there is no image 'gety' of ours (did you mean 'getty'?)"],
+    START + "roles: [mastre]": ["2:9: roles[0]: expected one of master, worker, got 'mastre' (did you mean 'master'?)"],
+    START + "handlers: [gvisr]": ["2:12: handlers[0]: unknown handler 'gvisr' (did you mean 'gvisor'?)"],
+    START + "handlers: [gvisor, gvisor]": ["2:20: handlers[1]: gvisor is given twice (keep one of them)"],
+    START + "handlers: gvisor": [
+        "2:11: handlers: expected a list of texts, got a text (write each entry on a line of its own after '- ')"
+    ],
     START + "runtime: cri-containerd": ["2:1: runtime: the key is here a second time (first in line 1)"],
     START + "5: x": ["2:1: a key must be a text (write it in quotes)"],
     START + "<<: {}": ["2:1: merge keys (<<) are not used here (write the keys out)"],

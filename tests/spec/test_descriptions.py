@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InputError
+from builder.images.stores.registry import names
 from builder.project import Project
-from builder.spec.descriptions import pod_network, runtime
+from builder.spec.descriptions import handler, pod_network, runtime, with_handlers
 
 STORES = ("containerd",)
 REAL = Project.here()
@@ -68,6 +69,14 @@ def test_a_description_that_is_not_there_names_the_nearest(tmp_path: Path) -> No
     with pytest.raises(InputError) as none:
         pod_network(Project(tmp_path), "bridge")
     assert none.value.hint == "none is described yet"
+
+
+@pytest.mark.parametrize("path", sorted((REAL.root / "handlers").glob("*.yml")), ids=lambda path: path.stem)
+def test_the_project_s_own_handlers_are_right(path: Path) -> None:
+    found = handler(REAL, path.stem)
+    for name in found.runtimes:
+        joined = with_handlers(name, runtime(REAL, name, names()), [found])
+        assert joined.classes == found.classes
 
 
 @pytest.mark.parametrize("path", sorted((REAL.root / "networks").glob("*.yml")), ids=lambda path: path.stem)
