@@ -140,9 +140,8 @@ def handler_mistakes(project: Project, **keys: object) -> list[str]:
 
 def test_each_mistake_of_a_handler_is_told(added: Project) -> None:
     class_of = {**BOX, "overhead": {"memory": "lots", "disk": "1"}}
-    assert [line.partition(":")[0] for line in handler_mistakes(added, classes=[class_of])] == [
-        "classes[0].overhead.memory", "classes[0].overhead.disk",
-    ]  # fmt: skip
+    told = handler_mistakes(added, classes=[class_of])
+    assert [line.partition(":")[0] for line in told] == ["classes[0].overhead.disk", "classes[0].overhead.memory"]
     (line,) = handler_mistakes(added, runtimes={"other": {"init": ["bocks"]}})
     assert line == "runtimes.other.init[0]: pkg/ has no image bocks (did you mean 'box'?)"
     (line,) = handler_mistakes(added, runtimes={"othr": {}, "toy": {}})
