@@ -142,8 +142,8 @@ def test_each_mistake_of_a_handler_is_told(added: Project) -> None:
     class_of = {**BOX, "overhead": {"memory": "lots", "disk": "1"}}
     told = handler_mistakes(added, classes=[class_of])
     assert [line.partition(":")[0] for line in told] == ["classes[0].overhead.disk", "classes[0].overhead.memory"]
-    (line,) = handler_mistakes(added, runtimes={"other": {"init": ["bocks"]}})
-    assert line == "runtimes.other.init[0]: pkg/ has no image bocks (did you mean 'box'?)"
+    (line,) = handler_mistakes(added, runtimes={"other": {"init": ["boxx"]}})
+    assert line == "runtimes.other.init[0]: pkg/ has no image boxx (did you mean 'box'?)"
     (line,) = handler_mistakes(added, runtimes={"othr": {}, "toy": {}})
     assert line == "runtimes.othr: unknown runtime othr (did you mean 'other'?)"
     (line,) = handler_mistakes(added, runtimes={"other": {"files": [{"path": "etc/x", "contents": "{{ image.bx }}"}]}})
