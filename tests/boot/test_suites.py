@@ -44,5 +44,5 @@ def test_smoke_of_what_linuxkits_own_cli_assembled(out: Path) -> None:
 
 
 def test_every_suite_has_its_size() -> None:
-    """smoke runs above, across within full."""
-    assert set(known()) == {*SIZES, "smoke", "across"}
+    """smoke runs above, across within full, sandbox in test_handlers.py."""
+    assert set(known()) == {*SIZES, "smoke", "across", "sandbox"}
