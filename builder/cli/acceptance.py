@@ -12,9 +12,9 @@ from builder.acceptance.results import results
 from builder.acceptance.run import Asked, Suite, run_suite
 from builder.acceptance.suites import known
 from builder.checks import Outcome
-from builder.cli.clusters import Wish, discard, plan_of
 from builder.cli.common import Name, choose_sink, open_store, out_folder, show
 from builder.cli.options import How, Size, Told, Which, spread
+from builder.cli.up import Wish, discard, plan_of
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
 from builder.errors import CheckError, InputError

@@ -1,15 +1,16 @@
 """The command `kubeiso`: verbs from the neighbouring files, errors turned into exit codes."""
 
 import errno
+import importlib
 import importlib.metadata
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from builder.cli import acceptance, build, clusters, host, new, nodes, power
 from builder.cli.common import say
 from builder.cli.interrupt import Interrupt
 from builder.errors import BuildError, KubeisoError
@@ -21,17 +22,28 @@ TRACEBACK = "KUBEISO_TRACEBACK"
 # What the system refuses for want of room or rights.
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM}
 
-app = typer.Typer(
-    name="kubeiso",
-    help="Builds immutable Kubernetes node images with LinuxKit, boots them in QEMU and forms clusters with kubeadm.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for verbs in (host.app, new.app, build.app, clusters.app, power.app, nodes.app, acceptance.app):
-    app.registered_commands.extend(verbs.registered_commands)
+# Each verb's file beside this one. Only that of the verb which is asked for is read: each knows much of the program.
+VERBS = {
+    "doctor": "host",
+    "boot": "host",
+    "new": "new",
+    "check": "build",
+    "render": "build",
+    "build": "build",
+    "lock": "build",
+    "clean": "build",
+    "up": "up",
+    "init": "clusters",
+    "join": "clusters",
+    "status": "clusters",
+    "down": "clusters",
+    "stop": "power",
+    "start": "power",
+    "shell": "nodes",
+    "logs": "nodes",
+    "kubeconfig": "nodes",
+    "test": "acceptance",
+}
 
 
 def _version(asked: bool) -> None:
@@ -40,7 +52,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Shows the version and exits.")
@@ -49,11 +60,30 @@ def options(
     """Options of the command itself come before the verb."""
 
 
+def command_line(words: Sequence[str]) -> typer.Typer:
+    """The command with the verb that comes first among the words, and with every verb where they name none."""
+    app = typer.Typer(
+        name="kubeiso",
+        help="Builds immutable Kubernetes node images with LinuxKit, boots them in QEMU and forms clusters with kubeadm.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    verb = next((word for word in words if not word.startswith("-")), "")
+    wanted = () if list(words) == ["--version"] else (VERBS[verb],) if verb in VERBS else dict.fromkeys(VERBS.values())
+    for file in wanted:
+        app.registered_commands.extend(importlib.import_module(f"builder.cli.{file}").app.registered_commands)
+    return app
+
+
 def main() -> None:
     """Runs one verb. README has the exit codes."""
     interrupt = Interrupt()
     try:
-        app(prog_name="kubeiso")
+        command_line(sys.argv[1:])(prog_name="kubeiso")
     except KubeisoError as error:
         _fail(error)
     except BrokenPipeError:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from builder.cli.building import build_options, demand_tools, roles
 from builder.cli.common import (
     Json,
     KubernetesDir,
@@ -14,25 +15,22 @@ from builder.cli.common import (
     Recipe,
     Runtime,
     Values,
-    build_options,
     choose_sink,
-    demand_tools,
     open_store,
     out_folder,
     pairs,
     recipe_path,
-    roles,
     show,
 )
 from builder.cli.options import How, Told, Which, spread
 from builder.errors import InputError
 from builder.media.make import MAKERS, makers
 from builder.pipeline.build import build as make_media
-from builder.pipeline.doctor import MEDIA_TOOLS
 from builder.pipeline.pins import read_lock, update_lock
 from builder.pipeline.plan import mistakes_of
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
+from builder.pipeline.tools import MEDIA_TOOLS
 from builder.project import Project
 from builder.provenance.model import Built
 from builder.reading.mistake import counted

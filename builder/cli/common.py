@@ -2,23 +2,16 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from builder import progress
-from builder.assembly.choose import KINDS, choose
-from builder.assembly.linuxkit import find_program
-from builder.cli.terminal import Terminal
 from builder.errors import InputError
-from builder.machine.model import Attachment, Firmware
-from builder.pipeline.doctor import demand
-from builder.pipeline.model import BuildOptions
 from builder.project import Project
-from builder.reading.words import did_you_mean, one_of
-from builder.recipe.model import Role
+from builder.reading.words import did_you_mean
 from builder.store import Store
 
 Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help="Takes recipes/NAME.yml (default cri-containerd).")]
@@ -26,7 +19,6 @@ Recipe = Annotated[Path | None, typer.Option("--recipe", help="Takes this recipe
 Json = Annotated[bool, typer.Option("--json", help="Results and progress as JSON, for machines.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Shows every command that is run.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetches nothing: takes the cache alone.")]
-AssemblerName = Annotated[str, typer.Option("--assembler", help="auto, linuxkit (the CLI) or native (kubeiso's own).")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--component", metavar="NAME=PATH", help="Takes a component (or NAME/FILE) from your own file or folder."),
@@ -48,8 +40,6 @@ Masters = Annotated[int, typer.Option("--masters", min=1, help="How many of them
 Memory = Annotated[int, typer.Option("--memory", min=1800, help="Memory of a master, MiB.")]
 WorkerMemory = Annotated[int, typer.Option("--worker-memory", min=1024, help="Memory of a worker, MiB.")]
 Disk = Annotated[int, typer.Option("--disk", min=0, help="A disk for each node's state, MiB; 0: it runs from memory.")]
-FirmwareOption = Annotated[Firmware, typer.Option("--firmware", help="What the machines boot with.")]
-AttachmentOption = Annotated[Attachment, typer.Option("--attach", help="How the ISO is attached.")]
 
 
 def say(text: str) -> None:
@@ -63,6 +53,8 @@ def choose_sink(as_json: bool, verbose: bool = False) -> None:
     if as_json:
         sink = progress.JsonLines()
     elif sys.stderr.isatty():
+        from builder.cli.terminal import Terminal  # rich, which nobody else wants
+
         sink = Terminal(verbose)
     else:
         sink = progress.Lines(verbose=verbose)
@@ -88,15 +80,6 @@ def recipe_path(project: Project, runtime: str | None, recipe: Path | None) -> P
     return project.recipes / f"{name}.yml"
 
 
-def roles(role: str) -> tuple[Role, ...] | None:
-    """`all` is every role of the recipe."""
-    if role == "all":
-        return None
-    if role not in set(Role):
-        raise InputError(f"there is no role {role}", hint=f"known are: all, {', '.join(Role)}")
-    return (Role(role),)
-
-
 def pairs(option: str, given: Sequence[str] | None, *, empty: bool = False) -> dict[str, str]:
     """NAME=VALUE words as a mapping; with `empty` a value may be."""
     found = {}
@@ -106,28 +89,6 @@ def pairs(option: str, given: Sequence[str] | None, *, empty: bool = False) -> d
             raise InputError(f"{option} {word!r} is not NAME=VALUE", hint=f"such as {option} name=value")
         found[name] = value
     return found
-
-
-def build_options(
-    *,
-    assembler: str,
-    offline: bool,
-    overrides: Sequence[str] | None,
-    kubernetes_dir: Path | None,
-    values: Sequence[str] | None,
-    console_login: bool,
-) -> BuildOptions:
-    if assembler not in KINDS:
-        raise InputError(f"there is no assembler {assembler}", hint=one_of(assembler, KINDS))
-    paths = {name: Path(value) for name, value in pairs("--component", overrides).items()}
-    return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values, empty=True), kubernetes_dir)
-
-
-def demand_tools(options: BuildOptions, tools: Iterable[str]) -> None:
-    """Raises ToolMissing for all that a build will want and that is not there, before any work is done."""
-    demand(tools)
-    if options.assembler == "linuxkit" and find_program() is None:
-        choose(options.assembler)
 
 
 def out_folder(out: Path) -> Path:

@@ -13,7 +13,8 @@ from builder.errors import ToolMissing
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware, MachineSpec
 from builder.media.inspection import inspect_iso
-from builder.pipeline.doctor import RUN_TOOLS, Finding, State, demand, examine, probed
+from builder.pipeline.doctor import Finding, State, examine, probed
+from builder.pipeline.tools import RUN_TOOLS, demand
 from builder.project import Project
 
 app = typer.Typer()

@@ -6,13 +6,13 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
+import typer
+
+from builder.cli.building import build_options
 from builder.cli.common import (
-    AssemblerName,
-    AttachmentOption,
     Disk,
-    FirmwareOption,
     Json,
     KubernetesDir,
     Masters,
@@ -26,13 +26,16 @@ from builder.cli.common import (
     Values,
     Verbose,
     WorkerMemory,
-    build_options,
     recipe_path,
 )
 from builder.cluster.model import Hardware
 from builder.machine.model import Attachment, Firmware
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
+
+AssemblerName = Annotated[str, typer.Option("--assembler", help="auto, linuxkit (the CLI) or native (kubeiso's own).")]
+FirmwareOption = Annotated[Firmware, typer.Option("--firmware", help="What the machines boot with.")]
+AttachmentOption = Annotated[Attachment, typer.Option("--attach", help="How the ISO is attached.")]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,15 +1,14 @@
 """From a plan to what a cluster on this machine boots from."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from builder.cluster.layout import network as between
-from builder.cluster.lifecycle import ClusterPlan, no_files
-from builder.cluster.model import Hardware, PodClass, RuntimeFacts, Workload
+from builder.cluster.lifecycle import ClusterPlan, NodeFiles, no_files
+from builder.cluster.model import Cluster, Hardware, PodClass, RuntimeFacts, Workload
 from builder.components.model import INITRD
 from builder.components.registry import find
-from builder.forming.unattended import Unattended
-from builder.forming.unattended import given as form_by_themselves
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
 from builder.media.make import makers
@@ -56,14 +55,16 @@ def cluster_plan(
         workers=workers,
         workloads=tuple(Workload(**workload.model_dump()) for workload in made.network.workloads),
         ssh_keys=made.recipe.ssh.authorized_keys,
-        given=partial(form_by_themselves, kubeadm_of(built[0].spec)) if unattended else no_files,
+        given=_by_themselves(built[0].spec) if unattended else no_files,
     )
 
 
-def kubeadm_of(master: ImageSpec) -> Unattended:
-    """kubeadm's configurations that a master's image carries, for init and for joining others."""
+def _by_themselves(master: ImageSpec) -> Callable[[Cluster], NodeFiles]:
+    """What nodes find that form a cluster on their own, by kubeadm's configurations in a master's image."""
+    from builder.forming.unattended import Unattended, given  # cryptography, which no other start of the program wants
+
     texts = {file.path: file.contents or "" for file in master.files}
-    return Unattended(texts["etc/kubeadm/kubeadm.yaml"], texts["etc/kubeadm/kubeadm-join.yaml"])
+    return partial(given, Unattended(texts["etc/kubeadm/kubeadm.yaml"], texts["etc/kubeadm/kubeadm-join.yaml"]))
 
 
 def e2e_test(project: Project, store: Store, options: BuildOptions) -> Path:

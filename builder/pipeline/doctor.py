@@ -4,7 +4,7 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,24 +16,19 @@ from builder.components.mirrors import archive
 from builder.components.model import INITRD
 from builder.components.registry import find
 from builder.components.toolchain import c_toolchain, go, network
-from builder.errors import KubeisoError, ToolMissing
+from builder.errors import KubeisoError
 from builder.machine.accel import forced
 from builder.machine.model import Acceleration
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS
 from builder.media.grub import LIBRARY, check_installed
-from builder.media.make import MAKERS
-from builder.media.prepare import TOOLS
 from builder.pipeline.clusters import acceleration
 from builder.pipeline.kernel import kernel_image
+from builder.pipeline.tools import BUILD_TOOLS, RUN_TOOLS
 from builder.project import Project
-from builder.run import PACKAGE_OF, run, tool
+from builder.run import run, tool
 from builder.store import Store
 from builder.tidy import parts
 
-# Every build runs these, most of them at its end.
-MEDIA_TOOLS = ("dpkg-deb", *TOOLS, *sorted({tool for maker in MAKERS.values() for tool in maker.tools}))
-BUILD_TOOLS = ("gcc", "xz", *MEDIA_TOOLS)
-RUN_TOOLS = ("qemu-system-x86_64", "qemu-img")
 # A cold build of cri-containerd leaves 7 GB in the cache, most of it Go's; measured with du.
 DISK_WANTED = 12e9
 MEMORY_WANTED = 4 << 30
@@ -68,15 +63,6 @@ def examine(project: Project, store: Store, *, probe: bool) -> list[Finding]:
     if probe:
         findings.append(_try("acceleration", "up, test", lambda: _acceleration(project, store), State.WANTING))
     return findings
-
-
-def demand(tools: Iterable[str]) -> None:
-    """Raises ToolMissing that names every missing one, so that nobody hears of it after ten minutes of work."""
-    missing = [name for name in tools if _tool(name, "").state is State.MISSING]
-    if missing:
-        packages = " ".join(sorted({PACKAGE_OF[name] for name in missing}))
-        what = f"the program{'s' * (len(missing) > 1)} {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed"
-        raise ToolMissing(what, hint=f"apt-get install {packages}   (or: make setup)")
 
 
 def _tool(name: str, needed_for: str) -> Finding:

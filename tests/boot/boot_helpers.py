@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import escape
 from pexpect.fdpexpect import fdspawn
+from witness import Witness
 
 from builder.acceptance import report
 from builder.acceptance.run import run_suite
@@ -76,14 +77,20 @@ def boot(plan: ClusterPlan, prepare: Callable[[Cluster], None] = as_laid_out) ->
 
 
 def passes(plan: ClusterPlan, suite_name: str, out: Path, e2e_test: Path | None = None) -> None:
-    """A whole run of a suite, after which nothing of the cluster is left but its results, each node's console among them."""
+    """A whole run of a suite, after which nothing of the cluster is left but its results, each node's console among them.
+
+    Nothing that lets others into the cluster is in any file that the run left, but in the kubeconfig.
+    """
+    witness = Witness()
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         try:
-            found = run_suite(cluster, known()[suite_name], out / plan.name, e2e_test)
+            found = run_suite(cluster, witness.watched(known()[suite_name]), out / plan.name, e2e_test)
+            assert found.passed, report.text(found)
+            witness.proven(cluster, out / plan.name)
+            assert witness.leaks(cluster, out / plan.name) == []
         finally:
             lifecycle.down(plan.name)
-    assert found.passed, report.text(found)
     assert not directory.exists()
     page = (out / plan.name / "report.html").read_text()
     assert "PASSED" in page and all(escape(finding.name) in page for finding in found.findings)

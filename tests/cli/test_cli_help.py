@@ -7,9 +7,11 @@ import pytest
 import typer.main
 from program import Outcome, Program
 
-from builder.cli.app import app
+from builder.cli import app as app_module
+from builder.cli.app import command_line
 
 pytest_plugins = ["cli_fixtures"]
+app = command_line([])
 VERBS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
 
 
@@ -18,6 +20,12 @@ def test_the_verbs_are_all_there() -> None:
         "doctor", "new", "boot", "check", "render", "build", "lock", "clean", "up", "init", "status", "shell", "logs",
         "kubeconfig", "down", "test",
     }  # fmt: skip
+
+
+def test_each_verb_is_in_the_file_where_it_is_looked_for() -> None:
+    assert sorted(app_module.VERBS) == VERBS
+    for verb in VERBS:
+        assert verb in typer.main.get_command(command_line([verb])).commands  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -3,7 +3,7 @@
 import base64
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 DEPTH = 5
@@ -20,17 +20,21 @@ _LINE_ENDS = re.compile(rb"\s|\\r|\\n")
 _GZIP = b"\x1f\x8b\x08"
 
 
-def secrets_found(folder: Path, look_at: Callable[[Path], bool] = lambda _: True) -> list[str]:
-    """ "FILE: KIND" for each file below the folder that holds a secret and that `look_at` does not leave out."""
+def secrets_found(folder: Path, look_at: Callable[[Path], bool] = lambda _: True, known: Mapping[str, bytes] = {}) -> list[str]:
+    """ "FILE: KIND" for each file below the folder that holds a secret and that `look_at` does not leave out.
+
+    known: secrets byte by byte, by what they are called, beside those that are known by their look.
+    """
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink() and look_at(path))
-    return [f"{path.relative_to(folder)}: {kind}" for path in files for kind in sorted(kinds_in(path.read_bytes()))]
+    return [f"{path.relative_to(folder)}: {kind}" for path in files for kind in sorted(kinds_in(path.read_bytes(), known))]
 
 
-def kinds_in(data: bytes, depth: int = DEPTH) -> set[str]:
+def kinds_in(data: bytes, known: Mapping[str, bytes] = {}, depth: int = DEPTH) -> set[str]:
     """The kinds of secrets in the data, and in all that is wrapped in it."""
     found = {kind for kind, pattern in _KINDS.items() if pattern.search(data)}
+    found |= {name for name, secret in known.items() if secret in data}
     for inner in _unwrapped(data) if depth else ():
-        found |= kinds_in(inner, depth - 1)
+        found |= kinds_in(inner, known, depth - 1)
     return found
 
 

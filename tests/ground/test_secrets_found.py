@@ -95,3 +95,11 @@ def test_what_is_planted_is_found(planted: str, wrapping: str, tmp_path: Path) -
 )
 def test_what_is_public_is_none(public: bytes) -> None:
     assert kinds_in(public) == kinds_in(through_the_console(public)) == set()
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_what_is_known_byte_by_byte_is_found(wrapping: str, tmp_path: Path) -> None:
+    """A key's bytes without the words around them, which no pattern knows."""
+    secret = bytes(range(120, 200))
+    (tmp_path / "file").write_bytes(WRAPPINGS[wrapping](FILLING + b"\n" + secret + FILLING))
+    assert secrets_found(tmp_path, known={"this": secret, "another": secret[::-1]}) == ["file: this"]
