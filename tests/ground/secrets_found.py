@@ -63,5 +63,5 @@ def _decoded(text: bytes) -> Iterator[bytes]:
     """From each of the four places where base64 may begin, since what stands before it may look like a part of it."""
     for piece in text.split(b"="):
         for begin in range(4) if len(piece) >= 24 else ():
-            whole = len(piece) - (len(piece) - begin) % 4
-            yield base64.b64decode(piece[begin:whole])
+            left = piece[begin : len(piece) - ((len(piece) - begin) % 4 == 1)]  # one character alone is no byte
+            yield base64.b64decode(left + b"=" * (-len(left) % 4))

@@ -103,3 +103,9 @@ def test_what_is_known_byte_by_byte_is_found(wrapping: str, tmp_path: Path) -> N
     secret = bytes(range(120, 200))
     (tmp_path / "file").write_bytes(WRAPPINGS[wrapping](FILLING + b"\n" + secret + FILLING))
     assert secrets_found(tmp_path, known={"this": secret, "another": secret[::-1]}) == ["file: this"]
+
+
+@pytest.mark.parametrize("length", range(30, 36))
+def test_the_last_byte_of_base64_counts(length: int) -> None:
+    secret = bytes(range(100, 100 + length))
+    assert kinds_in(b"said: " + base64.b64encode(secret) + b"\n", {"this": secret}) == {"this"}
