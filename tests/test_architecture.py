@@ -44,6 +44,7 @@ GROUND = {
     "symlinks",
     "tarball",
     "tidy",
+    "versions",
     "whole",
     "workplace",
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from builder.errors import ToolMissing
 from builder.run import run, tool
+from builder.versions import told
 
 # How modules are reached is the user's to say, in the environment or with `go env -w`; nothing else of theirs enters a build.
 NETWORK = ("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOAUTH", "GOVCS")
@@ -43,7 +44,7 @@ def go() -> Go:
 
 
 def _version(program: Path) -> str:
-    return run([program, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local", "GOENV": "off"}).stdout.strip()
+    return told([program, "env", "GOVERSION"], {"GOTOOLCHAIN": "local", "GOENV": "off"}).strip()
 
 
 def _pinned() -> str | None:

@@ -11,6 +11,7 @@ from builder.media.modules import Selection
 from builder.progress import step
 from builder.run import run
 from builder.store import Digest, Store, key_of, sha256
+from builder.versions import told
 
 CONFIG = "etc/kubeiso-initrd.json"
 MOUNT_POINTS = ("dev", "proc", "run", "sys")
@@ -74,4 +75,4 @@ def zstd_argv(source: Path, target: Path) -> list[str]:
 
 
 def zstd_version() -> str:
-    return run(["zstd", "--version"]).stdout.strip()
+    return told(["zstd", "--version"]).strip()

@@ -23,9 +23,10 @@ from typing import IO
 from builder.media.overlay import directories_with_whiteouts, escaped
 from builder.media.tree import Node, Tree
 from builder.progress import Step, note, step
-from builder.run import failure, run, spawn
+from builder.run import failure, spawn
 from builder.store import CHUNK, Digest, Store, key_of
 from builder.tarball import EPOCH, directory
+from builder.versions import told
 
 LARGE_FILE = 256 << 10
 OWN_LAYER = 8 << 20
@@ -246,4 +247,4 @@ def nodes_with(tree: Tree, contents: Mapping[Digest, int]) -> frozenset[Node]:
 
 def squashfs_version() -> str:
     """The first line of `mksquashfs -version`; the bits of a layer depend on it."""
-    return run(["mksquashfs", "-version"], check=False).stdout.partition("\n")[0]
+    return told(["mksquashfs", "-version"], check=False).partition("\n")[0]

@@ -13,8 +13,9 @@ from builder.media.model import Maker
 from builder.provenance.gomodules import linked
 from builder.provenance.model import Built, Parts
 from builder.provenance.sbom import programs, sbom
-from builder.run import run, tool
+from builder.run import tool
 from builder.store import Digest, Store
+from builder.versions import told
 
 PRIVATE = 0o600
 
@@ -62,7 +63,7 @@ def tool_versions(maker: Maker) -> dict[str, str]:
 
 def _first_line(name: str) -> str:
     """What `--version` says first; some programs begin with the path that they were called by."""
-    return run([name, "--version"]).stdout.partition("\n")[0].strip().replace(tool(name), name)
+    return told([name, "--version"]).partition("\n")[0].strip().replace(tool(name), name)
 
 
 def _go_version() -> str:

@@ -66,7 +66,7 @@ def gone(program: Program, pid: int | None, cluster: str = "try") -> bool:
 
 def test_a_cluster_s_life(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
     path = qemu("runs")
-    done = warm.run(*warm.up("try"), **path)
+    done = kubeiso(*warm.up("try"), **path)
     assert (done.code, done.out) == (0, "the machines run.  next: kubeiso init --name try\n"), done.told
     pid = Machine.attach(node(warm)).pid
     assert reserved(warm) == ["try"]
@@ -97,7 +97,7 @@ def test_a_cluster_that_is_not_there(kubeiso: Run, verb: tuple[str, ...]) -> Non
 
 def test_a_machine_that_dies_is_left_for_a_look(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
     path = qemu("dies")
-    done = warm.run(*warm.up("try"), **path)
+    done = kubeiso(*warm.up("try"), **path)
     assert done.code == 5
     assert "the processor caught fire" in done.error["what"]
     assert "left for a look: kubeiso logs --name try; kubeiso down --name try removes it" in done.told
@@ -111,7 +111,7 @@ def test_a_machine_that_dies_is_left_for_a_look(kubeiso: Run, warm: Program, qem
 
 
 def test_a_qemu_that_can_t_start_a_machine(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
-    done = warm.run(*warm.up("try"), **qemu("at once"))
+    done = kubeiso(*warm.up("try"), **qemu("at once"))
     assert done.failed(4, "QEMU could not start the machine try-master-1", "no such accelerator", why="exit code 1", next="qemu")
     assert kubeiso("down", "--name", "try").code == 0  # the network that was there before the machine
     assert not (warm.state / "try").exists() and reserved(warm) == []
@@ -140,8 +140,8 @@ def test_the_second_ctrl_c_during_a_test_does_not_wait_for_diagnostics(warm: Pro
     assert gone(warm, pid)
 
 
-def test_a_failed_test_is_told_and_torn_down(warm: Program, qemu: Qemu) -> None:
-    done = warm.run("test", "--runtime", "toy", "--name", "try", "--json", *warm.toy.components, **qemu("dies"))
+def test_a_failed_test_is_told_and_torn_down(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
+    done = kubeiso("test", "--runtime", "toy", "--name", "try", "--json", *warm.toy.components, **qemu("dies"))
     assert done.failed(5, "the suite smoke failed", why="caught fire", next="see out/test-toy-smoke-bios-cdrom-try")
     outcomes = [finding["outcome"] for finding in json.loads(done.out)["findings"]]
     assert "failed" in outcomes and outcomes[-1] == "not run"
@@ -162,28 +162,28 @@ def test_down_after_the_program_itself_was_killed(warm: Program, qemu: Qemu, beh
     assert gone(warm, pid)
 
 
-def test_what_a_killed_program_had_only_begun_is_removed(warm: Program, qemu: Qemu) -> None:
+def test_what_a_killed_program_had_only_begun_is_removed(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
     owned.make(warm.state / "try", MARKER, "the cluster try")
     (warm.state / "try" / "try-master-1").mkdir()
     (warm.state / "try" / "kubectl").write_text("half")
-    down = warm.run("down", "--name", "try")
+    down = kubeiso("down", "--name", "try")
     assert (down.code, down.out) == (0, "try: was never laid out to the end\n"), down.told
     assert files(warm.state / "try") == []
     owned.make(warm.state / "try", MARKER, "the cluster try")
     (warm.state / "try" / "kubectl").write_text("half")
-    done = warm.run(*warm.up("try"), **qemu("runs"))
+    done = kubeiso(*warm.up("try"), **qemu("runs"))
     assert done.code == 0, done.told
-    assert warm.run("down", "--name", "try").code == 0
+    assert kubeiso("down", "--name", "try").code == 0
 
 
 @pytest.mark.parametrize("verb", ["up", "down", "test", "init"])
-def test_a_folder_of_the_user_s_is_left_alone(warm: Program, qemu: Qemu, verb: str) -> None:
+def test_a_folder_of_the_user_s_is_left_alone(kubeiso: Run, warm: Program, qemu: Qemu, verb: str) -> None:
     """Whatever lies where a cluster of that name would, and was not made by kubeiso."""
     photo = warm.state / "try" / "2019" / "a.jpg"
     photo.parent.mkdir(parents=True)
     photo.write_bytes(b"a photo")
     words = {"up": warm.up("try"), "test": ("test", "--runtime", "toy", "--name", "try", *warm.toy.components)}
-    done = warm.run(*words.get(verb, (verb, "--name", "try")), **qemu("runs"))
+    done = kubeiso(*words.get(verb, (verb, "--name", "try")), **qemu("runs"))
     if verb in words:
         assert done.failed(2, f"{warm.state / 'try'} is not kubeiso's", why="it holds 2019", next="another name"), done.told
     else:
@@ -198,7 +198,7 @@ def test_down_ends_what_runs_though_the_cluster_s_file_is_damaged_or_of_another_
     kubeiso: Run, warm: Program, qemu: Qemu, text: str
 ) -> None:
     path = qemu("runs")
-    assert warm.run(*warm.up("try"), **path).code == 0
+    assert kubeiso(*warm.up("try"), **path).code == 0
     pid = Machine.attach(node(warm)).pid
     (warm.state / "try" / FILE).write_text(text)
     status = kubeiso("status", "--name", "try", **path)

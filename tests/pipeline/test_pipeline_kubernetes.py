@@ -1,6 +1,7 @@
 """Builds with a developer's own Kubernetes, whole and in part, on a small project."""
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes_samples import NEXT, PROGRAMS, built_with_cgo, c_library, images, own, write
-from pipeline_samples import Told, image, store_with
+from pipeline_samples import Told, Toy, image, project, store_with
 from pipeline_samples import write as write_yaml
 
+from builder.components import registry
 from builder.errors import InputError
 from builder.oci import layer_entries, layer_paths
 from builder.pipeline.build import build
@@ -71,8 +73,19 @@ class Work:
         )
 
 
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache after a build of what is pinned, which is where each of these tests begins."""
+    folder = tmp_path_factory.mktemp("warm")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(registry, "SOURCES", (Toy(),))
+        Work(project(folder / "project"), folder).build()
+    return folder / "cache"
+
+
 @pytest.fixture
-def work(sample: tuple[Project, Path], tmp_path: Path) -> Work:
+def work(sample: tuple[Project, Path], tmp_path: Path, warm: Path) -> Work:
+    shutil.copytree(warm, tmp_path / "cache")
     return Work(sample, tmp_path)
 
 
