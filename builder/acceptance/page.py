@@ -4,10 +4,11 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from builder.acceptance.model import Report
 from builder.checks import Outcome
@@ -63,15 +64,20 @@ class Console:
     lines: int
 
 
-def page(report: Report, consoles: Mapping[str, str], screens: Mapping[str, bytes]) -> str:
-    """The page. consoles: node -> its whole console log, which has to lie beside the page as `console_file(node)`;
-    screens: node -> its last screen as PNG. Whatever the texts hold is shown and never taken for HTML.
-    """
+@cache
+def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )  # fmt: skip
-    return environment.from_string(_TEMPLATE.read_text()).render(
+    return environment.from_string(_TEMPLATE.read_text())
+
+
+def page(report: Report, consoles: Mapping[str, str], screens: Mapping[str, bytes]) -> str:
+    """The page. consoles: node -> its whole console log, which has to lie beside the page as `console_file(node)`;
+    screens: node -> its last screen as PNG. Whatever the texts hold is shown and never taken for HTML.
+    """
+    return _template().render(
         report=report,
         verdict="PASSED" if report.passed else "FAILED",
         counts=[(outcome, sum(finding.outcome is outcome for finding in report.findings)) for outcome in Outcome],

@@ -4,6 +4,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,23 @@ def kubeiso(
     program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Outcome]]:
     """The program within this process: what a user sees of it, without the time that a start takes."""
+    with within_this_process(program, monkeypatch, capsys) as run:
+        yield run
+
+
+@pytest.fixture
+def own_kubeiso(
+    own_program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Outcome]]:
+    """Likewise, on a toy project of the test's own."""
+    with within_this_process(own_program, monkeypatch, capsys) as run:
+        yield run
+
+
+@contextmanager
+def within_this_process(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Outcome]]:
     program.home.mkdir(exist_ok=True)
     monkeypatch.chdir(program.home)
     for name, value in program.toy.environment(program.home, program.state).items():

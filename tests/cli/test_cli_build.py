@@ -22,6 +22,7 @@ from builder.process import identify
 from builder.store import file_digest, sha256
 
 pytest_plugins = ["cli_fixtures"]
+Run = Callable[..., Outcome]
 RESULTS = [f"kubeiso-toy-master.{end}" for end in ("iso", "iso.build.json", "iso.sha256", "iso.spdx.json", "yml")]
 
 
@@ -33,9 +34,9 @@ def test_a_build_leaves_its_results_and_nothing_else(built: Program) -> None:
     assert (built.out / "kubeiso-toy-master.iso.sha256").read_text() == f"{checksum}  kubeiso-toy-master.iso\n"
 
 
-def test_the_result_for_machines(built: Program, program: Program) -> None:
+def test_the_result_for_machines(kubeiso: Run, built: Program, program: Program) -> None:
     shutil.copytree(built.cache, program.cache)
-    done = program.build("--json")
+    done = kubeiso(*program.to_build, "--json")
     (medium,) = json.loads(done.out)["media"]
     assert (medium["role"], medium["size"]) == ("master", built.iso.stat().st_size)
     assert medium["sha256"] == file_digest(built.iso)
@@ -53,9 +54,9 @@ def test_two_builds_from_empty_caches_give_the_same_bits(built: Program, program
     assert not (program.cache / "blobs" / "sha256" / roots[1]["sha256"].removeprefix("sha256:")).exists()
 
 
-def test_a_second_build_takes_all_from_the_cache(built: Program, program: Program) -> None:
+def test_a_second_build_takes_all_from_the_cache(kubeiso: Run, built: Program, program: Program) -> None:
     shutil.copytree(built.cache, program.cache)
-    done = program.build("--offline", KUBEISO_DEBIAN_MIRROR=closed_port())
+    done = kubeiso(*program.to_build, "--offline", KUBEISO_DEBIAN_MIRROR=closed_port())
     assert done.code == 0, done.told
     assert file_digest(program.iso) == file_digest(built.iso)
     assert "fetch" not in done.told and "squashing" not in done.told
@@ -71,15 +72,15 @@ def test_two_builds_at_once_share_a_cache(built: Program, program: Program) -> N
     assert unsound(program.cache) == []
 
 
-def test_a_package_with_another_checksum_is_not_taken(own_program: Program) -> None:
+def test_a_package_with_another_checksum_is_not_taken(own_kubeiso: Run, own_program: Program) -> None:
     other = bytes(reversed(own_program.toy.deb))
     own_program.toy.server.files[f"/{DEB}"] = other
-    done = own_program.build()
+    done = own_kubeiso(*own_program.to_build)
     assert done.failed(4, "linux-image-toy 1 is not what it should be", DEB, why=f"got {sha256(other)}", next="another source")
     assert nothing_made(own_program)
     assert not (own_program.cache / "blobs" / "sha256" / sha256(other).removeprefix("sha256:")).exists()
     own_program.toy.server.files[f"/{DEB}"] = own_program.toy.deb
-    assert own_program.build().code == 0
+    assert own_kubeiso(*own_program.to_build).code == 0
 
 
 def nothing_made(program: Program) -> bool:
@@ -89,16 +90,14 @@ def nothing_made(program: Program) -> bool:
     return True
 
 
-def test_a_package_that_is_gone_from_its_source(own_program: Program) -> None:
+def test_a_package_that_is_gone_from_its_source(own_kubeiso: Run, own_program: Program) -> None:
     del own_program.toy.server.files[f"/{DEB}"]
-    done = own_program.build()
+    done = own_kubeiso(*own_program.to_build)
     assert done.failed(4, "linux-image-toy 1 is no longer on the mirror", why="404", next="kubeiso lock --update")
     assert nothing_made(own_program)
 
 
-def test_a_source_that_does_not_answer(
-    kubeiso: Callable[..., Outcome], program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_does_not_answer(kubeiso: Run, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "BACKOFF", 0.01)
     address = closed_port()
     monkeypatch.setenv("KUBEISO_DEBIAN_MIRROR", address)
@@ -107,13 +106,13 @@ def test_a_source_that_does_not_answer(
     assert nothing_made(program)
 
 
-def test_without_a_network_the_cache_has_to_have_all(kubeiso: Callable[..., Outcome], program: Program) -> None:
+def test_without_a_network_the_cache_has_to_have_all(kubeiso: Run, program: Program) -> None:
     done = kubeiso(*program.to_build, "--offline")
     assert done.failed(4, "not in the cache", "linux-image-toy 1", why="--offline", next="run once without --offline")
     assert nothing_made(program)
 
 
-def test_an_address_of_another_kind(kubeiso: Callable[..., Outcome], program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_of_another_kind(kubeiso: Run, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBEISO_DEBIAN_MIRROR", "ftp://127.0.0.1/debian")
     done = kubeiso(*program.to_build)
     assert done.failed(2, "no mirror", why="ftp://127.0.0.1/debian is not an HTTP(S) address", next="set KUBEISO_DEBIAN_MIRROR")
@@ -250,7 +249,7 @@ def test_a_file_that_may_not_grow_is_told(program: Program) -> None:
     assert nothing_made(program)
 
 
-def test_the_cache_can_be_emptied(kubeiso: Callable[..., Outcome], built: Program, program: Program) -> None:
+def test_the_cache_can_be_emptied(kubeiso: Run, built: Program, program: Program) -> None:
     shutil.copytree(built.cache, program.cache)
     done = kubeiso("clean", "--json")
     assert done.code == 0
@@ -258,13 +257,13 @@ def test_the_cache_can_be_emptied(kubeiso: Callable[..., Outcome], built: Progra
     assert files(program.cache / "blobs" / "sha256") == files(program.cache / "results") == []
 
 
-def test_what_was_used_today_can_be_kept(kubeiso: Callable[..., Outcome], built: Program, program: Program) -> None:
+def test_what_was_used_today_can_be_kept(kubeiso: Run, built: Program, program: Program) -> None:
     shutil.copytree(built.cache, program.cache)
     assert json.loads(kubeiso("clean", "--unused", "1", "--json").out)["freed_bytes"] == 0
     assert files(program.cache / "blobs" / "sha256") == files(built.cache / "blobs" / "sha256")
     assert kubeiso("clean", "--unused", "1", "--all").failed(2, "--unused and --all exclude each other")
 
 
-def test_the_pins(kubeiso: Callable[..., Outcome]) -> None:
+def test_the_pins(kubeiso: Run) -> None:
     done = kubeiso("lock")
     assert (done.code, done.out.split()) == (0, ["suite", "toy,", "1", "packages", "linux-image-toy", "1"])
