@@ -49,11 +49,11 @@ doctor: setup
 
 # Times are compared in a run of their own: workers side by side would disturb them.
 check: setup
-	$(VENV)/bin/pytest -n $$(nproc) --dist loadfile -m "not boot and not network and not bench"
-	$(VENV)/bin/pytest -m bench
+	$(VENV)/bin/pytest -n $$(nproc) --dist worksteal -m "not boot and not network and not bench"
+	$(VENV)/bin/pytest tests/bench
 
 bench: setup
-	$(VENV)/bin/pytest -m bench
+	$(VENV)/bin/pytest tests/bench
 
 # Boots something of every kind within an hour on two cores.
 test: setup

@@ -18,7 +18,7 @@ from builder.store import Digest, Store
 pytest_plugins = ["bench_fixtures", "pipeline_fixtures"]
 pytestmark = pytest.mark.bench
 
-LARGE = 24 << 20
+LARGE = 12 << 20
 
 
 def test_a_rebuild_after_an_edit_of_a_recipe_s_file(sample: tuple[Project, Path], tmp_path: Path, ratios: Ratios) -> None:
