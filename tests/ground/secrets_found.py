@@ -14,8 +14,8 @@ _KINDS = {
     "a certificate key": re.compile(rb"certificate[-_ ]?key[\s:=\"'\\rn]{0,12}[0-9a-f]{64}(?![0-9a-f])", re.IGNORECASE),
     "a bootstrap token": re.compile(rb"(?<![a-z0-9.])(?=[a-z.]*[0-9])[a-z0-9]{6}\.[a-z0-9]{16}(?!\.?[a-z0-9])"),
 }
-# Lines of base64, as one run: a terminal's line ends, or a JSON text's, may be between them.
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{16,}={0,2}(?:\s|\\r|\\n)*)+")
+# Lines of base64, as one run: a terminal's line ends, or a JSON text's, may be between them, and the last may be short.
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{16,}={0,2}(?:\s|\\r|\\n)*)+(?:[A-Za-z0-9+/]{1,15}={0,2})?")
 _LINE_ENDS = re.compile(rb"\s|\\r|\\n")
 _GZIP = b"\x1f\x8b\x08"
 

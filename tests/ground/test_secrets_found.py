@@ -105,7 +105,8 @@ def test_what_is_known_byte_by_byte_is_found(wrapping: str, tmp_path: Path) -> N
     assert secrets_found(tmp_path, known={"this": secret, "another": secret[::-1]}) == ["file: this"]
 
 
-@pytest.mark.parametrize("length", range(30, 36))
-def test_the_last_byte_of_base64_counts(length: int) -> None:
-    secret = bytes(range(100, 100 + length))
-    assert kinds_in(b"said: " + base64.b64encode(secret) + b"\n", {"this": secret}) == {"this"}
+@pytest.mark.parametrize("secret", [bytes(range(100, 100 + length)) for length in (*range(23, 36), *range(57, 76), 121, 150)])
+def test_the_last_byte_of_base64_counts(secret: bytes) -> None:
+    """Of whatever length the last line is."""
+    for wrapped in (base64.b64encode(secret), base64_lines(secret), in_json(secret)):
+        assert kinds_in(b"said: " + wrapped + b"\n", {"this": secret}) == {"this"}
