@@ -2,12 +2,11 @@
 
 import threading
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
 from builder.aside import write_aside
 from builder.components.mirrors import archive
@@ -15,21 +14,38 @@ from builder.components.model import DebianPackage, Lock
 from builder.download import NotThere, Remote, fetch
 from builder.errors import BuildError, InputError
 from builder.progress import Step, step
+from builder.reading.document import planted, valid
+from builder.reading.mistake import Mistake
+from builder.reading.source import Kind
+from builder.reading.tree import Tree
+from builder.reading.words import did_you_mean
 from builder.store import Digest, Store
 
 CONNECTIONS = 4
 HEADER = "# Made by `kubeiso lock --update`: what it holds is pinned, and nothing here is written by hand.\n"
+KIND = Kind("lock", "suite: trixie", made=True)
 RENEW = "kubeiso lock --update   renews the pins"
 
 
 def load_lock(path: Path) -> Lock:
-    """Raises InputError for a file that is missing or is no lock."""
+    """Raises InputError for a file that is missing, and with every mistake of one that is no lock, each with its place."""
+    if not path.exists():
+        raise InputError(f"{path} is missing", why="it pins the Debian packages", hint=RENEW)
     try:
-        return Lock.model_validate(yaml.safe_load(path.read_text()))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing", why="it pins the Debian packages", hint=RENEW) from error
-    except (yaml.YAMLError, ValidationError) as error:
-        raise InputError(f"{path} is not a lock file", why=str(error), hint=RENEW) from error
+        tree = planted(path, KIND)
+        return valid(tree, Lock, path, KIND, _unpinned(tree))
+    except InputError as error:
+        raise InputError(f"{path} is not a lock file", details=error.details, hint=RENEW) from error
+
+
+def _unpinned(tree: Tree) -> Iterator[Mistake]:
+    """The names in sets that no package has."""
+    packages, sets = tree.at("packages", default={}), tree.at("sets", default={})
+    if isinstance(packages, dict) and isinstance(sets, dict):
+        for name in sets:
+            for place, package in tree.listed("sets", name):
+                if isinstance(package, str) and package not in packages:
+                    yield tree.mistake(place, f"there is no package {package}", did_you_mean(package, packages))
 
 
 def save_lock(lock: Lock, path: Path) -> None:

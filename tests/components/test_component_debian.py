@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import yaml
 from component_samples import Server, blobs, closed_port
 
 from builder import download
@@ -119,10 +120,11 @@ def test_what_the_lock_does_not_know(store: Store, name: str) -> None:
 
 def test_a_lock_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     path = tmp_path / "components.lock"
-    save_lock(LOCK, path)
+    lock = Lock(packages=LOCK.packages, sets={name: members for name, members in LOCK.sets.items() if name != "lost"})
+    save_lock(lock, path)
     first = path.read_bytes()
-    assert load_lock(path) == LOCK
-    turned = Lock(packages=dict(reversed(LOCK.packages.items())), sets=dict(reversed(LOCK.sets.items())))
+    assert load_lock(path) == lock
+    turned = Lock(packages=dict(reversed(lock.packages.items())), sets=dict(reversed(lock.sets.items())))
     save_lock(turned, path)
     assert path.read_bytes() == first and list(tmp_path.iterdir()) == [path]
 
@@ -134,6 +136,26 @@ def test_a_lock_that_can_not_be_read(tmp_path: Path, text: str | None, said: str
         path.write_text(text)
     with pytest.raises(InputError, match=said):
         load_lock(path)
+
+
+@pytest.mark.parametrize("quick", [True, False], ids=["with libyaml", "without"])
+def test_every_mistake_in_a_lock_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: bool) -> None:
+    if not quick:
+        monkeypatch.delattr(yaml, "CSafeLoader")
+    path = tmp_path / "components.lock"
+    save_lock(LOCK, path)
+    text = path.read_text().replace("version:", "versoin:", 1).replace("size: ", "size: some", 1) + "suite: sid\nsuits: x\n"
+    path.write_text(text)
+    with pytest.raises(InputError, match="not a lock") as raised:
+        load_lock(path)
+    told = [line.removeprefix(f"{path}:").partition(": ")[2] for line in raised.value.details]
+    assert [one for one in told if "did you mean 'version'" in one and "packages.p0.versoin: unknown key" in one]
+    assert [one for one in told if "packages.p0.size: expected a whole number" in one]
+    assert [one for one in told if "suite: the key is here a second time" in one]
+    assert [one for one in told if "suits: unknown key" in one]
+    assert [one for one in told if "sets.lost[1]: there is no package gone" in one]
+    lines = [int(line.removeprefix(f"{path}:").partition(":")[0]) for line in raised.value.details]
+    assert len(lines) == 5 and lines == sorted(lines) and lines[-1] == len(text.splitlines())
 
 
 def test_the_projects_own_lock_is_whole() -> None:
