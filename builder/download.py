@@ -1,6 +1,8 @@
 """Files from HTTP(S) sources into the store: resumed, tried again, and checked before they enter."""
 
+import hashlib
 import http.client
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -11,12 +13,13 @@ from email.utils import parsedate_to_datetime
 
 from builder.errors import BuildError, InputError
 from builder.progress import step, warn
-from builder.store import Digest, Store, disk_errors, file_digest
+from builder.store import Digest, Store, disk_errors, key_of
 
 ATTEMPTS = 4
 BACKOFF = 1.0  # seconds before the second attempt; doubled before each further one
 LONGEST = 60.0  # seconds that a source is waited for where it asks for more (Retry-After)
 TIMEOUT = 30.0  # seconds without a byte
+REACH = 5.0  # seconds until a source that does not take the connection counts as out of reach
 BLOCK = 1 << 16
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # RFC 9110, 6585, 8470: states that may pass
 
@@ -39,7 +42,10 @@ class _Passing(Exception):
 
 @dataclass(frozen=True)
 class Remote:
-    """A file elsewhere: where it is, what it must be, and what a user calls it. `size` is in bytes."""
+    """A file elsewhere: where it is, what it must be, and what a user calls it. `size` is in bytes.
+
+    digest: by SHA-256, or by any other hash that hashlib knows, written alike ("sha512:...").
+    """
 
     url: str
     digest: Digest
@@ -51,32 +57,86 @@ class Remote:
         return self.title or self.url.rsplit("/", 1)[-1]
 
 
-def fetch(remote: Remote, store: Store, *, moved: Callable[[int], None] | None = None, attempts: int = ATTEMPTS) -> Digest:
+def fetch(
+    remote: Remote,
+    store: Store,
+    *,
+    moved: Callable[[int], None] | None = None,
+    sized: Callable[[int], None] = lambda _: None,
+    attempts: int = ATTEMPTS,
+) -> Digest:
     """The file's digest once it is in the store; a file that is there already costs nothing.
 
     An interrupted download goes on where it stopped, in a later run too. Proxies come from the environment (http_proxy,
     https_proxy, no_proxy). `moved` is told by how many bytes the download has advanced (fewer than none where a part had
-    to be dropped); without it the download is a step of its own.
+    to be dropped), and `sized` what the source says of the whole; without `moved` the download is a step of its own.
     Raises NotThere, NoAnswer, and BuildError when size or checksum differ (then nothing entered the store).
     """
     if urllib.parse.urlsplit(remote.url).scheme not in ("http", "https"):
         raise InputError(f"{remote.url} is not an HTTP(S) address", why=f"it is the source of {remote.name}")
     if moved is None:
         with step(f"fetch {remote.name}", total=remote.size, unit="B") as work:
-            return fetch(remote, store, moved=work.advance, attempts=attempts)
-    with store.lock(f"fetch-{remote.digest.removeprefix('sha256:')}"):
-        if store.has(remote.digest):
-            moved(store.path(remote.digest).stat().st_size)
-            return remote.digest
-        return _Download(remote, store, moved).run(attempts)
+            return fetch(remote, store, moved=work.advance, sized=work.expect, attempts=attempts)
+    with store.lock(f"fetch-{remote.digest.rpartition(':')[2]}"):
+        if here := fetched(remote.digest, store):
+            moved(store.path(here).stat().st_size)
+            return here
+        found = _Download(remote, store, moved, sized).run(attempts)
+        if found != remote.digest:
+            store.remember(_by_other_hash(remote.digest), {"blob": found})
+        return found
+
+
+def fetched(digest: Digest, store: Store) -> Digest | None:
+    """The blob with that digest of any hash, where it was fetched before."""
+    if digest.startswith("sha256:"):
+        return digest if store.has(digest) else None
+    known = store.recall(_by_other_hash(digest))
+    return known["blob"] if known else None
+
+
+def _by_other_hash(digest: Digest) -> str:
+    return key_of("fetched", digest)
+
+
+def out_of_reach(url: str) -> str:
+    """Why nothing takes a connection for the address, or at the proxy for it; "" where something does."""
+    asked = urllib.parse.urlsplit(url)
+    proxy = "" if urllib.request.proxy_bypass(asked.hostname or "") else urllib.request.getproxies().get(asked.scheme, "")
+    to = urllib.parse.urlsplit(proxy if "://" in proxy else f"//{proxy}") if proxy else asked
+    port = to.port or {"https": 443}.get(to.scheme, 80)
+    try:
+        socket.create_connection((to.hostname or "", port), REACH).close()
+    except OSError as error:
+        return f"{'the proxy ' if proxy else ''}{to.hostname}: {error.strerror or error}"
+    return ""
+
+
+def text(url: str, longest: int = 1 << 20) -> str:
+    """A small text, asked for once. Raises NotThere, NoAnswer, BuildError."""
+    request = urllib.request.Request(url, headers={"User-Agent": "kubeiso"})
+    try:
+        with urllib.request.build_opener().open(request, timeout=TIMEOUT) as answer:
+            read: bytes = answer.read(longest)
+            return read.decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        error.close()
+        kind = NotThere if error.code in (404, 410) else BuildError
+        raise kind(f"{url} could not be read", why=f"the source answered {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        why = str(getattr(error, "reason", "") or error) or type(error).__name__
+        raise NoAnswer(f"{url} could not be read", why=why) from error
 
 
 class _Download:
     """One file under way. The part lies in the store's scratch space under the name of the digest that it must get."""
 
-    def __init__(self, remote: Remote, store: Store, moved: Callable[[int], None]) -> None:
-        self._remote, self._store, self._moved = remote, store, moved
-        self._part = store.scratch("downloads") / f"{remote.digest.removeprefix('sha256:')}.part"
+    def __init__(
+        self, remote: Remote, store: Store, moved: Callable[[int], None], sized: Callable[[int], None]
+    ) -> None:  # fmt: skip
+        self._remote, self._store, self._moved, self._sized = remote, store, moved, sized
+        self._algorithm, _, name = remote.digest.partition(":")
+        self._part = store.scratch("downloads") / f"{name}.part"
         self._told = 0
 
     def run(self, attempts: int) -> Digest:
@@ -97,7 +157,7 @@ class _Download:
     def _attempt(self) -> Digest:
         have = self._usable()
         resumed = have == self._remote.size or self._transfer(have)
-        found, size = file_digest(self._part), self._part.stat().st_size
+        found, size = self._digest(), self._part.stat().st_size
         if found == self._remote.digest and self._remote.size in (None, size):
             return self._store.adopt(self._part)
         self._drop()
@@ -109,6 +169,10 @@ class _Download:
             why=f"expected {self._remote.digest}, got {found}{sizes}",
             hint="the source, or something on the way, has changed the file: try again or use another source",
         )  # fmt: skip
+
+    def _digest(self) -> Digest:
+        with self._part.open("rb") as file:
+            return Digest(f"{self._algorithm}:{hashlib.file_digest(file, self._algorithm).hexdigest()}")
 
     def _usable(self) -> int:
         """The bytes of an earlier attempt that the file can begin with."""
@@ -139,6 +203,8 @@ class _Download:
 
     def _receive(self, answer: http.client.HTTPResponse, start: int) -> None:
         due = answer.length
+        if due is not None:
+            self._sized(start + due)
         with disk_errors(self._store.root), self._part.open("ab" if start else "wb") as file:
             while data := answer.read(BLOCK):
                 file.write(data)

@@ -29,6 +29,10 @@ class Step:
         self.detail = detail or self.detail
         _sink.moved(self)
 
+    def expect(self, total: float) -> None:
+        """The whole amount, where it was not known at the beginning."""
+        self.total = self.total or total
+
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started

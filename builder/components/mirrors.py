@@ -1,4 +1,5 @@
-"""Where this machine gets Debian packages from: what the user sets, otherwise what the host's own apt uses."""
+"""Where this machine gets things from: Debian packages from what the user sets, otherwise from what the host's own apt uses;
+upstreams' releases from their own hosts, or from the user's mirror of those."""
 
 import os
 import platform
@@ -9,6 +10,7 @@ from pathlib import Path
 from builder.errors import InputError, ToolMissing
 from builder.run import run
 
+RELEASE_MIRROR = "KUBEISO_RELEASE_MIRROR"
 VARIABLES = {"main": "KUBEISO_DEBIAN_MIRROR", "security": "KUBEISO_DEBIAN_SECURITY_MIRROR"}
 # One line of `apt-get --print-uris update`: 'URI/dists/SUITE/InRelease' FILE SIZE.
 RELEASE = re.compile(r"'(?P<uri>.+)/dists/(?P<suite>\S+?)/(?:In)?Release'")
@@ -25,6 +27,20 @@ def archive(name: str) -> str:
         why = f"{address} is not an HTTP(S) address" if address else "this host's apt names none"
         raise InputError(f"no mirror of Debian's {name} archive is known", why=why, hint=f"set {variable} to an HTTP(S) mirror")
     return address.rstrip("/")
+
+
+def release(url: str) -> str:
+    """The address to ask for a file of an upstream's release.
+
+    With a mirror set, each upstream's host is a folder there: https://HOST/PATH becomes MIRROR/HOST/PATH. Raises InputError for a
+    mirror that is no HTTP(S) address.
+    """
+    mirror = os.environ.get(RELEASE_MIRROR, "").rstrip("/")
+    if not mirror:
+        return url
+    if not mirror.startswith(("http://", "https://")):
+        raise InputError(f"{RELEASE_MIRROR}={mirror} is not an HTTP(S) address", hint="such as http://mirror.example/releases")
+    return f"{mirror}/{url.partition('://')[2]}"
 
 
 @cache

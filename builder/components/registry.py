@@ -1,9 +1,12 @@
-"""The sources in the order in which they are tried, and the search through them."""
+"""The sources, and the search through those of a component, in the order in which its component.yml has them."""
+
+from collections.abc import Iterable
 
 from builder.components.description import Description, describe, names
 from builder.components.golang import Golang
 from builder.components.local import take
 from builder.components.model import Component
+from builder.components.release import Release
 from builder.components.source import TARGET, Files, Overrides, Request, Source, Target
 from builder.errors import BuildError, InputError, KubeisoError, ToolMissing
 from builder.progress import debug
@@ -11,7 +14,8 @@ from builder.project import Project
 from builder.reading.words import did_you_mean
 from builder.store import Store, key_of
 
-SOURCES: tuple[Source, ...] = (Golang(),)
+RELEASE = Release()
+SOURCES: tuple[Source, ...] = (Golang(), RELEASE)
 
 
 def find(
@@ -26,7 +30,7 @@ def find(
 ) -> Component:
     """The component from the first of its sources that gives it: the user's own files, the cache, then each in turn.
 
-    `source` is "auto" or the name of the one source to ask. With `offline` nothing is fetched.
+    `source` is "auto" or the name of the one source to ask, of a component that has it. With `offline` nothing is fetched.
     Raises InputError for the user's mistakes, otherwise BuildError (ToolMissing where only a program lacks) that names
     the component and each source with the reason why it failed.
     """
@@ -36,7 +40,7 @@ def find(
     own, complete = _own(request, sources)
     if complete:
         return _component(description, "local", own)
-    if source != "auto":
+    if source != "auto" and (source == "local" or source in description.sections):
         sources = tuple(each for each in sources if each.name == source)
     origin, files = _recalled(request, sources) or _provided(request, sources)
     store.remember(_had(description), {"source": origin})
@@ -68,6 +72,15 @@ def files_of(name: str, project: Project, kubernetes: str = "") -> tuple[str, ..
     return _outputs(description, _sources_of(description, "auto"))
 
 
+def soonest_told(wanted: Iterable[str], project: Project, kubernetes: str = "") -> tuple[str, ...]:
+    """The components in the order in which to get them: what has no other source than a release is had, or not, within seconds."""
+
+    def built(name: str) -> bool:
+        return set(describe(name, project, kubernetes).sections) != {Release.name}
+
+    return tuple(sorted(wanted, key=lambda name: (built(name), name)))
+
+
 def check_overrides(overrides: Overrides, project: Project) -> None:
     """Raises InputError that lists every --component whose component or path does not exist."""
     known = names(project)
@@ -91,7 +104,7 @@ def _had(description: Description) -> str:
 def _own(request: Request, sources: tuple[Source, ...]) -> tuple[Files, bool]:
     """The user's own files, and whether they are all that the component has."""
     outputs = _outputs(request.description, sources)
-    own = take(request, outputs)
+    own = take(request, outputs, RELEASE.places(request.description))
     return own, len(own) == len(outputs)
 
 
@@ -111,7 +124,8 @@ def _sources_of(description: Description, wanted: str) -> tuple[Source, ...]:
         raise InputError(f"{description.path}: unknown source {', '.join(unknown)}", hint=f"the sources are: {', '.join(known)}")
     if wanted not in ("auto", "local", *known):
         raise InputError(f"there is no source {wanted}", hint=f"the sources are: auto, local, {', '.join(known)}")
-    return tuple(source for source in SOURCES if source.name in description.sections)
+    named = {source.name: source for source in SOURCES}
+    return tuple(named[name] for name in description.sections)
 
 
 def _recalled(request: Request, sources: tuple[Source, ...]) -> tuple[str, Files] | None:

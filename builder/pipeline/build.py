@@ -51,7 +51,7 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     """Components found, packages fetched, images composed."""
     lock, pins = load_lock(project.lock), file_digest(project.lock)
     folders = contents(project, plan, lock)
-    store_tool, _ = image_store(plan.runtime.image_store).tool
+    store_tool, _ = image_store(plan.runtime.image_store).tool or ("", "")
     found = find_components(project, plan, component_names(folders.values(), store_tool), store, options)
     fetch_packages(folders, lock, store, offline=options.offline)
     images = compose_all(requests(project, folders, found), store)
@@ -67,8 +67,7 @@ def build_role(
 ) -> list[Built]:
     """One role's media, each with the files that belong beside it; the root tree is assembled once."""
     pods = image_store(plan.runtime.image_store)
-    component, program = pods.tool
-    tool = store.path(parts.components[component].files[program])
+    tool = store.path(parts.components[pods.tool[0]].files[pods.tool[1]]) if pods.tool else None
     carrier = pods.make(*carried(plan, role, parts.images, parts.kubernetes), tool, store)
     files = files_image(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
     spec = decided(plan, role, parts.images, carrier, parts.kubernetes, files)

@@ -6,7 +6,7 @@ from builder.components.debian import debs, pinned
 from builder.components.description import describe
 from builder.components.golang import Golang, Section
 from builder.components.model import INITRD, Component, Lock
-from builder.components.registry import find
+from builder.components.registry import find, soonest_told
 from builder.components.toolchain import c_toolchain
 from builder.images.compose import Request
 from builder.images.description import load_description
@@ -33,7 +33,7 @@ def contents(project: Project, plan: Plan, lock: Lock) -> dict[str, Contents]:
 
 def component_names(folders: Iterable[Contents], store_tool: str) -> tuple[str, ...]:
     named = {name for folder in folders for name in folder.description.components}
-    return tuple(sorted({*named, INITRD, store_tool}))
+    return tuple(sorted({*named, INITRD, *([store_tool] if store_tool else [])}))
 
 
 def find_components(
@@ -42,7 +42,7 @@ def find_components(
     def get(name: str) -> Component:
         return find(name, store, project, options.overrides, offline=options.offline, target=plan.target)
 
-    return gathered(project, plan, names, store, get)
+    return gathered(project, plan, soonest_told(names, project, plan.pins), store, get)
 
 
 def fetch_packages(folders: Mapping[str, Contents], lock: Lock, store: Store, *, offline: bool) -> None:

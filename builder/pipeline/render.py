@@ -27,12 +27,12 @@ def render(project: Project, plan: Plan, role: Role | None, store: Store, overri
     lock = load_lock(project.lock)
     folders = contents(project, plan, lock)
     maker = image_store(plan.runtime.image_store)
-    component, program = maker.tool
+    component, program = maker.tool or ("", "")
     wanted = component_names(folders.values(), component)
     components = gathered(project, plan, wanted, store, lambda name: recall(name, store, project, overrides, plan.target))
     images = {each.name: compose.recall(each, store) for each in requests(project, folders, components)}
     kubernetes = fitted(plan, components, images, store)
-    tool = components[component].files.get(program)
+    tool = components[component].files.get(program) if component else None
     files_image = recall_files(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
     specs = []
     for each in (role,) if role else tuple(plan.needs):

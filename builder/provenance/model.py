@@ -35,8 +35,9 @@ class Parts:
     """Everything that a node is made of, in the store.
 
     components by name; images and contents by folder of pkg/. c_parts: component -> the C compiler, and what of C is linked into
-    it, each with its version. store_tool: the component that writes the image store. suite, lock: Debian's suite, and the digest
-    of components.lock. kubernetes: how the images and what kubeadm asks for go together.
+    it, each with its version. store_tool: the component that writes the image store, "" where none does.
+    suite, lock: Debian's suite, and the digest of components.lock. kubernetes: how the images and what kubeadm asks for go
+    together.
     """
 
     components: Mapping[str, Component]

@@ -26,7 +26,7 @@ def sbom(
 
 def programs(parts: Parts) -> dict[str, dict[str, Digest]]:
     """Component -> those of its files that are on the medium or that wrote it."""
-    named: dict[str, set[str]] = {name: set(parts.components[name].files) for name in (INITRD, parts.store_tool)}
+    named: dict[str, set[str]] = {name: set(parts.components[name].files) for name in (INITRD, parts.store_tool) if name}
     for contents in parts.contents.values():
         for name, files in contents.description.components.items():
             named.setdefault(name, set()).update(files)
@@ -52,7 +52,8 @@ class _Sbom:
         self._contains(medium, self._component(self._parts.components[INITRD]))
         for carried, program in self._built.maker.carried.items():
             self._contains(medium, self._plain(carried, tools[program].rpartition(" ")[2]))
-        self._bill.relate(self._component(self._parts.components[self._parts.store_tool]), "BUILD_TOOL_OF", medium)
+        if self._parts.store_tool:
+            self._bill.relate(self._component(self._parts.components[self._parts.store_tool]), "BUILD_TOOL_OF", medium)
         return self._bill.document(name, f"kubeiso-{tools['kubeiso']}", media.sha256)
 
     def _contains(self, whole: str, part: str) -> None:

@@ -7,22 +7,15 @@ layer with any other medium, or none. The layers' archives are left out: contain
 as with its own setting discard_unpacked_layers.
 """
 
-import gzip
-import hashlib
 import json
-import posixpath
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from builder import oci
-from builder.errors import BuildError
 from builder.images.compose import program_digest, write_layer
-from builder.images.packages import nodes
-from builder.images.tree import Content, Node, Spool, Tree, directory, file
+from builder.images.stores.layers import Layer, layers_of, snapshot_tree
+from builder.images.tree import Node, Spool, Tree, directory, file
 from builder.progress import step
 from builder.references import split
 from builder.run import run
@@ -39,19 +32,6 @@ LAYOUT = 2
 # lie in the read-only root, and without a network the image would be gone for good.
 CRI_LABELS = {"io.cri-containerd.image": "managed", "io.cri-containerd.pinned": "pinned"}
 
-WHITEOUT = ".wh."
-OPAQUE = ".wh..wh..opq"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """An unpacked layer: its chain id (OCI image-spec) is the snapshot's name."""
-
-    chain: str
-    parent: str
-    diff: str
-    blob: oci.Descriptor
-
 
 class ContainerdStore:
     """See protocol.py."""
@@ -59,8 +39,9 @@ class ContainerdStore:
     name = "containerd"
     tool = ("image-store", "image-store")
 
-    def make(self, name: str, images: Sequence[oci.Image], tool: Path, store: Store) -> oci.Image:
+    def make(self, name: str, images: Sequence[oci.Image], tool: Path | None, store: Store) -> oci.Image:
         """`tool` is the program built from pkg/image-store. Needs no root, no daemon; the same input gives the same digest."""
+        assert tool, "a store that names a tool is given it"
         key = store_key(name, images, file_digest(tool))
 
         def made() -> dict[str, Any]:
@@ -111,56 +92,6 @@ def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Pat
 def folder_of(chain: str) -> str:
     """Where a layer lies below ROOT."""
     return f"{LAYERS}/{chain.removeprefix('sha256:')}"
-
-
-def layers_of(store: Store, image: oci.Image) -> list[Layer]:
-    """The image's layers, lowest first, with their chain ids."""
-    manifest = oci.manifest_of(store, image.digest)
-    diffs = json.loads(store.read(manifest.config.digest))["rootfs"]["diff_ids"]
-    if len(diffs) != len(manifest.layers):
-        raise BuildError(f"{image.name}: its config counts {len(diffs)} layers, its manifest {len(manifest.layers)}")
-    layers: list[Layer] = []
-    for diff, blob in zip(diffs, manifest.layers, strict=True):
-        parent = layers[-1].chain if layers else ""
-        chain = "sha256:" + hashlib.sha256(f"{parent} {diff}".encode()).hexdigest() if parent else diff
-        layers.append(Layer(chain, parent, diff, blob))
-    return layers
-
-
-def snapshot_tree(path: Path, layer: Layer, spool: Spool) -> Tree:
-    """A layer's files as overlayfs wants them below a snapshot's fs/: hidden names are 0/0 devices."""
-    tree = Tree(merge=False)
-
-    def take(info: tarfile.TarInfo, stream: IO[bytes]) -> Content:
-        if layer.blob.media_type != oci.LAYER or info.issparse():
-            return spool.take(stream)
-        return Content(path, info.size, info.offset_data)
-
-    with layer_stream(path, layer.blob.media_type) as stream:
-        for name, node in nodes(stream, layer.chain, take):
-            home, base = posixpath.split(name)
-            hidden = posixpath.join(home, base.removeprefix(WHITEOUT))
-            if base == OPAQUE:
-                tree.mark(home, ("trusted.overlay.opaque", "y"))
-            elif not base.startswith(WHITEOUT):
-                tree.add(name, node)
-            elif hidden not in tree:
-                tree.add(hidden, Node(type=tarfile.CHRTYPE, mode=0))
-    return tree
-
-
-@contextmanager
-def layer_stream(path: Path, media_type: str) -> Iterator[IO[bytes]]:
-    """A layer's blob as an uncompressed tar stream. Raises BuildError for a compression other than gzip."""
-    compression = media_type.rpartition(".tar")[2]
-    if compression not in ("", "+gzip"):
-        raise BuildError(f"a layer of type {media_type} can't be unpacked", hint="layers may be plain tar or gzip")
-    with path.open("rb") as raw:
-        if compression:
-            with gzip.open(raw) as stream:
-                yield cast(IO[bytes], stream)
-        else:
-            yield raw
 
 
 def plan(

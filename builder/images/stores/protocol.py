@@ -16,10 +16,10 @@ class ImageStore(Protocol):
         """The word for it in `image_store` of a runtime's description."""
 
     @property
-    def tool(self) -> tuple[str, str]:
-        """The component and the file of it that writes the store's databases on the build machine."""
+    def tool(self) -> tuple[str, str] | None:
+        """The component and the file of it that writes the store's databases on the build machine; None where none is needed."""
 
-    def make(self, name: str, images: Sequence[Image], tool: Path, store: Store) -> Image:
+    def make(self, name: str, images: Sequence[Image], tool: Path | None, store: Store) -> Image:
         """The image `name` that holds the given images unpacked. Raises BuildError for an image that can't be unpacked."""
 
     def recall(self, name: str, images: Sequence[Image], tool: Digest | None, store: Store) -> Image:

@@ -2,10 +2,11 @@
 
 from builder.errors import InputError
 from builder.images.stores.containerd import ContainerdStore
+from builder.images.stores.containers_storage import ContainersStorage
 from builder.images.stores.protocol import ImageStore
 from builder.reading.words import one_of
 
-STORES: tuple[ImageStore, ...] = (ContainerdStore(),)
+STORES: tuple[ImageStore, ...] = (ContainerdStore(), ContainersStorage())
 
 
 def names() -> tuple[str, ...]:

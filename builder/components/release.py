@@ -1,0 +1,195 @@
+"""The source `release`: files of an upstream's own release, by address and checksum, and what is taken out of its archives."""
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from builder.architecture import Platform
+from builder.components import mirrors
+from builder.components.archive import BROKEN, opened
+from builder.components.debian import RENEW, load_lock
+from builder.components.description import Description
+from builder.components.local import check_program
+from builder.components.model import ReleasePin
+from builder.components.source import Files, Request
+from builder.download import NoAnswer, Remote, fetch, fetched, out_of_reach
+from builder.errors import BuildError, InputError
+from builder.frozen import Frozen
+from builder.reading.shapes import Shape, Unfit
+from builder.reading.words import one_of
+from builder.store import Digest, Store, key_of
+from builder.tarball import entries
+
+RECIPE = 1  # raised when a change here changes what is taken out of an archive
+HOLES = ("version", "arch", "url")
+
+
+def _check_holes(text: str) -> None:
+    for name in re.findall(r"\{([^{}]*)\}", text):
+        if name not in HOLES:
+            raise Unfit(f"nothing fills in {{{name}}}", one_of(name, HOLES))
+
+
+def _check_inside(path: str) -> None:
+    if posixpath.normpath(path) != path or path.startswith(("/", "..")):
+        raise Unfit("a path in an archive is relative, without . and ..")
+
+
+Address = Annotated[str, Shape(r"^(https?://|\{url\})\S*$", "an HTTP(S) address", _check_holes)]
+Inside = Annotated[str, Shape(r"^\S+$", "a path in the archive", _check_inside)]
+
+
+class Artefact(Frozen):
+    """One file of a release: an archive of which some members are taken, or a program itself."""
+
+    url: Address = Field(description="{version} and {arch} (amd64) are filled in")
+    checksums: Address | None = Field(None, description="the upstream's own list of checksums; {url} is filled in, too")
+    members: dict[str, Inside] = Field({}, description="file of the component -> its path in the archive")
+    program: str = Field("", description="the file of the component that this is, where it is no archive")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Artefact":
+        if bool(self.members) == bool(self.program):
+            raise Unfit("expected one of members and program", "members: of an archive, program: where the file is one itself")
+        return self
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.program,) if self.program else tuple(sorted(self.members))
+
+    def address(self, version: str, platform: Platform) -> str:
+        return self.url.format(version=version, arch=platform.oci)
+
+    def list_address(self, version: str, platform: Platform) -> str | None:
+        """Where the upstream's checksums are."""
+        if self.checksums is None:
+            return None
+        return self.checksums.format(version=version, arch=platform.oci, url=self.address(version, platform))
+
+
+class Section(Frozen):
+    """The section `release` of component.yml; the pins are in components.lock, by address."""
+
+    artefacts: tuple[Artefact, ...] = Field(min_length=1)
+
+
+class Release:
+    """Fetches what components.lock pins; nothing of another checksum is ever read."""
+
+    name = "release"
+
+    def outputs(self, description: Description) -> tuple[str, ...]:
+        section = description.section(self.name, Section)
+        return tuple(sorted({file for each in section.artefacts for file in each.outputs})) if section else ()
+
+    def places(self, description: Description) -> dict[str, str]:
+        """The component's files and their paths in the upstream's archives."""
+        section = description.section(self.name, Section)
+        return {file: path for each in section.artefacts for file, path in each.members.items()} if section else {}
+
+    def recall(self, request: Request) -> Files | None:
+        wanted = list(_wanted(request))
+        found = request.store.recall(_key(wanted)) if all(each.pin for each in wanted) else None
+        return found["files"] if found else None
+
+    def provide(self, request: Request) -> Files:
+        """Raises NoAnswer, NotThere and BuildError: no pin, another checksum, a member that is missing or is no plain file."""
+        wanted = list(_wanted(request))
+        for each in wanted:
+            each.demand(offline=request.offline, store=request.store)
+        files: Files = request.store.once(_key(wanted), lambda: {"files": _all(wanted, request)})["files"]
+        return files
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An artefact of a component's version, with its pin where there is one."""
+
+    artefact: Artefact
+    url: str
+    pin: ReleasePin | None
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(self.pin.digest if self.pin else "")
+
+    def demand(self, *, offline: bool, store: Store) -> None:
+        """Raises BuildError where it can be said at once that the file can't be had."""
+        if self.pin is None:
+            raise BuildError(f"components.lock has no checksum of {self.url}", why="nothing is taken unseen", hint=RENEW)
+        if fetched(self.digest, store):
+            return
+        if offline:
+            raise BuildError(f"{self.url} is not in the cache", why="--offline forbids to fetch it")
+        if reason := out_of_reach(mirrors.release(self.url)):
+            raise NoAnswer(
+                f"{mirrors.release(self.url)} is out of reach", why=reason,
+                hint=f"look at the network and at http_proxy / https_proxy, or set {mirrors.RELEASE_MIRROR} to a mirror",
+            )  # fmt: skip
+
+
+def _wanted(request: Request) -> Iterator[_Wanted]:
+    description = request.description
+    section = description.section(Release.name, Section)
+    assert section, "a source is asked only for what has a section"
+    pins = load_lock(request.project.lock).releases.get(description.name, {})
+    for artefact in section.artefacts:
+        url = artefact.address(description.version, request.platform)
+        yield _Wanted(artefact, url, pins.get(url))
+
+
+def _key(wanted: Iterable[_Wanted]) -> str:
+    return key_of(Release.name, RECIPE, [(each.digest, each.artefact.members, each.artefact.program) for each in wanted])
+
+
+def _all(wanted: Iterable[_Wanted], request: Request) -> Files:
+    files: Files = {}
+    for each in wanted:
+        size = each.pin.size if each.pin else None
+        title = f"{request.name} {request.description.version}"
+        blob = fetch(
+            Remote(mirrors.release(each.url), each.digest, size, f"{title} ({posixpath.basename(each.url)})"), request.store
+        )
+        store = request.store
+        files |= {each.artefact.program: blob} if each.artefact.program else taken(store.path(blob), each.artefact.members, store)
+    for file, digest in files.items():
+        with request.store.path(digest).open("rb") as content:
+            _demand_program(f"{request.name}: {file} of its release", content.read(20), request.platform)
+    return files
+
+
+def _demand_program(what: str, start: bytes, platform: Platform) -> None:
+    try:
+        check_program(what, start, platform)
+    except InputError as error:  # nobody's mistake here: the release is not what its description says
+        raise BuildError(error.what, why=error.why) from error
+
+
+def taken(archive: Path, members: Mapping[str, str], store: Store) -> Files:
+    """The archive's `members` (file of the component -> path in it), in the store; nothing is written anywhere else.
+
+    Raises BuildError where one is missing, is there twice or is no plain file, and for an archive that can't be read.
+    """
+    wanted = {path: file for file, path in members.items()}
+    files: Files = {}
+    try:
+        with opened(archive) as stream:
+            for info, content in entries(stream):
+                path = info.name.removeprefix("./")
+                if path not in wanted:
+                    continue
+                if content is None:
+                    raise BuildError(f"{path} in the archive is no plain file", why="links and devices are not taken")
+                if wanted[path] in files:
+                    raise BuildError(f"{path} is in the archive twice")
+                files[wanted[path]] = store.put_stream(content)
+    except BROKEN as error:
+        raise BuildError("the archive can't be read", why=str(error)) from error
+    if missing := sorted(set(members) - set(files)):
+        raise BuildError("the archive does not have all that it should", details=tuple(members[file] for file in missing))
+    return files

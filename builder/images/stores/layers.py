@@ -1,0 +1,86 @@
+"""The layers of OCI images as overlayfs wants them unpacked: what the stores of several container runtimes have in common."""
+
+import gzip
+import hashlib
+import json
+import posixpath
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from builder import oci
+from builder.errors import BuildError
+from builder.images.packages import nodes
+from builder.images.tree import Content, Node, Spool, Tree
+from builder.store import Store
+
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An unpacked layer: its chain id (OCI image-spec) is the snapshot's name."""
+
+    chain: str
+    parent: str
+    diff: str
+    blob: oci.Descriptor
+
+
+def layers_of(store: Store, image: oci.Image) -> list[Layer]:
+    """The image's layers, lowest first, with their chain ids."""
+    manifest = oci.manifest_of(store, image.digest)
+    diffs = json.loads(store.read(manifest.config.digest))["rootfs"]["diff_ids"]
+    if len(diffs) != len(manifest.layers):
+        raise BuildError(f"{image.name}: its config counts {len(diffs)} layers, its manifest {len(manifest.layers)}")
+    layers: list[Layer] = []
+    for diff, blob in zip(diffs, manifest.layers, strict=True):
+        parent = layers[-1].chain if layers else ""
+        chain = "sha256:" + hashlib.sha256(f"{parent} {diff}".encode()).hexdigest() if parent else diff
+        layers.append(Layer(chain, parent, diff, blob))
+    return layers
+
+
+def snapshot_tree(path: Path, layer: Layer, spool: Spool, root: Node | None = None) -> Tree:
+    """A layer's files as overlayfs wants them below a snapshot's folder: hidden names are 0/0 devices.
+
+    root: what that folder is like where the layer does not say it.
+    """
+    tree = Tree(merge=False)
+    if root:
+        tree.know("", root)
+
+    def take(info: tarfile.TarInfo, stream: IO[bytes]) -> Content:
+        if layer.blob.media_type != oci.LAYER or info.issparse():
+            return spool.take(stream)
+        return Content(path, info.size, info.offset_data)
+
+    with layer_stream(path, layer.blob.media_type) as stream:
+        for name, node in nodes(stream, layer.chain, take):
+            home, base = posixpath.split(name)
+            hidden = posixpath.join(home, base.removeprefix(WHITEOUT))
+            if base == OPAQUE:
+                tree.mark(home, ("trusted.overlay.opaque", "y"))
+            elif not base.startswith(WHITEOUT):
+                tree.add(name, node)
+            elif hidden not in tree:
+                tree.add(hidden, Node(type=tarfile.CHRTYPE, mode=0))
+    return tree
+
+
+@contextmanager
+def layer_stream(path: Path, media_type: str) -> Iterator[IO[bytes]]:
+    """A layer's blob as an uncompressed tar stream. Raises BuildError for a compression other than gzip."""
+    compression = media_type.rpartition(".tar")[2]
+    if compression not in ("", "+gzip"):
+        raise BuildError(f"a layer of type {media_type} can't be unpacked", hint="layers may be plain tar or gzip")
+    with path.open("rb") as raw:
+        if compression:
+            with gzip.open(raw) as stream:
+                yield cast(IO[bytes], stream)
+        else:
+            yield raw
