@@ -45,8 +45,8 @@ class Suite:
     """Something to prove of a cluster. Whoever adds one adds a file to suites/.
 
     checks: what is looked at once the cluster is formed and its own parts are well. runtime_checks: before kubeadm init. refuse:
-    raises InputError for a cluster that can't pass. conformance: it takes ISOs with what others'
-    tests need on a node, and Kubernetes' own tests as a program.
+    raises InputError for a cluster that can't pass. conformance: it takes ISOs with what others' tests need on a node, and
+    Kubernetes' own tests as a program. images: folders of pkg/ whose images only its ISOs carry.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Suite:
     runtime_checks: Callable[["Run"], list[Check]] = lambda _: []
     refuse: Callable[[Asked], None] = lambda _: None
     conformance: bool = False
+    images: tuple[str, ...] = ()
 
 
 class Run:

@@ -41,7 +41,8 @@ def test(
     if suite_name not in known():
         raise InputError(f"there is no suite {suite_name}", hint=one_of(suite_name, known()))
     suite = known()[suite_name]
-    options, path = replace(how.options(console_login=True), conformance=suite.conformance), which.path
+    options = replace(how.options(console_login=True), conformance=suite.conformance, images=suite.images)
+    path = which.path
     classes = facts(plan(Project.here(), path, None, options, open_store)).classes
     suite.refuse(Asked(size.nodes, size.masters, size.disk, classes))
     kind = f"{path.stem}-{suite_name}-{size.firmware.value}-{size.attach.value}"

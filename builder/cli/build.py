@@ -127,7 +127,11 @@ def _line(one: Built) -> str:
 @app.command(epilog="Example:  kubeiso lock --update")
 def lock(
     update: Annotated[
-        bool, typer.Option("--update", help="Takes the newest packages of the suite and writes the lock anew.")
+        bool,
+        typer.Option(
+            "--update",
+            help="Takes the newest packages of the suite and the releases' checksums, writes the lock anew, tells what changed.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -136,6 +140,7 @@ def lock(
     project = Project.here()
     pins = update_lock(project, open_store()) if update else read_lock(project)
     lines = [f"{name:32} {package.version}" for name, package in sorted(pins.packages.items())]
+    lines += [f"{name:32} {url}  {pin.digest}" for name, found in sorted(pins.releases.items()) for url, pin in found.items()]
     show(pins.model_dump(mode="json"), "\n".join([f"suite {pins.suite}, {len(pins.packages)} packages", *lines]), as_json)
 
 

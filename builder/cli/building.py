@@ -5,7 +5,7 @@ from pathlib import Path
 
 from builder.assembly.choose import KINDS, choose
 from builder.assembly.linuxkit import find_program
-from builder.cli.common import pairs
+from builder.cli.common import SOURCES, pairs
 from builder.errors import InputError
 from builder.pipeline.model import BuildOptions
 from builder.pipeline.tools import demand
@@ -30,11 +30,15 @@ def build_options(
     kubernetes_dir: Path | None,
     values: Sequence[str] | None,
     console_login: bool,
+    source: str = "auto",
 ) -> BuildOptions:
     if assembler not in KINDS:
         raise InputError(f"there is no assembler {assembler}", hint=one_of(assembler, KINDS))
+    if source not in SOURCES:
+        raise InputError(f"there is no source {source}", hint=one_of(source, SOURCES))
     paths = {name: Path(value) for name, value in pairs("--component", overrides).items()}
-    return BuildOptions(assembler, offline, console_login, paths, pairs("--set", values, empty=True), kubernetes_dir)
+    given = pairs("--set", values, empty=True)
+    return BuildOptions(assembler, offline, console_login, paths, given, kubernetes_dir, source=SOURCES[source])
 
 
 def demand_tools(options: BuildOptions, tools: Iterable[str]) -> None:

@@ -14,11 +14,17 @@ from builder.project import Project
 from builder.reading.words import did_you_mean
 from builder.store import Store
 
+SOURCES = {"auto": "auto", "release": "release", "modules": "golang"}
+"""The words for the sources of components, and what the components' descriptions call them."""
+
 Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help="Takes recipes/NAME.yml (default cri-containerd).")]
 Recipe = Annotated[Path | None, typer.Option("--recipe", help="Takes this recipe file instead.")]
 Json = Annotated[bool, typer.Option("--json", help="Results and progress as JSON, for machines.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Shows every command that is run.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetches nothing: takes the cache alone.")]
+SourceName = Annotated[
+    str, typer.Option("--source", help=f"Of components that have several: {', '.join(SOURCES)} (auto: each in its order).")
+]  # fmt: skip
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--component", metavar="NAME=PATH", help="Takes a component (or NAME/FILE) from your own file or folder."),

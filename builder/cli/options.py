@@ -23,6 +23,7 @@ from builder.cli.common import (
     Overrides,
     Recipe,
     Runtime,
+    SourceName,
     Values,
     Verbose,
     WorkerMemory,
@@ -59,6 +60,7 @@ class How:
 
     offline: Offline = False
     assembler: AssemblerName = "auto"
+    source: SourceName = "auto"
     component: Overrides = None
     kubernetes_dir: KubernetesDir = None
     values: Values = None
@@ -67,7 +69,7 @@ class How:
     def options(self, *, console_login: bool) -> BuildOptions:
         return build_options(
             assembler=self.assembler, offline=self.offline, overrides=self.component, kubernetes_dir=self.kubernetes_dir,
-            values=self.values, console_login=console_login,
+            values=self.values, console_login=console_login, source=self.source,
         )  # fmt: skip
 
 

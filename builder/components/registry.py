@@ -73,7 +73,7 @@ def files_of(name: str, project: Project, kubernetes: str = "") -> tuple[str, ..
 
 
 def soonest_told(wanted: Iterable[str], project: Project, kubernetes: str = "") -> tuple[str, ...]:
-    """The components in the order in which to get them: what has no other source than a release is had, or not, within seconds."""
+    """The order in which to get components: what has no other source than a release is had, or not, within seconds."""
 
     def built(name: str) -> bool:
         return set(describe(name, project, kubernetes).sections) != {Release.name}

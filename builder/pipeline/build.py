@@ -96,5 +96,5 @@ def changing(parts: Parts, pods: ImageStore, carrier: Image, store: Store) -> tu
 
 def stem_of(plan: Plan, role: Role) -> str:
     """Results of test builds have a name of their own: nobody should ship an image with an open console."""
-    kinds = (("-console", plan.console_login), ("-conformance", plan.conformance))
+    kinds = (("-console", plan.console_login), ("-conformance", plan.conformance), *((f"-{name}", True) for name in plan.images))
     return f"kubeiso-{plan.recipe_path.stem}-{role.value}{''.join(kind for kind, chosen in kinds if chosen)}"

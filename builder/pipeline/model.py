@@ -20,7 +20,8 @@ class BuildOptions:
     """What the command line decides about a build.
 
     kubernetes_dir: the folder of a developer's own build of Kubernetes. conformance: with what others' tests need on a node.
-    formats: of the media (builder/media/make.py).
+    formats: of the media (builder/media/make.py). source: the one that is asked of each component that has it, "auto" for each.
+    images: further folders of pkg/ whose images the nodes carry for a test.
     """
 
     assembler: str = "auto"
@@ -31,6 +32,8 @@ class BuildOptions:
     kubernetes_dir: Path | None = None
     conformance: bool = False
     formats: tuple[str, ...] = ("iso",)
+    source: str = "auto"
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Plan:
     console_login: bool
     own: OwnPrograms = field(default_factory=dict)
     conformance: bool = False
+    images: tuple[str, ...] = ()
 
     @property
     def target(self) -> Target:

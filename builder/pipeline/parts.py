@@ -40,7 +40,9 @@ def find_components(
     project: Project, plan: Plan, names: Iterable[str], store: Store, options: BuildOptions
 ) -> dict[str, Component]:
     def get(name: str) -> Component:
-        return find(name, store, project, options.overrides, offline=options.offline, target=plan.target)
+        return find(
+            name, store, project, options.overrides, offline=options.offline, source=options.source, target=plan.target
+        )  # fmt: skip
 
     return gathered(project, plan, soonest_told(names, project, plan.pins), store, get)
 

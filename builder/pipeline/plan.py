@@ -47,11 +47,13 @@ class Draft:
     def files(self) -> OwnFiles:
         return own_files(self.recipe.files, self.folder, self.root)
 
-    def needs(self, role: Role, *, console_login: bool, conformance: bool = False) -> Needs:
+    def needs(
+        self, role: Role, *, console_login: bool, conformance: bool = False, images: tuple[str, ...] = ()
+    ) -> Needs:  # fmt: skip
         below = any(self.root.home(file).startswith(f"{STATE_FILES}/") for file in self.recipe.files)
         return needs(
             self.recipe, role, self.runtime, self.network,
-            console_login=console_login, conformance=conformance, state_files=below,
+            console_login=console_login, conformance=conformance, images=images, state_files=below,
         )  # fmt: skip
 
 
@@ -73,11 +75,23 @@ def plan(
     if missing := [role.value for role in wanted if role not in made.recipe.roles]:
         raise InputError(f"{recipe_path.name} has no role {', '.join(missing)}", hint="add it to `roles` in the recipe")
     kind = {"console_login": options.console_login, "conformance": options.conformance}
-    need = {role: made.needs(role, **kind) for role in wanted}
+    need = {role: made.needs(role, images=options.images, **kind) for role in wanted}
     _warn_of_replacements(made, need)
     pins = pins_for(project, made.version)
     asked = expected(project, pins)
-    return Plan(made.recipe, recipe_path, made.runtime, made.network, need, made.files(), asked, pins, own=own, **kind)
+    return Plan(
+        made.recipe,
+        recipe_path,
+        made.runtime,
+        made.network,
+        need,
+        made.files(),
+        asked,
+        pins,
+        own=own,
+        images=options.images,
+        **kind,
+    )
 
 
 def _warn_of_replacements(made: Draft, need: Mapping[Role, Needs]) -> None:

@@ -1,5 +1,6 @@
 """Which folders of pkg/ a node image is made of."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from builder.recipe.model import Recipe, Role
@@ -42,13 +43,14 @@ def needs(
     *,
     console_login: bool,
     conformance: bool = False,
+    images: Iterable[str] = (),
     state_files: bool = False,
 ) -> Needs:
-    """state_files: whether the recipe has files that a step at boot puts below /var."""
+    """images: further ones for pods. state_files: whether the recipe has files that a step at boot puts below /var."""
     extra = tuple(service.image for service in recipe.services if "@" not in service.image)
     console = ("getty",) if console_login else ()
     ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
-    test_images = (*TEST_IMAGES, *(CONFORMANCE_IMAGES if conformance else ()))
+    test_images = (*TEST_IMAGES, *(CONFORMANCE_IMAGES if conformance else ()), *images)
     own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh)))
     first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()), *ONBOOT_METADATA)
     return Needs(

@@ -17,8 +17,8 @@ from builder.store import Store
 
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
-SIZES = {"full": (1, 2), "failover": (3, 1)}
-"""Suites that need more than a node: masters and workers."""
+SIZES = {"full": (1, 2), "failover": (3, 1), "redis": (1, 0)}
+"""Suites that have media of their own, or need more than a node: masters and workers."""
 
 
 @pytest.mark.parametrize("firmware", list(Firmware))
@@ -30,7 +30,7 @@ def test_smoke_from(base_plan: ClusterPlan, out: Path, firmware: Firmware, attac
 @pytest.mark.parametrize("name", sorted(SIZES))
 def test_suite(out: Path, name: str) -> None:
     masters, workers = SIZES[name]
-    options = BuildOptions(console_login=True, conformance=known()[name].conformance)
+    options = BuildOptions(console_login=True, conformance=known()[name].conformance, images=known()[name].images)
     plan = planned(out, masters=masters, workers=workers, options=options)
     theirs = e2e_test(Project.here(), Store(), options) if options.conformance else None
     hardware = plan.hardware.model_copy(update={"disk": 4096})
