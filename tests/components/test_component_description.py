@@ -6,9 +6,12 @@ import pytest
 import yaml
 from component_samples import project
 
+from builder.architecture import AMD64
+from builder.components.debian import load_lock
 from builder.components.description import describe, names
 from builder.components.golang import Golang, Section
 from builder.components.registry import find
+from builder.components.release import Section as Release
 from builder.errors import InputError
 from builder.project import Project
 from builder.store import Store
@@ -16,8 +19,20 @@ from builder.store import Store
 REAL = Project.here()
 
 
+BUILT = [name for name in names(REAL) if "golang" in describe(name, REAL).sections]
+
+
 @pytest.mark.parametrize("name", names(REAL))
-def test_every_component_of_the_project_is_well_described(name: str) -> None:
+def test_every_release_of_the_project_is_well_described_and_pinned(name: str) -> None:
+    description = describe(name, REAL)
+    if section := description.section("release", Release):
+        pins = load_lock(REAL.lock).releases[name]
+        assert set(pins) == {artefact.address(description.version, AMD64) for artefact in section.artefacts}
+    assert section or name in BUILT
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_program_of_the_project_is_well_described(name: str) -> None:
     description = describe(name, REAL)
     section = description.section("golang", Section)
     assert section and Golang().outputs(description) == tuple(sorted({*section.packages, *section.tests}))
@@ -93,6 +108,7 @@ def test_the_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_address_of_a_source_is_in_the_pins() -> None:
-    assert "://" not in REAL.lock.read_text()
+    lock = load_lock(REAL.lock)
+    assert "://" not in lock.model_copy(update={"releases": {}}).model_dump_json()
     for name in names(REAL):
         assert "://" not in yaml.safe_dump(dict(describe(name, REAL).sections))
