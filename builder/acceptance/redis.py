@@ -4,6 +4,7 @@ import json
 import secrets
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
 from builder.cluster.model import Cluster
 from builder.deadline import Deadline
+from builder.errors import CheckError
 from builder.forming.objects import demand_ready
 from builder.forming.onnode import Shell
 
@@ -34,15 +36,24 @@ class Redis:
     def __init__(self, cluster: Cluster, kubectl: Kubectl, shell: Callable[[], Shell], scale: Callable[[], float]) -> None:
         self._cluster, self._kubectl, self._shell, self._scale = cluster, kubectl, shell, scale
         self._word = secrets.token_hex(4)
-        self._pod = self._container = self._address = ""
+        self._pod = self._container = self._address = self._process = self._killed = ""
 
     def by_hand(self) -> list[Check]:
         """For a node whose kubelet does not run yet: it would remove a pod that is none of its own."""
+        ends = [
+            check
+            for daemon in self._cluster.runtime.outlived
+            for check in (
+                Check("R4k", f"{daemon} is killed", partial(self.kill, daemon), once=True),
+                Check("R4o", f"the container outlives the end of {daemon}, which is back", partial(self.outlived, daemon), 120),
+            )
+        ]
         return [
             Check("R1", "crictl makes a pod of redis and starts it", self.make, once=True),
             Check("R2", "that redis answers PING over the network", lambda: self.ping(self._on_node), 60),
             Check("R3", "MONITOR tells what another client asks it", lambda: self.monitor(self._on_node), 60),
             Check("R4", "its log holds its start message", self.log, 60),
+            *ends,
             Check("R5", "crictl removes the pod", self.remove, once=True),
         ]
 
@@ -92,6 +103,25 @@ class Redis:
 
     def log(self) -> str:
         return _started(self._crictl("logs", self._container))
+
+    def kill(self, daemon: str) -> str:
+        self._process = self._inspected()
+        self._killed = self._on_node(f"pidof {daemon}")
+        self._on_node(f"kill -9 {self._killed}")
+        return f"process {self._killed} got SIGKILL"
+
+    def outlived(self, daemon: str) -> str:
+        """The same process, still known, still answering, and commands run beside it."""
+        if (now := self._on_node(f"pidof {daemon}")) == self._killed:
+            raise NotYet(f"{daemon} has not ended")
+        if (found := self._inspected()) != self._process:
+            raise CheckError(f"the container was {self._process} and is {found}")
+        self._crictl("exec", self._container, "/usr/bin/redis-server", "--version")
+        return f"{daemon} is process {now}, {found}; {self.ping(self._on_node)}"
+
+    def _inspected(self) -> str:
+        template = "{{.status.state}}, process {{.info.pid}}"
+        return self._crictl("inspect", "-o", "go-template", "--template", template, self._container)
 
     def remove(self) -> str:
         self._crictl("rmp", "--force", self._pod)

@@ -91,6 +91,7 @@ class RuntimeFacts(Frozen):
     socket: str
     checks: tuple[tuple[str, str], ...] = Field(description="name and command of each proof")
     logs: tuple[str, ...] = ()
+    outlived: tuple[str, ...] = Field((), description="daemons whose sudden end containers outlive")
     diagnostics: tuple[tuple[str, str], ...] = Field((), description="file name and command of what a failed run asks a node")
     classes: tuple[PodClass, ...] = ()
 

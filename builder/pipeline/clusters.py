@@ -82,8 +82,9 @@ def facts(plan: Plan) -> RuntimeFacts:
         for each in chosen.classes
     )
     return RuntimeFacts(
-        name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs, diagnostics=asked, classes=classes
-    )
+        name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs, outlived=chosen.outlived,
+        diagnostics=asked, classes=classes,
+    )  # fmt: skip
 
 
 def acceleration(store: Store, kernel: Digest, program: Digest) -> Acceleration:

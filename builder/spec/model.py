@@ -78,6 +78,7 @@ class Runtime(Frozen):
     files: tuple[NodeFile, ...] = ()
     checks: tuple[Check, ...] = ()
     logs: tuple[str, ...] = Field((), description="the runtime's log files on the node")
+    outlived: tuple[str, ...] = Field((), description="the runtime's daemons whose sudden end (kill -9) containers outlive")
     diagnostics: tuple[Check, ...] = Field((), description="what a failed run asks a node of the runtime: file name and command")
     classes: tuple[RuntimeClass, ...] = Field((), description="RuntimeClasses that a new cluster gets")
 

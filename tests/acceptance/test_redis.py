@@ -12,6 +12,7 @@ from builder.acceptance.suites import known
 from builder.checks import NotYet
 from builder.console.model import Result
 from builder.deadline import Deadline
+from builder.errors import CheckError
 
 START = "2027-01-01T00:00:00Z stdout F 1:M 01 Jan 2027 00:00:00.000 * Ready to accept connections tcp\n"
 ADDRESS = "10.244.0.5"
@@ -24,6 +25,7 @@ class Node:
         self.files: dict[str, Any] = {}
         self.asked: list[str] = []
         self.pods = {"other"}
+        self.daemon, self.process, self.comes_back = 7, 4711, True
         self.pong, self.log, self.monitored, self.removes = "+PONG\r", START, True, True
 
     def write_file(self, path: str, data: bytes, deadline: Deadline, mode: int = 0o600) -> None:  # noqa: ARG002 - as Shell has it
@@ -34,6 +36,11 @@ class Node:
 
     def run(self, command: str, deadline: Deadline, on_output: object = None) -> Result:  # noqa: ARG002 - as Shell has it
         self.asked.append(command)
+        if command == "pidof crio":
+            return Result(0 if self.daemon else 1, f"{self.daemon}\n")
+        if command == f"kill -9 {self.daemon}":
+            self.daemon += self.comes_back
+            return Result(0, "")
         _, crictl, words = command.partition("kubelet crictl --timeout ")
         return self._crictl(words.split()[1:]) if crictl else Result(0, redis(self, command))
 
@@ -48,6 +55,10 @@ class Node:
                 return Result(0, "container-1")
             case ["inspectp", *_, "pod-1"]:
                 return Result(0, ADDRESS)
+            case ["inspect", *_, "container-1"]:
+                return Result(0, f"CONTAINER_RUNNING, process {self.process}")
+            case ["exec", "container-1", *_]:
+                return Result(0, "Redis server v=8.0.2")
             case ["logs", "container-1"]:
                 return Result(0, self.log)
             case ["rmp", "--force", "pod-1"]:
@@ -114,6 +125,31 @@ def test_each_harm_is_seen(suite: Redis, node: Node, number: int, harm: dict[str
     vars(node).update(harm)
     with pytest.raises(NotYet, match=said):
         outcome(suite, number)
+
+
+@pytest.fixture
+def killing(node: Node) -> Redis:
+    cluster = a_cluster()
+    cluster = cluster.model_copy(update={"runtime": cluster.runtime.model_copy(update={"outlived": ("crio",)})})
+    return Redis(cluster, World(cluster), lambda: node, lambda: 1.0)  # type: ignore[arg-type]
+
+
+def test_a_container_outlives_its_runtime_s_daemon(killing: Redis) -> None:
+    assert [check.id for check in killing.by_hand()][4:6] == ["R4k", "R4o"]
+    assert outcome(killing, 5).startswith("crio is process 8, CONTAINER_RUNNING, process 4711")
+
+
+def test_a_daemon_that_did_not_end_and_a_container_that_did_are_seen(killing: Redis, node: Node) -> None:
+    node.comes_back = False
+    with pytest.raises(NotYet, match="crio has not ended"):
+        outcome(killing, 5)
+    node.comes_back = True
+    checks = killing.by_hand()
+    for check in checks[:5]:
+        check.look()
+    node.process = 4712
+    with pytest.raises(CheckError, match="process 4711 and is CONTAINER_RUNNING, process 4712"):
+        checks[5].look()
 
 
 def test_a_command_that_fails_is_told(suite: Redis, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
