@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import secrets
 import select
 from collections.abc import Callable
 from itertools import permutations
@@ -10,6 +11,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO
 
+from builder.acceptance.manifest import apply
 from builder.acceptance.smoke import PAGE
 from builder.acceptance.web import fetch
 from builder.checks import Check, NotYet
@@ -36,6 +38,7 @@ class Across:
         self._cluster = cluster
         self._kubectl = kubectl
         self._patience = round(patience)
+        self._word = secrets.token_hex(4)
 
     def checks(self) -> list[Check]:
         nodes = self._cluster.nodes
@@ -56,7 +59,7 @@ class Across:
         ]
 
     def apply(self) -> str:
-        return last_line(self._kubectl.text("apply", "-f", str(_MANIFEST)))
+        return apply(self._kubectl, _MANIFEST)
 
     def placed(self) -> str:
         for app in ("web", "client"):
@@ -127,6 +130,7 @@ class Across:
         return "exit code 42 came back"
 
     def port_forward(self) -> str:
+        """The request carries a word of this run, so that the pod's own log can tell that it came there."""
         pod = name_of(self._pod("web", self._cluster.nodes[-1]))
         argv = self._kubectl.argv("port-forward", "-n", "across", f"pod/{pod}", ":80")
         with spawn(argv, stdin=DEVNULL, stdout=PIPE, env=self._kubectl.env) as forward:
@@ -135,8 +139,10 @@ class Across:
             found = re.search(rb"127\.0\.0\.1:(\d+) ->", told)
             if not found:
                 raise NotYet(f"kubectl port-forward said {told!r}")
-            if PAGE not in (body := fetch(int(found[1]), seconds=self._patience)):
+            if PAGE not in (body := fetch(int(found[1]), f"/?{self._word}", self._patience)):
                 raise NotYet(f"another page came back: {body[:60]!r}")
+        if f'"GET /?{self._word} ' not in self._kubectl.text("logs", "-n", "across", pod):
+            raise NotYet(f"the page came back, and {pod} saw no request for it")
         return f"{pod} shows {PAGE!r} through it"
 
     def copy(self) -> str:
@@ -146,6 +152,8 @@ class Across:
         try:
             self._kubectl.text("cp", str(sent), f"across/{pod}:/tmp/sent")
             self._kubectl.text("cp", f"across/{pod}:/tmp/sent", str(back))
+            if not back.exists():
+                raise NotYet("nothing came back")
             if back.read_bytes() != sent.read_bytes():
                 raise NotYet("what came back differs")
         finally:

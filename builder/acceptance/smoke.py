@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from builder.acceptance.manifest import apply
 from builder.acceptance.web import fetch, refused
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
@@ -50,7 +51,7 @@ class Smoke:
         ]
 
     def apply(self) -> str:
-        return last_line(self._kubectl.text("apply", "-f", str(_MANIFEST)))
+        return apply(self._kubectl, _MANIFEST)
 
     def available(self) -> str:
         try:

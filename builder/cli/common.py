@@ -14,10 +14,11 @@ from builder.project import Project
 from builder.reading.words import did_you_mean
 from builder.store import Store
 
+DEFAULT_RUNTIME = "cri-containerd"
 SOURCES = {"auto": "auto", "release": "release", "modules": "golang"}
 """The words for the sources of components, and what the components' descriptions call them."""
 
-Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help="Takes recipes/NAME.yml (default cri-containerd).")]
+Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help=f"Takes recipes/NAME.yml (default {DEFAULT_RUNTIME}).")]
 Recipe = Annotated[Path | None, typer.Option("--recipe", help="Takes this recipe file instead.")]
 Json = Annotated[bool, typer.Option("--json", help="Results and progress as JSON, for machines.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Shows every command that is run.")]
@@ -78,7 +79,7 @@ def recipe_path(project: Project, runtime: str | None, recipe: Path | None) -> P
         if runtime is not None:
             raise InputError("--runtime and --recipe are given together", hint="give one of them")
         return recipe
-    name = runtime or "cri-containerd"
+    name = runtime or DEFAULT_RUNTIME
     known = sorted(other.stem for other in project.recipes.glob("*.yml"))
     if name not in known:
         near, every = did_you_mean(name, known), f"known are: {', '.join(known) or 'none'}"

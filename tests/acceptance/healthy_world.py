@@ -3,7 +3,10 @@
 import copy
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from builder.checks import NotYet
 from builder.cluster.model import Cluster, Node
@@ -53,6 +56,14 @@ def a_daemon_set(name: str, count: int) -> Object:
     return {"kind": "DaemonSet", "metadata": {"name": name, "generation": 1}, "spec": {}, "status": status}
 
 
+def applied(manifest: Path) -> str:
+    """What kubectl tells of a manifest that was taken whole."""
+    groups = {"Deployment": ".apps", "DaemonSet": ".apps"}
+    items = list(yaml.safe_load_all(manifest.read_text()))
+    names = [f"{item['kind'].lower()}{groups.get(item['kind'], '')}/{item['metadata']['name']}" for item in items]
+    return "".join(f"{name} created\n" for name in names)
+
+
 class World:
     """What is used of Kubectl. `objects` by kind, namespace and name; `said` answers what is no object."""
 
@@ -70,6 +81,11 @@ class World:
         self.page = "<h1>Welcome to nginx!</h1>"
         self.logs: dict[str, str] = {}
         self.unreachable = ""
+        self.applied: str | None = None
+        self.files: dict[str, bytes] = {}
+        self.copy: Callable[[str, str], tuple[int, str]] = self._copy
+        self.forward: Sequence[str] = ("false",)
+        self.env: dict[str, str] = {}
         self.exec: Callable[[Sequence[str]], tuple[int, str]] = self._exec
         self._fill()
 
@@ -137,6 +153,18 @@ class World:
         code, told = (1, self.unreachable) if self.unreachable else self._answer(words)
         return Completed(words, code, told, told if code else "")
 
+    def argv(self, *words: str) -> Sequence[str]:
+        assert words[0] == "port-forward"
+        return self.forward
+
+    def _copy(self, source: str, target: str) -> tuple[int, str]:
+        """To a pod, or back from one."""
+        if ":" in target:
+            self.files[target] = Path(source).read_bytes()
+        else:
+            Path(target).write_bytes(self.files[source])
+        return 0, ""
+
     def _reach(self) -> None:
         if self.unreachable:
             raise NotYet(self.unreachable)
@@ -151,8 +179,10 @@ class World:
                 return self.exec(words[words.index("--") + 1 :])
             case ["scale", *_]:
                 return 0, "scaled"
-            case ["apply", *_]:
-                return 0, "created"
+            case ["apply", "-f", path]:
+                return 0, self.applied if self.applied is not None else applied(Path(path))
+            case ["cp", source, target]:
+                return self.copy(source, target)
         raise AssertionError(f"kubectl {words} is not foreseen")
 
     def _exec(self, command: Sequence[str]) -> tuple[int, str]:

@@ -31,7 +31,7 @@ def is_gone(pid: int) -> bool | None:
 
 
 def assert_gone(pid_file: Path) -> None:
-    poll(lambda: is_gone(int(pid_file.read_text())), Deadline.after(5), what="the end of the process", interval=0.02)
+    poll(lambda: is_gone(int(pid_file.read_text())), Deadline.after(60), what="the end of the process", interval=0.02)
 
 
 def test_output_and_exit_code_are_kept() -> None:

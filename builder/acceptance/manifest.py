@@ -1,0 +1,27 @@
+"""Objects that a suite brings along, and the proof that the API server took each of them."""
+
+from pathlib import Path
+
+import yaml
+
+from builder.checks import NotYet
+from builder.cluster.kubectl import Kubectl
+
+# What kubectl says of an object that the API server has now; of one that it only tried, "(dry run)" or more follows.
+_DONE = ("created", "configured", "unchanged")
+
+
+def apply(kubectl: Kubectl, manifest: Path) -> str:
+    """Applies the manifest; NotYet unless kubectl tells of each of its objects, by kind and name, that it is there."""
+    told = [line.split() for line in kubectl.text("apply", "-f", str(manifest)).splitlines()]
+    done = {_plain(line[0]) for line in told if len(line) == 2 and line[1] in _DONE}
+    wanted = [f"{item['kind'].lower()}/{item['metadata']['name']}" for item in yaml.safe_load_all(manifest.read_text())]
+    if missing := [name for name in wanted if name not in done]:
+        raise NotYet(f"kubectl apply does not tell of {', '.join(missing)}: {' / '.join(map(' '.join, told)) or 'nothing'}")
+    return f"{len(wanted)} objects, the last {wanted[-1]}"
+
+
+def _plain(name: str) -> str:
+    """KIND.GROUP/NAME without the group, as in "deployment.apps/nginx"."""
+    kind, _, rest = name.partition("/")
+    return f"{kind.partition('.')[0]}/{rest}"
