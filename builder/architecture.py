@@ -8,11 +8,15 @@ from builder.errors import InputError
 
 @dataclass(frozen=True)
 class Grub:
-    """A platform of GRUB: its folder in /usr/lib/grub, the format of its core image, and Debian's package with it."""
+    """A platform of GRUB: its folder in /usr/lib/grub, the format of its core image, and Debian's package with it.
+
+    modules: what its core image needs to reach the firmware's disks and screen, beside what it needs on each platform.
+    """
 
     folder: str
     image: str
     package: str
+    modules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Platform:
     elf: e_machine (System V ABI, registry of machines). kernel_image: the file that Linux' build makes to boot from.
     command_line: the bytes that the kernel takes (COMMAND_LINE_SIZE less the end).
     efi_file: the program that firmware starts from a medium (UEFI 2.10, 3.5.1.1).
+    qemu: the program that is such a machine.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Platform:
     bios: Grub
     efi: Grub
     efi_file: str
+    qemu: str
 
 
 AMD64 = Platform(
@@ -51,9 +57,10 @@ AMD64 = Platform(
     elf=62,
     kernel_image="bzImage",
     command_line=2047,  # arch/x86/include/asm/setup.h
-    bios=Grub("i386-pc", "i386-pc-eltorito", "grub-pc-bin"),
-    efi=Grub("x86_64-efi", "x86_64-efi", "grub-efi-amd64-bin"),
+    bios=Grub("i386-pc", "i386-pc-eltorito", "grub-pc-bin", ("biosdisk",)),
+    efi=Grub("x86_64-efi", "x86_64-efi", "grub-efi-amd64-bin", ("all_video", "fat")),
     efi_file="BOOTX64.EFI",
+    qemu="qemu-system-x86_64",
 )
 PLATFORMS: Mapping[str, Platform] = {each.name: each for each in (AMD64,)}
 

@@ -3,9 +3,10 @@
 from enum import StrEnum
 from pathlib import Path
 
+from builder.architecture import AMD64
 from builder.frozen import Frozen
 
-PROGRAM = "qemu-system-x86_64"
+PROGRAM = AMD64.qemu
 
 PID_FILE = "qemu.pid"
 CONSOLE_LOG = "console.log"

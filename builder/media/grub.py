@@ -28,8 +28,6 @@ COMMON = (
     "serial",
     "test",
 )
-BIOS = ("biosdisk", *COMMON)
-UEFI = ("all_video", "fat", *COMMON)
 EFI_SECTORS = 4096  # of 512 bytes: 2 MiB, a FAT12 with room for the image of well under 1 MiB
 FAT_SERIAL = "4b494f00"
 
@@ -106,8 +104,8 @@ def make_core_images(work: Path, label: str) -> tuple[Path, Path]:
     check_installed()
     config, core, program = work / "early.cfg", work / "eltorito.img", work / AMD64.efi_file
     config.write_text(early_config(label))
-    run(mkimage_argv(BIOS_GRUB.image, BIOS, config, core))
-    run(mkimage_argv(EFI_GRUB.image, UEFI, config, program))
+    run(mkimage_argv(BIOS_GRUB.image, (*BIOS_GRUB.modules, *COMMON), config, core))
+    run(mkimage_argv(EFI_GRUB.image, (*EFI_GRUB.modules, *COMMON), config, program))
     return core, make_efi_image(work / "efi.img", program)
 
 
