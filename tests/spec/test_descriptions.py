@@ -42,7 +42,7 @@ MISTAKES = {
     START + "files:\n  - {path: etc/x, contents: x, mode: rw}\n": "4:38: files[0].mode: expected an octal mode such as 0644",
     START + "files:\n  - {path: etc/x, contents: x, mode: 0644}\n": "4:38: files[0].mode: expected a text, got a number",
     START + "image_store: 5\n": "3:14: image_store: expected a text, got a number",
-    START + "image_store: crio\n": "3:14: image_store: nobody makes the image store crio (known: containerd, containers-storage)",
+    START + "image_store: crio\n": "3:14: image_store: nobody makes the image store crio (known: containerd)",
     START + "cgroup_driver: systemdd\n": "3:16: cgroup_driver: expected one of cgroupfs, systemd, got 'systemdd' (did you mean",
     START + "checks: [{name: x}]\n": "3:10: checks[0].command: the key is missing",
     "title: [\n": "2:1: not valid YAML",
