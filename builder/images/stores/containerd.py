@@ -8,7 +8,8 @@ as with its own setting discard_unpacked_layers.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +23,52 @@ from builder.run import run
 from builder.store import Digest, Store, file_digest, key_of
 
 ROOT = "usr/share/kubeiso/containerd"
-NAMESPACE = "k8s.io"
 SNAPSHOTTER = "overlayfs"
 LAYERS = "layers"
+# The images' names by tag, one a line, for a runtime that has to be told which images came with the node.
+NAMES = "images"
 # Changes when the store's files lie elsewhere or mean something else, so that a node replaces what it has.
 LAYOUT = 2
 
-# The CRI plugin's labels: it manages the image, and the kubelet never removes it to gain room. It could not: the files
-# lie in the read-only root, and without a network the image would be gone for good.
-CRI_LABELS = {"io.cri-containerd.image": "managed", "io.cri-containerd.pinned": "pinned"}
+
+
+Names = Callable[[Sequence[oci.Image], Mapping[Digest, oci.Manifest]], dict[str, Digest]]
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who will find the images: its namespace of containerd, the labels that its images have, and the names it knows them by."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    names: Names
 
 
 class ContainerdStore:
     """See protocol.py."""
 
-    name = "containerd"
     tool = ("image-store", "image-store")
+
+    def __init__(self, name: str, client: Client) -> None:
+        self.name = name
+        self._client = client
 
     def make(self, name: str, images: Sequence[oci.Image], tool: Path | None, store: Store) -> oci.Image:
         """`tool` is the program built from pkg/image-store. Needs no root, no daemon; the same input gives the same digest."""
         assert tool, "a store that names a tool is given it"
-        key = store_key(name, images, file_digest(tool))
+        key = self._key(name, images, file_digest(tool))
 
         def made() -> dict[str, Any]:
-            with store.workdir("containerd-store") as work, step(f"unpacking {len(images)} images for containerd"):
-                image = oci.write_image(store, name, [store_layer(images, tool, store, work, key)], oci.Process())
+            with store.workdir("containerd-store") as work, step(f"unpacking {len(images)} images for {self.name}"):
+                layer = store_layer(images, tool, store, work, key, self._client)
+                image = oci.write_image(store, name, [layer], oci.Process())
             return {"image": image.digest, "blobs": list(oci.blobs_of(store, image.digest))}
 
         return oci.Image(name=name, digest=store.once(key, made)["image"])
 
     def recall(self, name: str, images: Sequence[oci.Image], tool: Digest | None, store: Store) -> oci.Image:
         complete = all(image.digest for image in images)
-        found = store.recall(store_key(name, images, tool)) if tool and complete else None
+        found = store.recall(self._key(name, images, tool)) if tool and complete else None
         return oci.Image(name=name, digest=Digest(found["image"] if found else ""))
 
     def changing(self, image: oci.Image, store: Store) -> Iterator[Digest]:
@@ -65,19 +80,21 @@ class ContainerdStore:
                 if content is not None and info.name.endswith(".db"):
                     yield store.put(content.read())
 
+    def _key(self, name: str, images: Sequence[oci.Image], tool: Digest) -> str:
+        """Changes with anything that the store's image depends on."""
+        references = [image.reference for image in images]
+        return key_of("containerd-store", LAYOUT, self.name, name, program_digest(), references, tool)
 
-def store_key(name: str, images: Sequence[oci.Image], tool: Digest) -> str:
-    """Changes with anything that the store's image depends on."""
-    return key_of("containerd-store", LAYOUT, name, program_digest(), [image.reference for image in images], tool)
 
-
-def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str) -> Digest:
+def store_layer(
+    images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str, client: Client
+) -> Digest:
     """The layer with the whole store; `identity` is what a node compares with what it has."""
     layers = {layer.chain: layer for image in images for layer in layers_of(store, image)}
     spool = Spool(work / "spool")
     trees = {chain: snapshot_tree(store.path(layer.blob.digest), layer, spool) for chain, layer in layers.items()}
     database = work / "root"
-    document = plan(images, layers, trees, database, store)
+    document = plan(images, layers, trees, database, store, client)
     run([tool], input=json.dumps(document), timeout=None)
     whole = Tree()
     whole.add(ROOT, directory(0o700))
@@ -86,6 +103,7 @@ def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Pat
     for chain, tree in trees.items():
         whole.graft(f"{ROOT}/{folder_of(chain)}/fs", tree)
     whole.add(f"{ROOT}/id", Node(content=spool.put(f"{identity}\n".encode())))
+    whole.add(f"{ROOT}/{NAMES}", Node(content=spool.put("".join(f"{image.name}\n" for image in images).encode())))
     return write_layer(store, whole)
 
 
@@ -95,9 +113,14 @@ def folder_of(chain: str) -> str:
 
 
 def plan(
-    images: Sequence[oci.Image], layers: Mapping[str, Layer], trees: Mapping[str, Tree], root: Path, store: Store
+    images: Sequence[oci.Image],
+    layers: Mapping[str, Layer],
+    trees: Mapping[str, Tree],
+    root: Path,
+    store: Store,
+    client: Client,
 ) -> dict[str, Any]:
-    """What pkg/image-store reads: the records and labels that the CRI plugin would have made on a pull."""
+    """What pkg/image-store reads: the records and labels that the client would have made on a pull."""
     manifests = {image.digest: oci.manifest_of(store, image.digest) for image in images}
     chains = {image.digest: [layer.chain for layer in layers_of(store, image)] for image in images}
     blobs: dict[str, dict[str, Any]] = {}
@@ -106,11 +129,11 @@ def plan(
         blobs[digest] = blob(store, digest, {"containerd.io/gc.ref.content.config": manifest.config.digest})
         blobs[manifest.config.digest] = blob(store, manifest.config.digest, top)
     return {
-        "root": str(root), "namespace": NAMESPACE, "snapshotter": SNAPSHOTTER, "blobs": list(blobs.values()),
+        "root": str(root), "namespace": client.namespace, "snapshotter": SNAPSHOTTER, "blobs": list(blobs.values()),
         "snapshots": [snapshot(layer, trees[chain]) for chain, layer in layers.items()],
         "images": [
-            {"name": name, "mediaType": oci.MANIFEST, "digest": digest, "size": size_of(store, digest), "labels": CRI_LABELS}
-            for name, digest in names_of(images, manifests).items()
+            {"name": name, "mediaType": oci.MANIFEST, "digest": digest, "size": size_of(store, digest), "labels": {**client.labels}}
+            for name, digest in client.names(images, manifests).items()
         ],
     }  # fmt: skip
 
@@ -132,7 +155,7 @@ def snapshot(layer: Layer, tree: Tree) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def names_of(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manifest]) -> dict[str, Digest]:
+def cri_names(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manifest]) -> dict[str, Digest]:
     """Every name under which the CRI plugin finds an image: by tag, by digest, and its id (the config's digest)."""
     names: dict[str, Digest] = {}
     for image in images:
@@ -140,3 +163,15 @@ def names_of(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manifes
         names[f"{split(image.name).repository}@{image.digest}"] = image.digest
         names[manifests[image.digest].config.digest] = image.digest
     return names
+
+
+def docker_names(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manifest]) -> dict[str, Digest]:
+    """By tag alone: Docker shows each name as an image, and finds digests and ids by itself."""
+    return {image.name: image.digest for image in images}
+
+
+# The CRI plugin's labels: it manages the image, and the kubelet never removes it to gain room. It could not: the files
+# lie in the read-only root, and without a network the image would be gone for good.
+CRI = Client("k8s.io", {"io.cri-containerd.image": "managed", "io.cri-containerd.pinned": "pinned"}, cri_names)
+# Docker Engine with its containerd image store (github.com/moby/moby/v2, daemon/config: DefaultContainersNamespace).
+DOCKER = Client("moby", {}, docker_names)

@@ -1,12 +1,16 @@
 """The image stores that can be made, by the word that a runtime's description has for each."""
 
 from builder.errors import InputError
-from builder.images.stores.containerd import ContainerdStore
+from builder.images.stores.containerd import CRI, DOCKER, ContainerdStore
 from builder.images.stores.containers_storage import ContainersStorage
 from builder.images.stores.protocol import ImageStore
 from builder.reading.words import one_of
 
-STORES: tuple[ImageStore, ...] = (ContainerdStore(), ContainersStorage())
+STORES: tuple[ImageStore, ...] = (
+    ContainerdStore("containerd", CRI),
+    ContainerdStore("docker", DOCKER),
+    ContainersStorage(),
+)
 
 
 def names() -> tuple[str, ...]:
