@@ -81,6 +81,9 @@ class Runtime(Frozen):
     outlived: tuple[str, ...] = Field((), description="the runtime's daemons whose sudden end (kill -9) containers outlive")
     diagnostics: tuple[Check, ...] = Field((), description="what a failed run asks a node of the runtime: file name and command")
     classes: tuple[RuntimeClass, ...] = Field((), description="RuntimeClasses that a new cluster gets")
+    critest_without: dict[str, str] = Field(
+        {}, description="tests of critest that the runtime can't pass by its nature: a test's name, and the reason"
+    )
 
 
 class OnRuntime(Frozen):

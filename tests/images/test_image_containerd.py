@@ -15,10 +15,10 @@ from image_samples import layer_of, make_image, read, tar_of
 from builder import oci
 from builder.components.toolchain import go as toolchain
 from builder.errors import BuildError
-from builder.images.stores.containerd import ROOT, ContainerdStore, folder_of
+from builder.images.stores.containerd import CRI, DOCKER, NAMES, ROOT, Client, ContainerdStore, folder_of
 from builder.references import split
 from builder.run import run
-from builder.store import Store, default_root
+from builder.store import Store, default_root, file_digest
 
 SOURCE = Path(__file__).parents[2] / "pkg" / "image-store"
 
@@ -47,8 +47,8 @@ def recorder(tmp_path: Path) -> Path:
     return program
 
 
-def made_with(store: Store, recorder: Path, *images: oci.Image) -> tuple[oci.Image, dict[str, Any]]:
-    image = ContainerdStore().make("docker.io/kubeiso/images:1", images, recorder, store)
+def made_with(store: Store, recorder: Path, *images: oci.Image, client: Client = CRI) -> tuple[oci.Image, dict[str, Any]]:
+    image = ContainerdStore("containerd", client).make("docker.io/kubeiso/images:1", images, recorder, store)
     return image, json.loads(read(store, image, f"{ROOT}/io.containerd.metadata.v1.bolt/meta.db"))
 
 
@@ -67,6 +67,23 @@ def test_a_layer_s_files_lie_in_a_snapshot_with_their_owners(store: Store, recor
     assert layer[f"{fs}/l"].linkname == "bin/a"
     assert stat.S_IMODE(layer[ROOT].mode) == 0o700
     assert list(layer) == sorted(layer)
+
+
+def test_docker_knows_images_by_tag_alone_in_a_namespace_of_its_own(store: Store, recorder: Path) -> None:
+    toy = make_image(store, "registry.k8s.io/a:v1", {"a": b"a"})
+    image, plan = made_with(store, recorder, toy, client=DOCKER)
+    (found,) = plan["images"]
+    assert plan["namespace"] == "moby"
+    assert (found["name"], found["digest"], found["labels"]) == (toy.name, toy.digest, {})
+    assert read(store, image, f"{ROOT}/{NAMES}") == b"registry.k8s.io/a:v1\n"
+
+
+def test_stores_for_different_clients_are_not_mixed_up(store: Store, recorder: Path) -> None:
+    toy = make_image(store, "registry.k8s.io/a:v1", {"a": b"a"})
+    one, two = (ContainerdStore(name, client) for name, client in (("containerd", CRI), ("docker", DOCKER)))
+    made = one.make("docker.io/kubeiso/images:1", [toy], recorder, store)
+    assert not two.recall("docker.io/kubeiso/images:1", [toy], file_digest(recorder), store).digest
+    assert one.recall("docker.io/kubeiso/images:1", [toy], file_digest(recorder), store).digest == made.digest
 
 
 def test_layers_become_a_chain_and_a_shared_one_is_there_once(store: Store, recorder: Path) -> None:
@@ -168,7 +185,7 @@ def test_the_programs_own_tests_pass_and_a_node_takes_a_store_that_is_the_same_t
     for name in ("one", "two"):
         store = Store(tmp_path / name)
         images = [make_image(store, f"registry.k8s.io/{each}:v1", {"base": b""}, {each: b""}) for each in "abcdef"]
-        image = ContainerdStore().make("docker.io/kubeiso/images:1", images, program, store)
+        image = ContainerdStore("containerd", CRI).make("docker.io/kubeiso/images:1", images, program, store)
         made.add(image.digest)
     assert len(made) == 1
     (tmp_path / "node").mkdir()

@@ -31,7 +31,6 @@ NAMES = "images"
 LAYOUT = 2
 
 
-
 Names = Callable[[Sequence[oci.Image], Mapping[Digest, oci.Manifest]], dict[str, Digest]]
 
 
@@ -86,9 +85,7 @@ class ContainerdStore:
         return key_of("containerd-store", LAYOUT, self.name, name, program_digest(), references, tool)
 
 
-def store_layer(
-    images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str, client: Client
-) -> Digest:
+def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str, client: Client) -> Digest:
     """The layer with the whole store; `identity` is what a node compares with what it has."""
     layers = {layer.chain: layer for image in images for layer in layers_of(store, image)}
     spool = Spool(work / "spool")
