@@ -118,6 +118,7 @@ def plan(
     client: Client,
 ) -> dict[str, Any]:
     """What pkg/image-store reads: the records and labels that the client would have made on a pull."""
+    labels = dict(client.labels)
     manifests = {image.digest: oci.manifest_of(store, image.digest) for image in images}
     chains = {image.digest: [layer.chain for layer in layers_of(store, image)] for image in images}
     blobs: dict[str, dict[str, Any]] = {}
@@ -129,8 +130,8 @@ def plan(
         "root": str(root), "namespace": client.namespace, "snapshotter": SNAPSHOTTER, "blobs": list(blobs.values()),
         "snapshots": [snapshot(layer, trees[chain]) for chain, layer in layers.items()],
         "images": [
-            {"name": name, "mediaType": oci.MANIFEST, "digest": digest, "size": size_of(store, digest), "labels": {**client.labels}}
-            for name, digest in client.names(images, manifests).items()
+            {"name": found, "mediaType": oci.MANIFEST, "digest": digest, "size": size_of(store, digest), "labels": labels}
+            for found, digest in client.names(images, manifests).items()
         ],
     }  # fmt: skip
 
@@ -162,7 +163,7 @@ def cri_names(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manife
     return names
 
 
-def docker_names(images: Sequence[oci.Image], manifests: Mapping[Digest, oci.Manifest]) -> dict[str, Digest]:
+def docker_names(images: Sequence[oci.Image], _: Mapping[Digest, oci.Manifest]) -> dict[str, Digest]:
     """By tag alone: Docker shows each name as an image, and finds digests and ids by itself."""
     return {image.name: image.digest for image in images}
 
