@@ -163,4 +163,4 @@ def test_an_image_store_that_nobody_makes_is_told(added: Project) -> None:
     with pytest.raises(InputError) as told:
         mistakes_of(added, added.recipes / "other.yml", {})
     (line,) = told.value.details
-    assert line.endswith("image_store: nobody makes the image store crio (known: containerd, containers-storage)")
+    assert line.endswith("image_store: nobody makes the image store crio (known: containerd, containers-storage, docker)")
