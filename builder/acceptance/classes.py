@@ -30,11 +30,11 @@ class Classes:
     def _checks(self, given: PodClass) -> list[Check]:
         name = given.name
         return [
-            Check("R1", f"a pod of the RuntimeClass {name} is accepted", lambda: self.apply(name), 60),
-            Check("R2", f"it is Ready with RuntimeClass {name}", lambda: self.ready(name), 180),
-            Check("R3", f"the handler of {name} runs its containers", lambda: self.proof(given), 60),
-            Check("R4", f"a plain pod reaches one of {name}, and that one itself", lambda: self.answers(name), 60),
-            Check("R5", f"exec in a pod of {name} gives back a command's exit code", lambda: self.exit_code(name), 90),
+            Check("C1", f"a pod of the RuntimeClass {name} is accepted", lambda: self.apply(name), 60),
+            Check("C2", f"it is Ready with RuntimeClass {name}", lambda: self.ready(name), 180),
+            Check("C3", f"the handler of {name} runs its containers", lambda: self.proof(given), 60),
+            Check("C4", f"a plain pod reaches one of {name}, and that one itself", lambda: self.answers(name), 60),
+            Check("C5", f"exec in a pod of {name} gives back a command's exit code", lambda: self.exit_code(name), 90),
         ]
 
     def apply(self, name: str) -> str:

@@ -196,13 +196,13 @@ def class_pod(**spec: object) -> Callable[[World], Any]:
 
 
 CLASS_HARM: list[tuple[str, Callable[[World], Any], str]] = [
-    ("R2", class_pod(runtimeClassName=None), "its RuntimeClass is None"),
-    ("R2", lambda w: w.pods["class-box", "boxed"]["status"].update(conditions=[]), "boxed"),
-    ("R3", lambda w: w.proven.discard("client-boxed"), "exit code 1"),
-    ("R3", lambda w: w.pods["class-box", "boxed"]["status"]["containerStatuses"][0].update(containerID=""), "web has no id yet"),
-    ("R4", lambda w: w.page.update(client="502"), "another page"),
-    ("R4", lambda w: w.page.update(boxed="502"), "another page"),
-    ("R5", lambda w: setattr(w, "exit", (1, "kept\n")), "exit code 1"),
+    ("C2", class_pod(runtimeClassName=None), "its RuntimeClass is None"),
+    ("C2", lambda w: w.pods["class-box", "boxed"]["status"].update(conditions=[]), "boxed"),
+    ("C3", lambda w: w.proven.discard("client-boxed"), "exit code 1"),
+    ("C3", lambda w: w.pods["class-box", "boxed"]["status"]["containerStatuses"][0].update(containerID=""), "web has no id yet"),
+    ("C4", lambda w: w.page.update(client="502"), "another page"),
+    ("C4", lambda w: w.page.update(boxed="502"), "another page"),
+    ("C5", lambda w: setattr(w, "exit", (1, "kept\n")), "exit code 1"),
 ]
 
 
@@ -210,7 +210,7 @@ CLASS_HARM: list[tuple[str, Callable[[World], Any], str]] = [
 def test_a_class_that_does_not_work(name: str, harm: Callable[[World], Any], reason: str) -> None:
     world = World()
     checks = world.classes
-    checks["R1"].look()
+    checks["C1"].look()
     assert checks[name].look()
     harm(world)
     with pytest.raises(NotYet, match=reason):
