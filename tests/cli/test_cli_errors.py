@@ -1,8 +1,8 @@
 """What goes wrong is told in its parts, to people and to machines, and never by a traceback."""
 
 import io
-import re
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
