@@ -8,7 +8,7 @@ from boot_helpers import passes, planned, variant
 from builder.machine.model import Attachment, Firmware
 from builder.project import Project
 
-pytestmark = pytest.mark.boot
+pytestmark = [pytest.mark.boot, pytest.mark.long]
 
 
 @pytest.mark.parametrize("runtime", ["docker"])
