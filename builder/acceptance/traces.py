@@ -40,7 +40,8 @@ class Traces:
 
     def processes(self, pattern: str) -> dict[str, int]:
         """How many processes have a command line that matches, on each node."""
-        look = f"for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $each 2>/dev/null; echo; done | grep -cE '{pattern}' || true"
+        lines = "for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $each; echo; done"
+        look = f"{{ {lines}; }} 2>/dev/null | grep -cE '{pattern}' || true"  # a process may be gone by then
         return {node.name: _number(self.run(node, look).splitlines()) for node in self.nodes}
 
 

@@ -102,7 +102,7 @@ class World:
             return ""
         if command.startswith("uname"):
             return self.kernels["node"]
-        if command.startswith("for each"):
+        if command.startswith("{ for each"):
             assert "'^box '" in command
             return f"{self.boxes()[node.name]}\n"
         kind = next(kind for kind, look in LOOKS.items() if look == command)
