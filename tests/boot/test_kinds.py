@@ -1,6 +1,5 @@
 """A cluster of each kind that the other boot tests lack: formed by its nodes alone, with flannel, with two masters, with UEFI."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from builder.cluster import lifecycle
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster
-from builder.deadline import Deadline
 from builder.forming import form
 from builder.forming.readiness import Readiness
 from builder.machine.disk import SMALLEST
@@ -40,25 +38,12 @@ def pass_all(formed: Formed, checks: Iterable[Check]) -> None:
 # A master and a worker that form their cluster by themselves, over flannel, with a disk each
 
 
-BINARY = bytes(range(256)) * 5000
-FILES = """
-files:
-  - {path: /usr/share/own/table.bin, source: table.bin, mode: '0640'}
-  - {path: /var/lib/own/table.bin, source: table.bin}
-  - {path: /etc/kubernetes/own.yaml, contents: "own: true"}
-"""
-"""Files that no YAML can hold, and files below /var, where the node mounts its state over the image."""
-
-
 @pytest.fixture(scope="module")
 def flannel_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = (Project.here().recipes / "cri-containerd.yml").read_text()
+    assert "cni: bridge" in text
     path = tmp_path_factory.mktemp("recipe") / "flannel.yml"
-    for before, after in (("cni: bridge", "cni: flannel"), ("\nfiles: []\n", FILES)):
-        assert before in text
-        text = text.replace(before, after)
-    path.write_text(text)
-    (path.parent / "table.bin").write_bytes(BINARY)
+    path.write_text(text.replace("cni: bridge", "cni: flannel"))
     return path
 
 
@@ -78,26 +63,8 @@ def test_nodes_form_a_cluster_by_themselves_with_flannel(by_themselves: Formed) 
     pass_all(by_themselves, [check for check in between if check.id in ("A13", "A13a", "A13b")])
 
 
-def own_files_are_there(machine: Machine, scale: float) -> None:
-    digest = hashlib.sha256(BINARY).hexdigest()
-    look = "cd /usr/share/own; stat -c %a table.bin; sha256sum table.bin /var/lib/own/table.bin; cat /etc/kubernetes/own.yaml"
-    told = machine.shell().run(look, Deadline.after(30, scale=scale))
-    assert told.code == 0, told.output
-    assert told.output.split() == [
-        "640", digest, "table.bin", digest, "/var/lib/own/table.bin", "own:", "true",
-    ]  # fmt: skip
-
-
-def test_a_recipe_s_own_files_are_on_the_nodes(by_themselves: Formed) -> None:
-    cluster, machines, scale = by_themselves
-    for node in cluster.nodes:
-        own_files_are_there(machines[node.name], scale)
-    first = machines[cluster.nodes[0].name].shell()
-    assert first.run("echo changed > /var/lib/own/table.bin", Deadline.after(30, scale=scale)).code == 0
-
-
 def test_they_come_back_after_a_power_cut(by_themselves: Formed) -> None:
-    cluster, machines, scale = by_themselves
+    cluster, machines, _ = by_themselves
     kubectl = Kubectl(cluster)
     outage = Outage(cluster, machines, kubectl)
     outage.remember()
@@ -113,8 +80,6 @@ def test_they_come_back_after_a_power_cut(by_themselves: Formed) -> None:
 
     after = [Check("B1", "each node came back", back, 300), Check("B2", "each pod came back", pods_back, 300)]
     pass_all(by_themselves, [*after, *Readiness(cluster, kubectl).checks()])
-    for node in cluster.nodes:
-        own_files_are_there(machines[node.name], scale)
 
 
 # Two masters, booted with UEFI from a CD
