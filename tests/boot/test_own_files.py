@@ -1,4 +1,4 @@
-"""A recipe's own files on a booted node: those that no YAML can hold, and those below /var, over which the node mounts its state."""
+"""A recipe's own files on a booted node: those that no YAML can hold, and those below /var, where the node mounts its state."""
 
 import hashlib
 from dataclasses import replace
