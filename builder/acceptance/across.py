@@ -11,11 +11,11 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO
 
+from builder.acceptance.inside import exit_code
 from builder.acceptance.manifest import apply
-from builder.acceptance.smoke import PAGE
-from builder.acceptance.web import fetch
+from builder.acceptance.web import PAGE, demand_page, fetch
 from builder.checks import Check, NotYet
-from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
 from builder.forming.objects import Object, demand_ready, is_going, name_of
 from builder.run import spawn
@@ -59,7 +59,7 @@ class Across:
         ]
 
     def apply(self) -> str:
-        return apply(self._kubectl, _MANIFEST)
+        return apply(self._kubectl, _MANIFEST.read_text())
 
     def placed(self) -> str:
         for app in ("web", "client"):
@@ -123,11 +123,7 @@ class Across:
         return look
 
     def exit_code(self) -> str:
-        pod = name_of(self._pod("client", self._cluster.nodes[-1]))
-        done = self._kubectl.run("exec", "-n", "across", pod, "--", "sh", "-c", "echo kept; exit 42")
-        if (done.code, done.stdout.strip()) != (42, "kept"):
-            raise NotYet(f"exit code {done.code}, output {done.stdout.strip()!r}: {last_line(done.stderr)}")
-        return "exit code 42 came back"
+        return exit_code(self._kubectl, "-n", "across", name_of(self._pod("client", self._cluster.nodes[-1])))
 
     def port_forward(self) -> str:
         """The request carries a word of this run, so that the pod's own log can tell that it came there."""
@@ -139,8 +135,7 @@ class Across:
             found = re.search(rb"127\.0\.0\.1:(\d+) ->", told)
             if not found:
                 raise NotYet(f"kubectl port-forward said {told!r}")
-            if PAGE not in (body := fetch(int(found[1]), f"/?{self._word}", self._patience)):
-                raise NotYet(f"another page came back: {body[:60]!r}")
+            demand_page(fetch(int(found[1]), f"/?{self._word}", self._patience))
         if f'"GET /?{self._word} ' not in self._kubectl.text("logs", "-n", "across", pod):
             raise NotYet(f"the page came back, and {pod} saw no request for it")
         return f"{pod} shows {PAGE!r} through it"

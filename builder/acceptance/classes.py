@@ -1,24 +1,23 @@
 """What each RuntimeClass of a cluster owes: a pod of it runs, is run by its handler, and does a pod's work."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from builder.acceptance.smoke import PAGE
+from builder.acceptance.inside import exit_code
+from builder.acceptance.manifest import apply
+from builder.acceptance.traces import ALL_OF
+from builder.acceptance.web import PAGE, demand_page
 from builder.checks import Check, NotYet
-from builder.cluster.kubectl import Kubectl, last_line
-from builder.cluster.model import Cluster, Node, PodClass
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.model import Cluster, PodClass
 from builder.forming.objects import Object, demand_ready
 
 _MANIFEST = Path(__file__).with_name("class.yml")
-
-OnNode = Callable[[Node, str], str]
-"""Runs a command on a node and gives the first line that it said; NotYet where it does not end with 0."""
 
 
 class Classes:
     """patience: seconds that one answer over the network may take. The client of the suite smoke is there."""
 
-    def __init__(self, cluster: Cluster, kubectl: Kubectl, on: OnNode, patience: float) -> None:
+    def __init__(self, cluster: Cluster, kubectl: Kubectl, on: ALL_OF, patience: float) -> None:
         self._cluster = cluster
         self._kubectl = kubectl
         self._on = on
@@ -38,7 +37,7 @@ class Classes:
         ]
 
     def apply(self, name: str) -> str:
-        return last_line(self._kubectl.text("apply", "-f", "-", input=_MANIFEST.read_text().replace("CLASS", name)))
+        return apply(self._kubectl, _MANIFEST.read_text().replace("CLASS", name))
 
     def ready(self, name: str) -> str:
         pod = self._pod(name)
@@ -65,14 +64,8 @@ class Classes:
         address = self._pod(name)["status"]["podIP"]
         curl = ("curl", "-sS", "--max-time", f"{self._patience}", f"http://{address}/")
         for asker in (("-n", "smoke", "client"), ("-n", f"class-{name}", "boxed", "-c", "client")):
-            body = self._kubectl.text("exec", *asker, "--", *curl)
-            if PAGE not in body:
-                raise NotYet(f"another page came back: {body[:60]!r}")
+            demand_page(self._kubectl.text("exec", *asker, "--", *curl))
         return f"{address} shows {PAGE!r} to both"
 
     def exit_code(self, name: str) -> str:
-        words = ("exec", "-n", f"class-{name}", "boxed", "-c", "client", "--", "sh", "-c", "echo kept; exit 42")
-        done = self._kubectl.run(*words)
-        if (done.code, done.stdout.strip()) != (42, "kept"):
-            raise NotYet(f"exit code {done.code}, output {done.stdout.strip()!r}: {last_line(done.stderr)}")
-        return "exit code 42 came back"
+        return exit_code(self._kubectl, "-n", f"class-{name}", "boxed", "-c", "client")

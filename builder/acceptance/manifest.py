@@ -1,7 +1,5 @@
 """Objects that a suite brings along, and the proof that the API server took each of them."""
 
-from pathlib import Path
-
 import yaml
 
 from builder.checks import NotYet
@@ -11,11 +9,11 @@ from builder.cluster.kubectl import Kubectl
 _DONE = ("created", "configured", "unchanged")
 
 
-def apply(kubectl: Kubectl, manifest: Path) -> str:
-    """Applies the manifest; NotYet unless kubectl tells of each of its objects, by kind and name, that it is there."""
-    told = [line.split() for line in kubectl.text("apply", "-f", str(manifest)).splitlines()]
+def apply(kubectl: Kubectl, manifest: str) -> str:
+    """Applies the documents; NotYet unless kubectl tells of each of their objects, by kind and name, that it is there."""
+    told = [line.split() for line in kubectl.text("apply", "-f", "-", input=manifest).splitlines()]
     done = {_plain(line[0]) for line in told if len(line) == 2 and line[1] in _DONE}
-    wanted = [f"{item['kind'].lower()}/{item['metadata']['name']}" for item in yaml.safe_load_all(manifest.read_text())]
+    wanted = [f"{item['kind'].lower()}/{item['metadata']['name']}" for item in yaml.safe_load_all(manifest)]
     if missing := [name for name in wanted if name not in done]:
         raise NotYet(f"kubectl apply does not tell of {', '.join(missing)}: {' / '.join(map(' '.join, told)) or 'nothing'}")
     return f"{len(wanted)} objects, the last {wanted[-1]}"

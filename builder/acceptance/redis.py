@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from builder.acceptance.manifest import apply
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
 from builder.cluster.model import Cluster
@@ -130,7 +131,7 @@ class Redis:
         return "it is gone"
 
     def applied(self) -> str:
-        self._kubectl.text("apply", "-f", str(_MANIFEST))
+        apply(self._kubectl, _MANIFEST.read_text())
         pods = {name: self._kubectl.get("pod", name, "-n", "redis") for name in ("redis", "client")}
         for pod in pods.values():
             demand_ready(pod)

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from builder.acceptance.smoke import PAGE
+from builder.acceptance.inside import exit_code
+from builder.acceptance.manifest import apply
 from builder.acceptance.traces import ALL_OF, Seen, Traces
+from builder.acceptance.web import PAGE
 from builder.checks import Check, NotYet
-from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, PodClass
 from builder.errors import CheckError
 from builder.forming.objects import Object, demand_ready
@@ -67,7 +69,7 @@ class Sandbox:
         text = (_HERE / file).read_text().split("# APART\n")[part]
         for name, value in {"NODE-A": self._home.name, "NODE-B": self._away.name, "CLASS": self._class.name, **names}.items():
             text = text.replace(name, value)
-        return last_line(self._kubectl.text("apply", "-f", "-", input=text))
+        return apply(self._kubectl, text)
 
     def _pod(self, name: str) -> Object:
         return self._kubectl.get("pod", name, "-n", self._space)
@@ -98,10 +100,7 @@ class Sandbox:
         return f"{self._home.name} and {self._away.name} reach each other's pod"
 
     def tools(self) -> str:
-        words = ("exec", "-n", self._space, "untrusted", "-c", "client", "--", "sh", "-c", "echo kept; exit 42")
-        done = self._kubectl.run(*words)
-        if (done.code, done.stdout.strip()) != (42, "kept"):
-            raise NotYet(f"exit code {done.code}, output {done.stdout.strip()!r}: {last_line(done.stderr)}")
+        exit_code(self._kubectl, "-n", self._space, "untrusted", "-c", "client")
         log = self._kubectl.text("logs", "-n", self._space, "untrusted", "-c", "web")
         if '"GET /?trusted ' not in log:
             raise NotYet("the plain pod's request is not in the sandboxed web server's log")
@@ -114,26 +113,23 @@ class Sandbox:
         return f"both hold {_WORD!r}"
 
     def modest(self) -> str:
-        self._apply("appetite.yml", 0, NAME="modest", MEGABYTES=str(MODEST))
-        pod = self._ended("modest")
-        if pod["status"]["phase"] != "Succeeded":
-            raise CheckError(f"it took {MODEST} MB and ended as {_ending(pod)}")
-        return f"{MODEST} MB: {_ending(pod)}"
+        return self._eats("modest", MODEST, "Succeeded")
 
     def greedy(self) -> str:
-        self._apply("appetite.yml", 0, NAME="greedy", MEGABYTES=str(GREEDY))
-        pod = self._ended("greedy")
-        if pod["status"]["phase"] != "Failed":
-            raise CheckError(f"it took {GREEDY} MB of the 96 MiB that it may and ended as {_ending(pod)}")
+        ended = self._eats("greedy", GREEDY, "Failed", " of the 96 MiB that it may")
         demand_ready(self._pod("untrusted"))
         demand_ready(self._pod("trusted"))
-        return f"{GREEDY} MB: {_ending(pod)}"
+        return ended
 
-    def _ended(self, name: str) -> Object:
+    def _eats(self, name: str, megabytes: int, wanted: str, limit: str = "") -> str:
+        """A pod that takes so much memory at once, and has to end in the wanted phase."""
+        self._apply("appetite.yml", 0, NAME=name, MEGABYTES=str(megabytes))
         pod = self._pod(name)
-        if pod["status"].get("phase") not in ("Succeeded", "Failed"):
-            raise NotYet(f"{name} is {pod['status'].get('phase')}")
-        return pod
+        if (phase := pod["status"].get("phase")) not in ("Succeeded", "Failed"):
+            raise NotYet(f"{name} is {phase}")
+        if phase != wanted:
+            raise CheckError(f"it took {megabytes} MB{limit} and ended as {_ending(pod)}")
+        return f"{megabytes} MB: {_ending(pod)}"
 
     def gone(self) -> str:
         self._kubectl.text("delete", "namespace", self._space, "--ignore-not-found", "--wait=false")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from builder.acceptance.manifest import apply
-from builder.acceptance.web import fetch, refused
+from builder.acceptance.web import PAGE, demand_page, fetch, refused
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
 from builder.cluster.model import Cluster, Node
@@ -14,7 +14,6 @@ from builder.errors import CheckError
 from builder.forming.objects import demand_ready, pod_reason, rolled_out
 
 _MANIFEST = Path(__file__).with_name("smoke.yml")
-PAGE = "Welcome to nginx!"
 
 # BusyBox' nslookup names what it found, then its addresses; the DNS server's own stand before (networking/nslookup.c).
 _ADDRESS = re.compile(r"^Address(?: \d+)?:\s*(\S+)", re.MULTILINE)
@@ -51,7 +50,7 @@ class Smoke:
         ]
 
     def apply(self) -> str:
-        return apply(self._kubectl, _MANIFEST)
+        return apply(self._kubectl, _MANIFEST.read_text())
 
     def available(self) -> str:
         try:
@@ -62,7 +61,7 @@ class Smoke:
 
     def page_of(self, node: Node) -> Callable[[], str]:
         def look() -> str:
-            _demand_page(fetch(node.ports.http, self._path(node.name), self._patience))
+            demand_page(fetch(node.ports.http, self._path(node.name), self._patience))
             return f"127.0.0.1:{node.ports.http} shows {PAGE!r}"
 
         return look
@@ -95,7 +94,7 @@ class Smoke:
 
     def by_name(self) -> str:
         url = f"http://nginx.smoke.svc.cluster.local{self._path('client')}"
-        _demand_page(self.in_client("curl", "-sS", "--max-time", f"{self._patience:.0f}", url))
+        demand_page(self.in_client("curl", "-sS", "--max-time", f"{self._patience:.0f}", url))
         return f"http://nginx shows {PAGE!r}"
 
     def no_such_name(self) -> str:
@@ -115,8 +114,3 @@ class Smoke:
         if missing := [asker for asker in askers if f'"GET {self._path(asker)} ' not in text]:
             raise NotYet(f"no request of {', '.join(missing)} in nginx's log")
         return f"{len(askers)} askers in nginx's log"
-
-
-def _demand_page(body: str) -> None:
-    if PAGE not in body:
-        raise NotYet(f"another page came back: {body[:60]!r}")

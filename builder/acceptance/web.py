@@ -7,6 +7,15 @@ import urllib.request
 from builder.checks import NotYet
 from builder.errors import CheckError
 
+PAGE = "Welcome to nginx!"
+"""What the page of the suites' web server says."""
+
+
+def demand_page(body: str) -> None:
+    """NotYet for another page than that of the suites' web server."""
+    if PAGE not in body:
+        raise NotYet(f"another page came back: {body[:60]!r}")
+
 
 def fetch(port: int, path: str = "/", seconds: float = 20.0) -> str:
     """The page at http://127.0.0.1:port/path; NotYet with the reason when there is none."""

@@ -56,10 +56,10 @@ def a_daemon_set(name: str, count: int) -> Object:
     return {"kind": "DaemonSet", "metadata": {"name": name, "generation": 1}, "spec": {}, "status": status}
 
 
-def applied(manifest: Path) -> str:
+def applied(manifest: str) -> str:
     """What kubectl tells of a manifest that was taken whole."""
     groups = {"Deployment": ".apps", "DaemonSet": ".apps"}
-    items = list(yaml.safe_load_all(manifest.read_text()))
+    items = list(yaml.safe_load_all(manifest))
     names = [f"{item['kind'].lower()}{groups.get(item['kind'], '')}/{item['metadata']['name']}" for item in items]
     return "".join(f"{name} created\n" for name in names)
 
@@ -143,14 +143,14 @@ class World:
             found = [item for item in found if item["spec"].get("nodeName") == selector.rpartition("=")[2]]
         return copy.deepcopy(found)
 
-    def text(self, *words: str) -> str:
-        done = self.run(*words)
+    def text(self, *words: str, input: str | None = None) -> str:
+        done = self.run(*words, input=input)
         if done.code:
             raise NotYet((done.stderr or done.stdout).strip().splitlines()[-1])
         return done.stdout
 
-    def run(self, *words: str, input: str | None = None) -> Completed:  # noqa: ARG002 - as Kubectl has it
-        code, told = (1, self.unreachable) if self.unreachable else self._answer(words)
+    def run(self, *words: str, input: str | None = None) -> Completed:
+        code, told = (1, self.unreachable) if self.unreachable else self._answer(words, input or "")
         return Completed(words, code, told, told if code else "")
 
     def argv(self, *words: str) -> Sequence[str]:
@@ -169,7 +169,7 @@ class World:
         if self.unreachable:
             raise NotYet(self.unreachable)
 
-    def _answer(self, words: Sequence[str]) -> tuple[int, str]:
+    def _answer(self, words: Sequence[str], input: str) -> tuple[int, str]:
         match words:
             case ["get", "--raw", "/readyz"]:
                 return 0, self.readyz
@@ -179,8 +179,8 @@ class World:
                 return self.exec(words[words.index("--") + 1 :])
             case ["scale", *_]:
                 return 0, "scaled"
-            case ["apply", "-f", path]:
-                return 0, self.applied if self.applied is not None else applied(Path(path))
+            case ["apply", "-f", "-"]:
+                return 0, self.applied if self.applied is not None else applied(input)
             case ["cp", source, target]:
                 return self.copy(source, target)
         raise AssertionError(f"kubectl {words} is not foreseen")

@@ -51,7 +51,7 @@ def cluster_ip(space: str, name: str, address: str) -> Damage:
 
 def told_otherwise(words: str, others: str) -> Damage:
     """kubectl apply tells something else of one object."""
-    return lambda world: setattr(world, "applied", applied(SMOKE_YML).replace(words, others))
+    return lambda world: setattr(world, "applied", applied(SMOKE_YML.read_text()).replace(words, others))
 
 
 READINESS: list[tuple[str, Damage, str]] = [
@@ -140,7 +140,7 @@ ACROSS: list[tuple[str, Damage, str]] = [
 
 def test_an_object_that_was_there_before_counts() -> None:
     world = a_world()
-    world.applied = applied(SMOKE_YML).replace("namespace/smoke created", "namespace/smoke unchanged")
+    world.applied = applied(SMOKE_YML.read_text()).replace("namespace/smoke created", "namespace/smoke unchanged")
     (look,) = looks(smoke(world), "S1")
     assert look() == "4 objects, the last pod/client"
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from cluster_samples import a_cluster
+from healthy_world import applied
 
 from builder.acceptance.classes import Classes
 from builder.acceptance.run import Asked
 from builder.acceptance.sandbox import Sandbox
-from builder.acceptance.smoke import PAGE
 from builder.acceptance.suites import known
 from builder.acceptance.traces import LOOKS
+from builder.acceptance.web import PAGE
 from builder.checks import Check, NotYet
 from builder.cluster.model import Node, PodClass
 from builder.errors import CheckError, InputError
@@ -62,7 +63,7 @@ class World:
                 for name in ("trusted", "untrusted", "modest", "greedy", "boxed"):
                     if f"kind: Pod\nmetadata:\n  name: {name}\n" in input:
                         self.add("class-box" if name == "boxed" else "sandbox-box", name)
-                return "created"
+                return applied(input)
             case ["delete", "namespace", space, *_]:
                 self.pods = {key: pod for key, pod in self.pods.items() if key[0] != space}
                 return "deleted"

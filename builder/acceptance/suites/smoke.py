@@ -7,7 +7,7 @@ from builder.checks import Check
 
 
 def checks(run: Run) -> list[Check]:
-    classes = Classes(run.cluster, run.kubectl, run.on, run.patience)
+    classes = Classes(run.cluster, run.kubectl, run.all_of, run.patience)
     return [*Smoke(run.cluster, run.kubectl, run.patience).checks(), *classes.checks()]
 
 
