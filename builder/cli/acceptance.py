@@ -17,9 +17,9 @@ from builder.cli.options import How, Size, Told, Which, spread
 from builder.cli.up import Wish, discard, plan_of
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
+from builder.cluster.model import RuntimeFacts
 from builder.errors import CheckError, InputError
-from builder.pipeline.clusters import e2e_test, facts
-from builder.pipeline.plan import plan
+from builder.pipeline.clusters import e2e_test
 from builder.project import Project
 from builder.reading.words import one_of
 
@@ -43,15 +43,17 @@ def test(
     suite = known()[suite_name]
     options = replace(how.options(console_login=True), conformance=suite.conformance, images=suite.images)
     path = which.path
-    classes = facts(plan(Project.here(), path, None, options, open_store)).classes
-    suite.refuse(Asked(size.nodes, size.masters, size.disk, classes))
     kind = f"{path.stem}-{suite_name}-{size.firmware.value}-{size.attach.value}"
     where = out_folder(how.out) / (f"test-{kind}" if name == "test" else f"test-{kind}-{name}")
+
+    def accept(runtime: RuntimeFacts) -> None:
+        suite.refuse(Asked(size.nodes, size.masters, size.disk, runtime.classes))
+
     with state.locked(name) as directory:
-        wanted = plan_of(Wish(name, size.nodes, size.masters, size.hardware), options, path, how.out)
+        plan = plan_of(Wish(name, size.nodes, size.masters, size.hardware), options, path, how.out, accept)
         theirs = e2e_test(Project.here(), open_store(), options) if options.conformance else None
         with results(where):
-            found = _run(wanted, directory, suite, where, theirs)
+            found = _run(plan, directory, suite, where, theirs)
     show(found.model_dump(mode="json"), report.text(found), told.as_json)
     _verdict(found, where)
 

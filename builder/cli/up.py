@@ -1,6 +1,6 @@
 """The verb up: a cluster from a recipe."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from builder.cli.options import How, Size, Told, Which, spread
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.machines import afford
-from builder.cluster.model import Cluster, Hardware
+from builder.cluster.model import Cluster, Hardware, RuntimeFacts
 from builder.errors import InputError
 from builder.forming import form
 from builder.pipeline.clusters import cluster_plan
@@ -43,8 +43,13 @@ class Wish:
         return self.nodes - self.masters
 
 
-def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> ClusterPlan:
-    """Builds what a new cluster of this recipe boots from. Raises InputError where that can't be, before anything is built."""
+def plan_of(
+    wish: Wish, options: BuildOptions, path: Path, out: Path, accept: Callable[[RuntimeFacts], None] = lambda _: None
+) -> ClusterPlan:
+    """Builds what a new cluster of this recipe boots from. Raises InputError where that can't be, before anything is built.
+
+    accept: raises it for a runtime that will not do.
+    """
     if wish.workers < 0:
         raise InputError(f"{wish.masters} masters do not fit in {wish.nodes} nodes", hint=f"--nodes {wish.masters} or more")
     if wish.auto and wish.masters > 1:
@@ -59,6 +64,7 @@ def plan_of(wish: Wish, options: BuildOptions, path: Path, out: Path) -> Cluster
     plan = cluster_plan(
         Project.here(), path, open_store(), out_folder(out), options,
         name=wish.name, hardware=wish.hardware, masters=wish.masters, workers=wish.workers, unattended=wish.auto,
+        accept=accept,
     )  # fmt: skip
     afford(wish.hardware, plan.acceleration, wish.masters, wish.workers)
     return plan

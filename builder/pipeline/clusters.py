@@ -34,10 +34,16 @@ def cluster_plan(
     masters: int = 1,
     workers: int = 0,
     unattended: bool = False,
+    accept: Callable[[RuntimeFacts], None] = lambda _: None,
 ) -> ClusterPlan:
-    """Builds an ISO for each role that the cluster has, finds out how machines run here, and takes the nodes' own kubectl."""
+    """Builds an ISO for each role that the cluster has, finds out how machines run here, and takes the nodes' own kubectl.
+
+    accept: is told of the runtime before anything is built, and raises InputError where that will not do.
+    """
     roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
     made = plan(project, recipe, roles, options, lambda: store)
+    runtime = facts(made)
+    accept(runtime)
     found = parts(project, made, store, options)
     iso = makers(("iso",))  # what a cluster's machines boot
     built = [one for role in roles for one in build_role(made, role, found, store, out, options, iso)]
@@ -45,7 +51,7 @@ def cluster_plan(
     return ClusterPlan(
         name=name,
         media={one.role.value: one.media.path.absolute() for one in built},
-        runtime=facts(made),
+        runtime=runtime,
         kubernetes_version=built[0].spec.kubernetes_version,
         kubectl=store.path(found.components["kubernetes"].files["kubectl"]),
         acceleration=acceleration(store, built[0].media.kernel, found.components[INITRD].files["initrd"]),
