@@ -1,7 +1,7 @@
 """pkg/NAME/component.yml: the component's version, and one section for each source that can give it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,14 +11,27 @@ from pydantic import BaseModel
 from builder.errors import InputError
 from builder.project import Project
 from builder.reading.document import planted, valid, wrong
+from builder.reading.shapes import Unfit
 from builder.reading.source import Kind
 from builder.reading.tree import Tree
+from builder.reading.words import one_of
 
 S = TypeVar("S", bound=BaseModel)
 
 FILE = "component.yml"
 MINOR = re.compile(r"[0-9]+\.[0-9]+")
 KIND = Kind("description", 'version: "1.2.3"')
+
+
+def filled_with(*known: str) -> Callable[[str], None]:
+    """The check of a text in which these names in braces are filled in; it raises Unfit for any other."""
+
+    def check(text: str) -> None:
+        for name in re.findall(r"\{([^{}]*)\}", text):
+            if name not in known:
+                raise Unfit(f"nothing fills in {{{name}}}", one_of(name, known))
+
+    return check
 
 
 @dataclass(frozen=True)

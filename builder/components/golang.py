@@ -14,15 +14,14 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from builder.components import gocache
-from builder.components.description import FILE, Description
+from builder.components.description import FILE, Description, filled_with
 from builder.components.gomodules import settle
 from builder.components.source import Files, Request
 from builder.components.toolchain import Go, c_toolchain, go, network
 from builder.errors import BuildError, ToolMissing
 from builder.frozen import Frozen
 from builder.progress import Step, step, warn
-from builder.reading.shapes import Shape, Unfit
-from builder.reading.words import one_of
+from builder.reading.shapes import Shape
 from builder.run import failure, run
 from builder.store import disk_errors, file_digest, key_of
 from builder.tidy import GO_LOCK
@@ -46,15 +45,7 @@ LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 """The folder in a `replace` of go.mod that names one (go.dev/ref/mod#go-mod-file-replace)."""
 
 
-def check_holes(flag: str) -> None:
-    """Raises Unfit for a name in braces that nothing fills in."""
-    for name in re.findall(r"\{([^{}]*)\}", flag):
-        if name not in HOLES:
-            raise Unfit(f"nothing fills in {{{name}}}", one_of(name, HOLES))
-
-
-HOLES = ("version", "major", "minor")
-Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", check_holes)]
+Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", filled_with("version", "major", "minor"))]
 
 
 class Section(Frozen):

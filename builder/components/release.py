@@ -1,7 +1,6 @@
 """The source `release`: files of an upstream's own release, by address and checksum, and what is taken out of its archives."""
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from builder.architecture import Platform
 from builder.components import mirrors
 from builder.components.archive import BROKEN, opened
 from builder.components.debian import RENEW, load_lock
-from builder.components.description import Description
+from builder.components.description import Description, filled_with
 from builder.components.local import check_program
 from builder.components.model import ReleasePin
 from builder.components.source import Files, Request
@@ -21,18 +20,10 @@ from builder.download import NoAnswer, Remote, fetch, fetched, out_of_reach
 from builder.errors import BuildError, InputError
 from builder.frozen import Frozen
 from builder.reading.shapes import Shape, Unfit
-from builder.reading.words import one_of
 from builder.store import Digest, Store, key_of
 from builder.tarball import entries
 
 RECIPE = 1  # raised when a change here changes what is taken out of an archive
-HOLES = ("version", "arch", "url")
-
-
-def _check_holes(text: str) -> None:
-    for name in re.findall(r"\{([^{}]*)\}", text):
-        if name not in HOLES:
-            raise Unfit(f"nothing fills in {{{name}}}", one_of(name, HOLES))
 
 
 def _check_inside(path: str) -> None:
@@ -40,7 +31,7 @@ def _check_inside(path: str) -> None:
         raise Unfit("a path in an archive is relative, without . and ..")
 
 
-Address = Annotated[str, Shape(r"^(https?://|\{url\})\S*$", "an HTTP(S) address", _check_holes)]
+Address = Annotated[str, Shape(r"^(https?://|\{url\})\S*$", "an HTTP(S) address", filled_with("version", "arch", "url"))]
 Inside = Annotated[str, Shape(r"^\S+$", "a path in the archive", _check_inside)]
 
 
