@@ -121,11 +121,23 @@ def text(url: str, longest: int = 1 << 20) -> str:
             return read.decode(errors="replace")
     except urllib.error.HTTPError as error:
         error.close()
-        kind = NotThere if error.code in (404, 410) else BuildError
-        raise kind(f"{url} could not be read", why=f"the source answered {error.code} {error.reason}") from error
+        raise _kind(error.code)(f"{url} could not be read", why=_answered(error)) from error
     except (OSError, http.client.HTTPException) as error:
-        why = str(getattr(error, "reason", "") or error) or type(error).__name__
-        raise NoAnswer(f"{url} could not be read", why=why) from error
+        raise NoAnswer(f"{url} could not be read", why=_broken(error)) from error
+
+
+def _kind(code: int) -> type[BuildError]:
+    """What a state of HTTP that does not pass is for us."""
+    return NotThere if code in (404, 410) else BuildError
+
+
+def _answered(error: urllib.error.HTTPError) -> str:
+    return f"the source answered {error.code} {error.reason}"
+
+
+def _broken(error: Exception) -> str:
+    """Why there was no answer, or no whole one."""
+    return str(getattr(error, "reason", "") or error) or type(error).__name__
 
 
 class _Download:
@@ -199,7 +211,7 @@ class _Download:
                 return True
             raise self._refusal(error) from error
         except (OSError, http.client.HTTPException) as error:
-            raise _Passing(str(getattr(error, "reason", "") or error) or type(error).__name__) from error
+            raise _Passing(_broken(error)) from error
 
     def _receive(self, answer: http.client.HTTPResponse, start: int) -> None:
         due = answer.length
@@ -216,11 +228,10 @@ class _Download:
             raise _Passing(f"the source broke off, {due} bytes were still to come")
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
-        answered = f"the source answered {error.code} {error.reason}"
         if error.code in PASSING:
-            return _Passing(answered, _seconds(error.headers.get("Retry-After", "")))
-        kind = NotThere if error.code in (404, 410) else BuildError
-        return kind(f"{self._remote.name} could not be fetched", details=(self._remote.url,), why=answered)
+            return _Passing(_answered(error), _seconds(error.headers.get("Retry-After", "")))
+        what = f"{self._remote.name} could not be fetched"
+        return _kind(error.code)(what, details=(self._remote.url,), why=_answered(error))
 
     def _drop(self) -> None:
         self._part.unlink(missing_ok=True)

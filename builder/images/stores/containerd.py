@@ -15,7 +15,7 @@ from typing import Any
 
 from builder import oci
 from builder.images.compose import program_digest, write_layer
-from builder.images.stores.layers import Layer, layers_of, snapshot_tree
+from builder.images.stores.layers import Layer, ahead_of, layers_of, snapshot_tree
 from builder.images.tree import Node, Spool, Tree, directory, file
 from builder.progress import step
 from builder.references import split
@@ -72,12 +72,9 @@ class ContainerdStore:
 
     def changing(self, image: oci.Image, store: Store) -> Iterator[Digest]:
         """containerd's databases; by their names they come before the layers' files."""
-        for layer in oci.layer_paths(store, image.digest):
-            for info, content in oci.layer_entries(layer):
-                if info.name.startswith(f"{ROOT}/{LAYERS}/"):
-                    break
-                if content is not None and info.name.endswith(".db"):
-                    yield store.put(content.read())
+        for info, content in ahead_of(f"{ROOT}/{LAYERS}", image, store):
+            if info.name.endswith(".db"):
+                yield store.put(content.read())
 
     def _key(self, name: str, images: Sequence[oci.Image], tool: Digest) -> str:
         """Changes with anything that the store's image depends on."""

@@ -23,7 +23,7 @@ from typing import Any
 
 from builder import oci
 from builder.images.compose import program_digest, write_layer
-from builder.images.stores.layers import Layer, layer_stream, layers_of, snapshot_tree
+from builder.images.stores.layers import Layer, ahead_of, layer_stream, layers_of, snapshot_tree
 from builder.images.tree import Node, Spool, Tree, directory, symlink
 from builder.progress import step
 from builder.store import CHUNK, Digest, Store, key_of
@@ -65,12 +65,9 @@ class ContainersStorage:
 
     def changing(self, image: oci.Image, store: Store) -> Iterator[Digest]:
         """The records; by their names they come before the layers' files."""
-        for layer in oci.layer_paths(store, image.digest):
-            for info, content in oci.layer_entries(layer):
-                if info.name.startswith(f"{ROOT}/{LAYERS}/"):
-                    break
-                if content is not None and info.size:
-                    yield store.put(content.read())
+        for info, content in ahead_of(f"{ROOT}/{LAYERS}", image, store):
+            if info.size:
+                yield store.put(content.read())
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,16 @@ def snapshot_tree(path: Path, layer: Layer, spool: Spool, root: Node | None = No
     return tree
 
 
+def ahead_of(folder: str, image: oci.Image, store: Store) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    """The files of an image that come before the folder, by their names: a store's records lie ahead of its layers' files."""
+    for layer in oci.layer_paths(store, image.digest):
+        for info, content in oci.layer_entries(layer):
+            if info.name.startswith(f"{folder}/"):
+                break
+            if content is not None:
+                yield info, content
+
+
 @contextmanager
 def layer_stream(path: Path, media_type: str) -> Iterator[IO[bytes]]:
     """A layer's blob as an uncompressed tar stream. Raises BuildError for a compression other than gzip."""

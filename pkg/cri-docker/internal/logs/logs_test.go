@@ -145,31 +145,28 @@ func TestAnotherServerGoesOn(t *testing.T) {
 	w.want("one,two,three")
 }
 
-func TestWhatAKilledServerDidNotNoteIsWrittenOnce(t *testing.T) {
+// killed is a world whose server noted "one", wrote what is given besides, and was killed before it noted that.
+func killed(t *testing.T, written string) world {
 	w := newWorld(t)
 	w.log("one\n")
 	first := w.follow()
 	w.pump(first)
 	first.close()
 	w.log("two\n")
-	// The server wrote two, half of it even twice, and was killed before it noted that.
 	file, _ := os.OpenFile(w.cri, os.O_APPEND|os.O_WRONLY, 0)
-	fmt.Fprint(file, "2026-01-01T00:00:00.000000002Z stdout F two\n2026-01-01")
+	fmt.Fprint(file, written)
 	_ = file.Close()
+	return w
+}
+
+func TestWhatAKilledServerDidNotNoteIsWrittenOnce(t *testing.T) {
+	w := killed(t, "2026-01-01T00:00:00.000000002Z stdout F two\n2026-01-01")
 	w.pump(w.follow())
 	w.want("one,two")
 }
 
 func TestTheSameWhenTheKubeletHasRenamedTheFile(t *testing.T) {
-	w := newWorld(t)
-	w.log("one\n")
-	first := w.follow()
-	w.pump(first)
-	first.close()
-	w.log("two\n")
-	file, _ := os.OpenFile(w.cri, os.O_APPEND|os.O_WRONLY, 0)
-	fmt.Fprint(file, "2026-01-01T00:00:00.000000002Z stdout F two\n")
-	_ = file.Close()
+	w := killed(t, "2026-01-01T00:00:00.000000002Z stdout F two\n")
 	if err := os.Rename(w.cri, w.cri+".20260101-000000"); err != nil {
 		t.Fatal(err)
 	}
