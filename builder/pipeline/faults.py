@@ -17,7 +17,7 @@ from builder.pipeline.model import OwnPrograms
 from builder.project import Project
 from builder.reading.mistake import Mistake, Place
 from builder.reading.tree import Tree
-from builder.reading.words import did_you_mean, shown
+from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
 from builder.references import digest_of
 from builder.spec.files import misplaced
@@ -51,6 +51,7 @@ class Case:
     described: Mapping[str, ImageDescription]
     own: OwnPrograms
     handlers: Mapping[str, Handler]
+    cri: tuple[str, ...]  # what can speak CRI for the recipe's runtime
 
     def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False) -> Mistake:
         """The path is that of the Recipe; the mistake's is that of the file."""
@@ -84,6 +85,13 @@ def handlers(case: Case) -> Iterator[Mistake]:
         if case.recipe.runtime not in works:
             message = f"{name} does not work with the runtime {case.recipe.runtime}"
             yield case.mistake(("handlers", number), message, f"it works with {', '.join(works)}")
+
+
+def cri(case: Case) -> Iterator[Mistake]:
+    """What shall speak CRI for the runtime can do so."""
+    if case.recipe.cri is not None and case.recipe.cri not in case.cri:
+        told = one_of(case.recipe.cri, case.cri) if case.cri else f"{case.recipe.runtime} speaks CRI itself: leave it out"
+        yield case.mistake(("cri",), f"{case.recipe.cri} does not speak CRI for {case.recipe.runtime}", told)
 
 
 def files(case: Case) -> Iterator[Mistake]:
@@ -173,7 +181,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 
 RULES: tuple[Rule, ...] = (
-    version, pins, handlers, files, service_names, service_images, services, replaced, images, command_line,
+    version, pins, cri, handlers, files, service_names, service_images, services, replaced, images, command_line,
 )  # fmt: skip
 
 

@@ -115,7 +115,8 @@ def drafted(
     recipe = with_version(found.recipe, project)
     try:
         handlers = {name: handler(project, name) for name in recipe.handlers}
-        chosen = with_handlers(recipe.runtime, runtime(project, recipe.runtime, image_stores()), handlers.values())
+        engine = runtime(project, recipe.runtime, image_stores())
+        chosen = with_handlers(recipe.runtime, engine.spoken_for(recipe.cri), handlers.values())
         network = pod_network(project, recipe.network.cni)
         described = described_images(project)
         made = Draft(recipe, path.parent, chosen, network, described, root_of(project, recipe, chosen, network, described))
@@ -127,7 +128,7 @@ def drafted(
     wants = tuple(made.needs(role, console_login=console) for role in recipe.roles for console in both)
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
-        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers
+        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, tuple(engine.cri)
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}
     return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])

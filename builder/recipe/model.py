@@ -112,6 +112,7 @@ class Recipe(Frozen):
     """A node image."""
 
     runtime: str = Field(description="a description in runtimes/")
+    cri: Name | None = Field(None, description="what speaks CRI for the runtime, where its description knows more than one")
     handlers: tuple[Name, ...] = Field((), description="descriptions in handlers/, further ways to run a pod (RuntimeClasses)")
     platform: PlatformName = Field(AMD64.name, description="the machines that the nodes are")
     kubernetes: Kubernetes = Field(Kubernetes(), description="the version of Kubernetes")

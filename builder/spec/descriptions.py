@@ -70,10 +70,11 @@ def _store(tree: Tree, known: Collection[str]) -> Iterator[Mistake]:
 
 
 def _parts(tree: Tree) -> Iterator[Place]:
-    """Where a description has lists of folders and of files: at its top, and for each runtime that a handler works with."""
+    """Where a description has lists of folders and of files: at its top, and for each of these keys."""
     yield ()
-    runtimes = tree.at("runtimes")
-    yield from (("runtimes", name) for name in (runtimes if isinstance(runtimes, dict) else ()))
+    for key in ("runtimes", "cri"):
+        given = tree.at(key)
+        yield from ((key, name) for name in (given if isinstance(given, dict) else ()))
 
 
 def _listed(tree: Tree, *keys: str) -> Iterator[tuple[Place, object]]:
@@ -95,7 +96,7 @@ def _runtimes(tree: Tree, project: Project) -> Iterator[Mistake]:
     """The runtimes that a handler works with are described."""
     known = [path.stem for path in project.folder("runtimes").glob("*.yml")]
     for place in _parts(tree):
-        if place and place[1] not in known:
+        if place[:1] == ("runtimes",) and place[1] not in known:
             yield tree.mistake(place, f"unknown runtime {place[1]}", one_of(str(place[1]), known), key=True)
 
 

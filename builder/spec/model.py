@@ -62,11 +62,27 @@ class RuntimeClass(Frozen):
     proof: str = Field(description="command on the node that ends with 0 when the handler runs the container with the id $ID")
 
 
-class Runtime(Frozen):
-    """runtimes/NAME.yml: all that depends on the container runtime."""
+class CriServer(Frozen):
+    """A program that speaks CRI for a container engine that does not."""
 
     title: str
     socket: str = Field(description="CRI endpoint, unix:///...")
+    init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
+    services: tuple[str, ...] = Field((), description="folders of pkg/ that run as services")
+    files: tuple[NodeFile, ...] = ()
+    logs: tuple[str, ...] = Field((), description="its log files on the node")
+    outlived: tuple[str, ...] = Field((), description="its daemons whose sudden end (kill -9) containers outlive")
+    critest_without: dict[str, str] = Field(
+        {}, description="tests of critest that can't pass with it: a test's name, and the reason"
+    )
+
+
+class Runtime(Frozen):
+    """runtimes/NAME.yml: all that depends on the container runtime. Exactly one of socket and cri."""
+
+    title: str
+    socket: str = Field("", description="CRI endpoint, unix:///...")
+    cri: dict[Name, CriServer] = Field({}, description="what can speak CRI for it, by name; the first unless a recipe chooses")
     cgroup_driver: Literal["cgroupfs", "systemd"] = "cgroupfs"
     image_store: str = Field("containerd", description="whose store holds the node's container images")
     init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
@@ -84,6 +100,25 @@ class Runtime(Frozen):
     critest_without: dict[str, str] = Field(
         {}, description="tests of critest that the runtime can't pass by its nature: a test's name, and the reason"
     )
+
+    @model_validator(mode="after")
+    def _one_endpoint(self) -> "Runtime":
+        if bool(self.socket) == bool(self.cri):
+            raise Unfit(f"{'socket and cri are' if self.cri else 'nothing is'} given", "give one of socket and cri")
+        return self
+
+    def spoken_for(self, name: str | None) -> "Runtime":
+        """The runtime with what speaks CRI for it: the one of that name, else its first; itself where it needs none."""
+        if not self.cri:
+            return self
+        chosen = self.cri.get(name or "") or next(iter(self.cri.values()))
+        joined = {key: (*getattr(self, key), *getattr(chosen, key)) for key in SPOKEN}
+        without = self.critest_without | chosen.critest_without
+        return self.model_copy(update={**joined, "socket": chosen.socket, "cri": {}, "critest_without": without})
+
+
+SPOKEN = ("init", "services", "files", "logs", "outlived")
+"""What a CRI server adds to its runtime."""
 
 
 class OnRuntime(Frozen):

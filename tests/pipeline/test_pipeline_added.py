@@ -1,6 +1,8 @@
 """A runtime, a handler and a network are added by a description each, and folders of pkg/ where programs are needed."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import yaml
@@ -164,3 +166,68 @@ def test_an_image_store_that_nobody_makes_is_told(added: Project) -> None:
         mistakes_of(added, added.recipes / "other.yml", {})
     (line,) = told.value.details
     assert line.endswith("image_store: nobody makes the image store crio (known: containerd, containers-storage, docker)")
+
+
+# An engine that does not speak CRI itself
+
+SPEAKERS: dict[str, object] = {
+    "first": {"title": "the first", "socket": "unix:///run/first.sock", "services": ["other"], "logs": ["/var/log/first.log"]},
+    "second": {
+        "title": "the second", "socket": "unix:///run/second.sock", "init": ["box"], "outlived": ["second"],
+        "files": [{"path": "etc/second", "contents": "{{ image.box }}\n"}],
+    },
+}  # fmt: skip
+ENGINE = {key: value for key, value in RUNTIME.items() if key != "socket"}
+
+
+def with_cri(project: Project, recipe: str | None = None, runtime: Mapping[str, object] = MappingProxyType({})) -> None:
+    write(project.root / "runtimes" / "other.yml", {**ENGINE, "cri": SPEAKERS, **runtime})
+    write(project.recipes / "spoken.yml", {"runtime": "other", "network": {"cni": "wire"}, "cri": recipe})
+
+
+def test_the_first_speaks_cri_unless_the_recipe_chooses(added: Project) -> None:
+    with_cri(added)
+    node, files = rendered(added, "spoken", Role.MASTER)
+    assert files["etc/crictl.yaml"] == "runtime-endpoint: unix:///run/first.sock\n" and "etc/second" not in files
+    assert "docker.io/kubeiso/box:1" not in node.init
+    found = facts(planned(added, "spoken"))
+    assert (found.socket, found.logs, found.outlived) == (
+        "unix:///run/first.sock", (*RUNTIME["logs"], "/var/log/first.log"), (),
+    )  # fmt: skip
+
+
+def test_another_speaks_cri_that_the_recipe_chooses(added: Project) -> None:
+    with_cri(added, "second")
+    node, files = rendered(added, "spoken", Role.MASTER)
+    assert files["etc/crictl.yaml"] == "runtime-endpoint: unix:///run/second.sock\n"
+    assert files["etc/second"] == "docker.io/kubeiso/box:1\n" and "docker.io/kubeiso/box:1" in node.init
+    found = facts(planned(added, "spoken"))
+    assert (found.socket, found.logs, found.outlived) == ("unix:///run/second.sock", tuple(RUNTIME["logs"]), ("second",))
+
+
+def test_what_does_not_speak_cri_for_the_runtime_is_told(added: Project) -> None:
+    with_cri(added, "secnd")
+    (mistake,) = mistakes_of(added, added.recipes / "spoken.yml", {})
+    assert str(mistake).endswith("cri: secnd does not speak CRI for other (did you mean 'second'?)")
+    write(added.root / "runtimes" / "other.yml", RUNTIME)
+    (mistake,) = mistakes_of(added, added.recipes / "spoken.yml", {})
+    assert str(mistake).endswith("cri: secnd does not speak CRI for other (other speaks CRI itself: leave it out)")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "told"),
+    [
+        ({"socket": "unix:///x"}, "socket and cri are given (give one of socket and cri)"),
+        ({"cri": {}}, "nothing is given (give one of socket and cri)"),
+        (
+            {"cri": {"a": {**SPEAKERS["first"], "services": ["othr"]}}},
+            "cri.a.services[0]: pkg/ has no image othr (did you mean 'other'?)",
+        ),
+        ({"cri": {"a": {"title": "x"}}}, "cri.a.socket: the key is missing"),
+    ],
+)
+def test_mistakes_of_what_speaks_cri_are_told(added: Project, runtime: dict[str, object], told: str) -> None:
+    with_cri(added, runtime=runtime)
+    with pytest.raises(InputError) as raised:
+        mistakes_of(added, added.recipes / "spoken.yml", {})
+    assert told in "\n".join(raised.value.details)

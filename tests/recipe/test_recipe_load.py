@@ -97,7 +97,7 @@ MISTAKES = {
     START + "platform: arm65": ["2:11: platform: expected one of amd64, got 'arm65'"],
     START + "colour: red": [
         (
-            "2:1: colour: unknown key (known: files, handlers, kernel, kubernetes, network, platform, replace, roles, "
+            "2:1: colour: unknown key (known: cri, files, handlers, kernel, kubernetes, network, platform, replace, roles, "
             "runtime, services, ssh)"
         )
     ],
