@@ -220,7 +220,7 @@ def test_what_does_not_speak_cri_for_the_runtime_is_told(added: Project) -> None
         ({"socket": "unix:///x"}, "socket and cri are given (give one of socket and cri)"),
         ({"cri": {}}, "nothing is given (give one of socket and cri)"),
         (
-            {"cri": {"a": {**SPEAKERS["first"], "services": ["othr"]}}},
+            {"cri": {"a": {"title": "x", "socket": "y", "services": ["othr"]}}},
             "cri.a.services[0]: pkg/ has no image othr (did you mean 'other'?)",
         ),
         ({"cri": {"a": {"title": "x"}}}, "cri.a.socket: the key is missing"),
