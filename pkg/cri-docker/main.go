@@ -104,6 +104,7 @@ func run(given options) error {
 	)
 	runtime.RegisterRuntimeServiceServer(served, pods)
 	runtime.RegisterImageServiceServer(served, pictures)
+	go pods.Listen(ctx)
 	go pods.KeepClean(ctx)
 	go pictures.KeepMeasured(ctx)
 	failed := make(chan error, 2)

@@ -12,6 +12,7 @@ type Engine interface {
 	Containers
 	Execs
 	Images
+	Events(ctx context.Context, options client.EventsListOptions) client.EventsResult
 	Ping(ctx context.Context, options client.PingOptions) (client.PingResult, error)
 	ServerVersion(ctx context.Context, options client.ServerVersionOptions) (client.ServerVersionResult, error)
 }

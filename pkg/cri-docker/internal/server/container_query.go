@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"kubeiso.dev/pkg/cri-docker/internal/roster"
 	"kubeiso.dev/pkg/cri-docker/internal/state"
 )
 
@@ -45,7 +46,7 @@ func (r *Runtime) list(ctx context.Context, filter *runtime.ContainerFilter) ([]
 	return items, nil
 }
 
-func listed(id string, record state.Container, now containerState) *runtime.Container {
+func listed(id string, record state.Container, now roster.State) *runtime.Container {
 	return &runtime.Container{
 		Id: id, PodSandboxId: record.Sandbox, Metadata: record.Config.Metadata, Image: record.Config.Image, ImageRef: record.ImageRef,
 		ImageId: record.ImageID, State: stateOf(record, now), CreatedAt: record.Created, Labels: record.Config.Labels,
@@ -58,9 +59,9 @@ func fitsContainer(item *runtime.Container, filter *runtime.ContainerFilter) boo
 		fitsLabels(item.Labels, filter.GetLabelSelector()) && (filter.GetState() == nil || filter.State.State == item.State)
 }
 
-func stateOf(record state.Container, now containerState) runtime.ContainerState {
+func stateOf(record state.Container, now roster.State) runtime.ContainerState {
 	switch {
-	case now.runs():
+	case now.Runs():
 		return runtime.ContainerState_CONTAINER_RUNNING
 	case record.StartError != "":
 		return runtime.ContainerState_CONTAINER_EXITED
@@ -97,7 +98,7 @@ func statusOf(id string, record state.Container, found client.ContainerInspectRe
 	status := &runtime.ContainerStatus{
 		Id: id, Metadata: record.Config.Metadata, CreatedAt: record.Created, Image: record.Config.Image, ImageRef: record.ImageRef,
 		ImageId: record.ImageID, Labels: record.Config.Labels, Annotations: record.Config.Annotations, Mounts: record.Config.Mounts,
-		LogPath: record.LogPath, State: stateOf(record, containerState{State: now.Status}),
+		LogPath: record.LogPath, State: stateOf(record, roster.State{State: now.Status}),
 		Resources:  &runtime.ContainerResources{Linux: record.Config.GetLinux().GetResources()},
 		StopSignal: signalOf(found.Container.Config.StopSignal),
 	}

@@ -4,24 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/moby/moby/api/types/container"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
-
-// containerState is how Docker says that a container is.
-type containerState struct {
-	State   container.ContainerState
-	kind    string
-	created int64 // seconds since 1970
-}
-
-func (c containerState) runs() bool {
-	switch c.State {
-	case container.StateRunning, container.StatePaused, container.StateRestarting:
-		return true
-	}
-	return false
-}
 
 // sandboxName is what `docker ps` shows, as it was with the kubelet's own dockershim.
 func sandboxName(pod *runtime.PodSandboxMetadata) string {

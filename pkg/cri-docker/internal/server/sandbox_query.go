@@ -6,6 +6,7 @@ import (
 
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"kubeiso.dev/pkg/cri-docker/internal/roster"
 	"kubeiso.dev/pkg/cri-docker/internal/state"
 )
 
@@ -31,7 +32,7 @@ func (r *Runtime) PodSandboxStatus(
 	return answer, err
 }
 
-func sandboxStatus(id string, record state.Sandbox, now containerState) *runtime.PodSandboxStatus {
+func sandboxStatus(id string, record state.Sandbox, now roster.State) *runtime.PodSandboxStatus {
 	return &runtime.PodSandboxStatus{
 		Id: id, Metadata: record.Config.Metadata, State: sandboxState(record, now), CreatedAt: record.Created,
 		Network: networkStatus(record.IPs), RuntimeHandler: record.Handler,
@@ -52,8 +53,8 @@ func networkStatus(ips []string) *runtime.PodSandboxNetworkStatus {
 	return found
 }
 
-func sandboxState(record state.Sandbox, now containerState) runtime.PodSandboxState {
-	if now.runs() && record.Made && !record.Stopped {
+func sandboxState(record state.Sandbox, now roster.State) runtime.PodSandboxState {
+	if now.Runs() && record.Made && !record.Stopped {
 		return runtime.PodSandboxState_SANDBOX_READY
 	}
 	return runtime.PodSandboxState_SANDBOX_NOTREADY

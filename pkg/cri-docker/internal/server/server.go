@@ -11,6 +11,7 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming"
 
 	"kubeiso.dev/pkg/cri-docker/internal/engine"
+	"kubeiso.dev/pkg/cri-docker/internal/roster"
 	"kubeiso.dev/pkg/cri-docker/internal/state"
 	"kubeiso.dev/pkg/cri-docker/internal/stats"
 )
@@ -68,6 +69,7 @@ type Runtime struct {
 	runtime.UnimplementedRuntimeServiceServer
 	Parts
 	settings Settings
+	roster   *roster.Roster
 	streams  streaming.Server
 
 	version engineVersion
@@ -78,7 +80,8 @@ type Runtime struct {
 
 // New gives a runtime with its streaming server, which listens at the address (of this node alone) once it is started.
 func New(parts Parts, settings Settings, address string) (*Runtime, error) {
-	made := &Runtime{Parts: parts, settings: settings}
+	made := &Runtime{Parts: parts, settings: settings, roster: roster.New(parts.Engine, labelKind)}
+	made.Engine = made.roster.Engine()
 	config := streaming.DefaultConfig
 	config.Addr = address
 	var err error
@@ -89,22 +92,15 @@ func New(parts Parts, settings Settings, address string) (*Runtime, error) {
 // ServeStreams serves exec, attach and port-forward. It does not return before it fails.
 func (r *Runtime) ServeStreams() error { return r.streams.Start(true) }
 
+// Listen hears of what changes with the containers, until ctx ends.
+func (r *Runtime) Listen(ctx context.Context) { r.roster.Listen(ctx) }
+
 // podDir is where a pod's own files lie.
 func (r *Runtime) podDir(id string) string { return filepath.Join(r.settings.Dir, "pods", id) }
 
 // states gives how each container of this server is, by id.
-func (r *Runtime) states(ctx context.Context) (map[string]containerState, error) {
-	list, err := r.Engine.ContainerList(ctx, client.ContainerListOptions{
-		All: true, Filters: client.Filters{}.Add("label", labelKind),
-	})
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]containerState{}
-	for _, each := range list.Items {
-		found[each.ID] = containerState{State: each.State, kind: each.Labels[labelKind], created: each.Created}
-	}
-	return found, nil
+func (r *Runtime) states(ctx context.Context) (map[string]roster.State, error) {
+	return r.roster.States(ctx)
 }
 
 // inspect asks Docker for all of one container.

@@ -7,6 +7,7 @@ import (
 	"log"
 	"time"
 
+	"kubeiso.dev/pkg/cri-docker/internal/roster"
 	"kubeiso.dev/pkg/cri-docker/internal/state"
 )
 
@@ -85,7 +86,7 @@ func (r *Runtime) Sweep(ctx context.Context) error {
 	return errors.Join(r.sweepSandboxes(ctx, states), r.sweepContainers(ctx, states), r.sweepStrangers(ctx, states))
 }
 
-func (r *Runtime) sweepSandboxes(ctx context.Context, states map[string]containerState) error {
+func (r *Runtime) sweepSandboxes(ctx context.Context, states map[string]roster.State) error {
 	var failures []error
 	for id, record := range r.Sandboxes.All() {
 		if _, found := states[id]; found && record.Made {
@@ -99,7 +100,7 @@ func (r *Runtime) sweepSandboxes(ctx context.Context, states map[string]containe
 	return errors.Join(failures...)
 }
 
-func (r *Runtime) sweepContainers(ctx context.Context, states map[string]containerState) error {
+func (r *Runtime) sweepContainers(ctx context.Context, states map[string]roster.State) error {
 	var failures []error
 	for id, record := range r.Containers.All() {
 		_, found := states[id]
@@ -115,14 +116,14 @@ func (r *Runtime) sweepContainers(ctx context.Context, states map[string]contain
 }
 
 // sweepStrangers removes containers with our labels that have no record.
-func (r *Runtime) sweepStrangers(ctx context.Context, states map[string]containerState) error {
+func (r *Runtime) sweepStrangers(ctx context.Context, states map[string]roster.State) error {
 	var failures []error
 	for id, now := range states {
-		if r.known(id, now.kind) {
+		if r.known(id, now.Kind) {
 			continue
 		}
-		log.Printf("removing %s %s, which has no record", now.kind, id)
-		if now.kind == kindSandbox {
+		log.Printf("removing %s %s, which has no record", now.Kind, id)
+		if now.Kind == kindSandbox {
 			if err := r.takeBack(ctx, id, nil); err != nil {
 				log.Printf("network of sandbox %s: %v", id, err)
 			}

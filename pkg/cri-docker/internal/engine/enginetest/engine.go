@@ -22,9 +22,10 @@ type Engine struct {
 	containers map[string]*Container
 	images     map[string]client.ImageInspectResult
 	made       int
+	listeners  []listener
 	// Fail has errors that calls give, by the call's name; each once.
 	Fail map[string]error
-	// Calls are the names of the calls that changed something, with what they were about, in their order.
+	// Calls are the names of the calls, with what they were about, in their order.
 	Calls []string
 }
 
@@ -161,9 +162,12 @@ func (e *Engine) ContainerRemove(_ context.Context, id string, _ client.Containe
 func (e *Engine) ContainerInspect(
 	_ context.Context, id string, _ client.ContainerInspectOptions,
 ) (client.ContainerInspectResult, error) {
-	e.mu.Lock()
+	failure := e.enter("inspect", id)
 	defer e.mu.Unlock()
 	found, err := e.find(id)
+	if err == nil {
+		err = failure
+	}
 	if err != nil {
 		return client.ContainerInspectResult{}, err
 	}
@@ -175,11 +179,10 @@ func (e *Engine) ContainerInspect(
 
 // ContainerList lists those with the label of the filter, all of them.
 func (e *Engine) ContainerList(_ context.Context, options client.ContainerListOptions) (client.ContainerListResult, error) {
-	e.mu.Lock()
+	failure := e.enter("list", "")
 	defer e.mu.Unlock()
-	if err := e.Fail["list"]; err != nil {
-		delete(e.Fail, "list")
-		return client.ContainerListResult{}, err
+	if failure != nil {
+		return client.ContainerListResult{}, failure
 	}
 	var list client.ContainerListResult
 	for _, each := range e.containers {
