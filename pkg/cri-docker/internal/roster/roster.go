@@ -53,7 +53,8 @@ type Roster struct {
 
 	asking sync.Mutex // held while Docker is asked
 	known  map[string]State
-	listed time.Time // when known was a list; zero for one that is not to be used
+	pids   map[string]int // first processes of those that were looked at as they ran: a container of ours is started once
+	listed time.Time      // when known was a list; zero for one that is not to be used
 
 	mu        sync.Mutex
 	listening bool
@@ -62,7 +63,7 @@ type Roster struct {
 
 // New gives a roster of the containers that have the label.
 func New(engine engine.Engine, label string) *Roster {
-	return &Roster{engine: engine, label: label, changed: map[string]bool{}}
+	return &Roster{engine: engine, label: label, known: map[string]State{}, pids: map[string]int{}, changed: map[string]bool{}}
 }
 
 // Listen hears of what changes, until ctx ends. As long as it does not, States asks for everything each time.
@@ -134,6 +135,20 @@ func (r *Roster) States(ctx context.Context) (map[string]State, error) {
 	return maps.Clone(r.known), nil
 }
 
+// Pid gives a container's first process; 0 where it does not run.
+func (r *Roster) Pid(ctx context.Context, id string) (int, error) {
+	states, err := r.States(ctx)
+	if err != nil || !states[id].Runs() {
+		return 0, err
+	}
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.pids[id] == 0 {
+		err = r.look(ctx, id)
+	}
+	return r.pids[id], err
+}
+
 // take gives the ids that are to be looked at: whatever changes from now on is looked at the next time.
 func (r *Roster) take() (ids map[string]bool, listening bool) {
 	r.mu.Lock()
@@ -155,6 +170,7 @@ func (r *Roster) list(ctx context.Context, keep bool) (map[string]State, error) 
 	}
 	if keep {
 		r.known, r.listed = found, begun
+		maps.DeleteFunc(r.pids, func(id string, _ int) bool { return !found[id].Runs() })
 	}
 	return maps.Clone(found), nil
 }
@@ -164,14 +180,20 @@ func (r *Roster) look(ctx context.Context, id string) error {
 	found, err := r.engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if errdefs.IsNotFound(err) {
 		delete(r.known, id)
+		delete(r.pids, id)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	kind, ours := found.Container.Config.Labels[r.label]
-	if ours && found.Container.State != nil {
-		r.known[found.Container.ID] = State{State: found.Container.State.Status, Kind: kind}
+	if !ours || found.Container.State == nil {
+		return nil
+	}
+	now := State{State: found.Container.State.Status, Kind: kind}
+	r.known[id] = now
+	if delete(r.pids, id); now.Runs() {
+		r.pids[id] = found.Container.State.Pid
 	}
 	return nil
 }

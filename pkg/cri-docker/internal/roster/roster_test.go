@@ -223,3 +223,48 @@ func TestStrangersAreNotTaken(t *testing.T) {
 		t.Errorf("%s is taken: %v", made.ID, got)
 	}
 }
+
+func TestAFirstProcessIsAskedForOnce(t *testing.T) {
+	w := newWorld(t)
+	w.states()
+	made, err := w.Engine().ContainerCreate(background, creation("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := func() int {
+		found, err := w.Pid(background, made.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if found := pid(); found != 0 {
+		t.Errorf("%d before it runs", found)
+	}
+	if _, err := w.Engine().ContainerStart(background, made.ID, client.ContainerStartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	first, before := pid(), w.calls("inspect")
+	if first == 0 || pid() != first || pid() != first || w.calls("inspect") != before {
+		t.Errorf("asked again: %d, %v", first, w.engine.Calls)
+	}
+	w.engine.End(made.ID, 0)
+	w.Changed(made.ID)
+	if found := pid(); found != 0 {
+		t.Errorf("%d after its end", found)
+	}
+}
+
+func TestTheFirstProcessOfOneThatWasListed(t *testing.T) {
+	w := newWorld(t)
+	id := w.create("a")
+	if _, err := w.engine.ContainerStart(background, id, client.ContainerStartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := w.Pid(background, id); err != nil || found == 0 {
+		t.Errorf("%d, %v", found, err)
+	}
+	if found, err := w.Pid(background, "nobody"); err != nil || found != 0 {
+		t.Errorf("of one that is not there: %d, %v", found, err)
+	}
+}

@@ -109,10 +109,4 @@ func (r *Runtime) inspect(ctx context.Context, id string) (client.ContainerInspe
 }
 
 // pid gives a container's first process; 0 where it does not run.
-func (r *Runtime) pid(ctx context.Context, id string) (int, error) {
-	found, err := r.inspect(ctx, id)
-	if err != nil || found.Container.State == nil || !found.Container.State.Running {
-		return 0, err
-	}
-	return found.Container.State.Pid, nil
-}
+func (r *Runtime) pid(ctx context.Context, id string) (int, error) { return r.roster.Pid(ctx, id) }
