@@ -1,7 +1,7 @@
 """Directories that this program made: each holds a marker from its first moment, and nothing without one is ever removed."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from builder.aside import write_aside
@@ -56,13 +56,16 @@ def remove(directory: Path, marker: str) -> None:
     directory.rmdir()
 
 
-def clear(directory: Path, marker: str) -> None:
-    """Removes all that is in the directory but its marker. Raises BuildError where it has none, and where something stays."""
+def clear(directory: Path, marker: str, keep: Collection[str] = ()) -> None:
+    """Removes all that is in the directory but its marker, and what has one of the names to `keep`.
+
+    Raises BuildError where it has none, and where something stays.
+    """
     if not is_owned(directory, marker):
         raise BuildError(f"{directory} is not removed", why=f"it has no {marker}, so kubeiso did not make it")
     failed: list[str] = []
     for path in sorted(directory.iterdir()):
-        if path.name != marker:
+        if path.name not in (marker, *keep):
             _remove(path, failed)
     if failed:
         hint = "remove it by hand; the directory is kept until then"

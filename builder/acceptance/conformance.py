@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.acceptance.upstream import access
 from builder.aside import write_aside
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl, last_line
@@ -94,8 +95,7 @@ class Conformance:
         report, log = cluster.directory / "e2e.xml", self.out / "e2e.log"
         report.unlink(missing_ok=True)
         deadline = Deadline.after(_E2E_SECONDS, scale=self.scale)
-        access = [f"--kubeconfig={cluster.kubeconfig}", f"--kubectl-path={cluster.kubectl}", "--provider=skeleton"]
-        argv = [str(self.e2e_test), *access, *_selection(E2E, str(report), deadline)]
+        argv = [str(self.e2e_test), *access(cluster), *_selection(E2E, str(report), deadline)]
         with log.open("wb") as to, spawn(argv, env=Kubectl(cluster).env, stdout=to, stderr=to) as process:
             code = poll(lambda: self._while_alive(process.poll), deadline, what=f"the end of e2e.test, see {log}")
         return verdict(code, report.read_bytes() if report.exists() else b"", log.read_text(errors="replace"), E2E)

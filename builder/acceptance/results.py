@@ -2,7 +2,7 @@
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,11 @@ MARKER, WHAT = ".kubeiso-results", "a folder of results"
 
 
 @contextmanager
-def results(folder: Path) -> Iterator[Path]:
-    """The folder, empty, for one run at a time. Raises InputError where another run writes there, or kubeiso did not make it."""
+def results(folder: Path, keep: Collection[str] = ()) -> Iterator[Path]:
+    """The folder, empty but for what has the names to `keep`, for one run at a time.
+
+    Raises InputError where another run writes there, or kubeiso did not make it.
+    """
     if all((folder / name).is_file() for name in report.FILES):  # made before there were markers
         owned.mark(folder, MARKER, WHAT)
     owned.make(folder, MARKER, WHAT)
@@ -29,7 +32,7 @@ def results(folder: Path) -> Iterator[Path]:
         except BlockingIOError as error:
             hint = "wait for it, or take another --name or --out"
             raise InputError(f"another kubeiso test writes its results to {folder}", hint=hint) from error
-        owned.clear(folder, MARKER)
+        owned.clear(folder, MARKER, keep)
         yield folder
 
 

@@ -1,14 +1,16 @@
 """A whole run: boot, init, checks, tear-down, with a verdict that is positive only when everything was seen."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.acceptance import bundle
+from builder.acceptance.ledger import Ledger
 from builder.acceptance.model import Report
 from builder.acceptance.results import write
-from builder.checks import Check, Engine, NotYet, Outcome
+from builder.checks import Check, Engine, Finding, NotYet, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node, PodClass
@@ -46,7 +48,8 @@ class Suite:
 
     checks: what is looked at once the cluster is formed and its own parts are well. runtime_checks: before kubeadm init. refuse:
     raises InputError for a cluster that can't pass. conformance: it takes ISOs with what others' tests need on a node, and
-    Kubernetes' own tests as a program. images: folders of pkg/ whose images only its ISOs carry.
+    Kubernetes' own tests as a program. chooses: which of these tests, is asked of the user, and what became of each is kept.
+    findings: what it adds to the checks' own. images: folders of pkg/ whose images only its ISOs carry.
     """
 
     name: str
@@ -54,18 +57,27 @@ class Suite:
     checks: Callable[["Run"], list[Check]]
     runtime_checks: Callable[["Run"], list[Check]] = lambda _: []
     refuse: Callable[[Asked], None] = lambda _: None
+    findings: Callable[["Run"], tuple[Finding, ...]] = lambda _: ()
     conformance: bool = False
+    chooses: bool = False
     images: tuple[str, ...] = ()
 
 
 class Run:
-    """One run of a suite over one cluster. out: where its results go. e2e_test: Kubernetes' own tests as a program."""
+    """One run of a suite over one cluster. out: where its results go. e2e_test: Kubernetes' own tests as a program.
 
-    def __init__(self, cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None = None) -> None:
+    ledger: which of these are to run, and what became of those that have.
+    """
+
+    def __init__(
+        self, cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None = None, ledger: Ledger | None = None
+    ) -> None:  # fmt: skip
         self.cluster = cluster
         self.suite = suite
         self.out = out
         self.e2e_test = e2e_test
+        self.ledger = ledger
+        self.started = time.time()
         self.machines: dict[str, Machine] = {}
         self.engine = Engine(1.0, self.alive)
         self.kubectl = Kubectl(cluster)
@@ -140,7 +152,7 @@ class Run:
             kubernetes_version=self.cluster.kubernetes_version,
             acceleration=f"{self.cluster.acceleration.name}, {hardware.firmware.value}, {hardware.attachment.value}",
             scale=self.engine.scale,
-            findings=tuple(self.engine.findings),
+            findings=(*self.engine.findings, *self.suite.findings(self)),
             timeline=self._stages(),
             bundle=str(bundle_path or ""),
         )
@@ -210,9 +222,11 @@ class Run:
         return tuple(sorted(ended, key=lambda stage: stage[1]))
 
 
-def run_suite(cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None = None) -> Report:
+def run_suite(
+    cluster: Cluster, suite: Suite, out: Path, e2e_test: Path | None = None, ledger: Ledger | None = None
+) -> Report:  # fmt: skip
     """Runs the suite and writes what it found under `out`, interrupted or not; every machine is ended whatever happens."""
-    run = Run(cluster, suite, out, e2e_test)
+    run = Run(cluster, suite, out, e2e_test, ledger)
     made: Path | None = None
     out.mkdir(parents=True, exist_ok=True)
     try:

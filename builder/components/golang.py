@@ -1,6 +1,7 @@
 """The source `golang`: programs built from Go modules that the component's go.mod and go.sum pin."""
 
 import errno
+import json
 import re
 import shutil
 import sys
@@ -45,6 +46,7 @@ LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 """The folder in a `replace` of go.mod that names one (go.dev/ref/mod#go-mod-file-replace)."""
 
 
+ModuleFile = Annotated[str, Shape(r"^[\w.~/-]*\w//\w[\w.~/-]*$", "MODULE//PATH, such as example.org/tool//data/list.txt")]
 Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", filled_with("version", "major", "minor"))]
 
 
@@ -55,6 +57,7 @@ class Section(Frozen):
     packages: dict[str, str] = Field(
         {}, validate_default=True, description='output file -> Go package ("." for the folder itself)'
     )
+    files: dict[str, ModuleFile] = Field({}, description="output file -> a file that is taken out of a module, MODULE//PATH")
     cgo: bool = False
     libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
     tags: tuple[str, ...] = ()
@@ -69,7 +72,7 @@ class Section(Frozen):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.packages, *self.tests}))
+        return tuple(sorted({*self.packages, *self.tests, *self.files}))
 
 
 class Golang:
@@ -116,10 +119,23 @@ class Plan:
                 (work / name).mkdir()
             for file in self.section.outputs:
                 progress.advance(0, file)
-                self._attempt(self._command(work / file), work, progress)
+                if file in self.section.files:
+                    self._taken(self.section.files[file], work / file, progress)
+                else:
+                    self._attempt(self._command(work / file), work, progress)
             settle(store.scratch("go") / "mod")
             shutil.rmtree(store.scratch("go") / "build", ignore_errors=True)  # an older version's, not compressed
             return {file: store.adopt(work / file) for file in self.section.outputs}
+
+    def _taken(self, place: str, output: Path, progress: Step) -> None:
+        """Copies a file of a module. Go checks what it downloads against go.sum."""
+        module, _, path = place.partition("//")
+        told = self._attempt([str(self.go.program), "mod", "download", "-json", module], output.parent, progress)
+        source = Path(json.loads(told)["Dir"]) / path
+        try:
+            shutil.copyfile(source, output)
+        except OSError as error:
+            raise BuildError(f"the module {module} of {self.request.name} has no file {path}", why=str(error)) from error
 
     def _command(self, output: Path) -> list[str]:
         if output.name in self.section.tests:
@@ -146,19 +162,19 @@ class Plan:
             **({"GOPROXY": "off"} if self.request.offline else network(self.go.program)),
         }  # fmt: skip
 
-    def _attempt(self, command: list[str], work: Path, progress: Step) -> None:
-        """Runs the command; where a proxy did not answer, again after a while."""
+    def _attempt(self, command: list[str], work: Path, progress: Step) -> str:
+        """Runs the command; where a proxy did not answer, again after a while. Returns what it wrote to standard output."""
         environment = self._environment(work)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with disk_errors(self.request.store.root):
-                    _go_build(command, self.request.description.folder, environment, progress)
-                break
+                    return _run_go(command, self.request.description.folder, environment, progress)
             except _Unreached as error:
                 if attempt == ATTEMPTS or NOT_CACHED in str(error):
                     raise self._unreached(str(error)) from error
                 warn(f"{self.request.name}: {error}; attempt {attempt + 1} of {ATTEMPTS}")
                 time.sleep(BACKOFF * 2 ** (attempt - 1))
+        raise AssertionError("the last attempt returns or raises")
 
     def _unreached(self, line: str) -> BuildError:
         if self.request.offline:
@@ -187,7 +203,7 @@ def _plan(request: Request) -> Plan:
         Golang.name,
         RECIPE,
         dict(request.platform.go),
-        section.model_dump(),
+        section.model_dump(exclude=None if section.files else {"files"}),  # so a description without any keeps its key
         request.description.version,
         toolchain.version,
         facts,
@@ -208,7 +224,7 @@ def _inputs(component: str, folder: Path, *, tests: bool) -> Iterator[tuple[str,
                 yield f"{component if root == folder else root.name}/{name}", file_digest(path)
 
 
-def _go_build(command: Sequence[str], folder: Path, environment: dict[str, str], progress: Step) -> None:
+def _run_go(command: Sequence[str], folder: Path, environment: dict[str, str], progress: Step) -> str:
     """Raises _Unreached, OSError for a full disk, or BuildError with the last lines that Go wrote."""
     said: deque[str] = deque(maxlen=40)
 
@@ -223,6 +239,7 @@ def _go_build(command: Sequence[str], folder: Path, environment: dict[str, str],
     done = run(command, cwd=folder, env=environment, check=False, timeout=None, silence=SILENCE, heard=heard)
     if done.code != 0:
         raise _fault(command, done.code, said)
+    return done.stdout
 
 
 def _fault(command: Sequence[str], code: int, said: Sequence[str]) -> Exception:

@@ -10,7 +10,15 @@ from typing import Any
 
 from builder.components.model import Component
 from builder.images.kernel import kernel_tree
-from builder.images.layer import add_certificates, add_components, add_folder, add_texts_and_links, folder_files, folder_mode
+from builder.images.layer import (
+    add_certificates,
+    add_components,
+    add_folder,
+    add_texts_and_links,
+    folder_files,
+    folder_mode,
+    set_modes,
+)
 from builder.images.model import ImageDescription
 from builder.images.packages import Filter, add_package
 from builder.images.tree import Spool, Tree
@@ -110,6 +118,7 @@ def layer_tree(
     add_components(tree, description, components, store)
     add_folder(tree, folder / "files")
     add_texts_and_links(tree, description, spool)
+    set_modes(tree, description)
     tree.link_top()
     return tree, chosen.unused
 

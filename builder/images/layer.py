@@ -1,6 +1,7 @@
 """What a description asks for -> the file tree of the image's layer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from builder.components.model import Component
@@ -62,6 +63,15 @@ def add_texts_and_links(tree: Tree, description: ImageDescription, spool: Spool)
         for applet in names.split():
             if not any(f"{place}/{applet}" in tree for place in (home, "usr/bin", "usr/sbin")):
                 tree.add(f"{home}/{applet}", symlink(base))
+
+
+def set_modes(tree: Tree, description: ImageDescription) -> None:
+    """Raises InputError for a mode of what is no file of the image."""
+    for name, mode in description.modes.items():
+        node = tree.get(name)
+        if node is None or node.content is None:
+            raise InputError(f"the image has no file {name}, whose mode is to be {mode}", hint="look at `modes` in its image.yml")
+        tree.add(name, replace(node, mode=int(mode, 8)))
 
 
 def add_certificates(tree: Tree, spool: Spool) -> None:

@@ -10,6 +10,7 @@ from builder.frozen import Frozen
 from builder.reading.shapes import Shape
 
 Mode = Annotated[str, Shape(r"^[0-7]{3,4}$", "an octal mode such as 0755, in quotes")]
+FileMode = Annotated[str, Shape(r"^[0-7]{4}$", "an octal mode such as 4755, in quotes")]
 Reference = Annotated[str, Shape(r"^[^{}\s@]*(\{version\}[^{}\s@]*)?$", "an image's full name, in which {version} may stand")]
 
 
@@ -27,6 +28,7 @@ class ImageDescription(Frozen):
     links. Everything is owned by root unless a package says otherwise; times are fixed; names are sorted.
     """
 
+    like: str = Field("", description="another folder of pkg/, whose description gives all that this one does not say")
     image: Reference = Field(description="the image's name; {version} stands for the version of the first component")
     components: dict[str, dict[str, str]] = Field({}, description="component -> its file -> path in the image")
     packages: tuple[str, ...] = Field((), description="Debian packages; the lock has them with their dependencies")
@@ -34,6 +36,7 @@ class ImageDescription(Frozen):
     keep: tuple[str, ...] = Field((), description="globs; if any, only the packages' files that match one are kept")
     drop: tuple[str, ...] = Field((), description="globs of the packages' files that are left out, besides docs and locales")
     directories: dict[str, Mode] = Field({}, description="empty directory -> octal mode")
+    modes: dict[str, FileMode] = Field({}, description="file of the packages or components -> octal mode, set-id bits included")
     links: dict[str, str] = Field({}, description="symbolic link -> target")
     applets: dict[str, str] = Field({}, description="program -> names that are links to it, in its own directory")
     contents: dict[str, str] = Field({}, description="file -> text (mode 0644)")

@@ -100,6 +100,10 @@ class Runtime(Frozen):
     critest_without: dict[str, str] = Field(
         {}, description="tests of critest that the runtime can't pass by its nature: a test's name, and the reason"
     )
+    conformance_without: dict[str, str] = Field(
+        {},
+        description="Kubernetes' conformance tests that the runtime can't pass by its nature: a test's full name, and the reason",
+    )
 
     @model_validator(mode="after")
     def _one_endpoint(self) -> "Runtime":

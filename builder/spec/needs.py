@@ -15,8 +15,12 @@ ONBOOT_LAST = ("dhcpcd", "pod-network")
 SERVICES = ("dhcpcd", "api-balancer", "kubelet")
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
-# What others' tests need, in builds for those alone: a program in the node's root, and an image for pods.
-CONFORMANCE_INIT, CONFORMANCE_IMAGES = ("critest",), ("agnhost",)
+# What others' tests need, in builds for those alone: a program in the node's root, and images for pods, those that Kubernetes'
+# conformance tests name (tests/images/test_image_e2e.py).
+CONFORMANCE_INIT = ("critest",)
+CONFORMANCE_IMAGES = (
+    "agnhost", "agnhost-prev", "busybox", "etcd", "glibc-dns-testing", "nautilus", "nginx-e2e", "nonewprivs", "sample-apiserver",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
