@@ -29,6 +29,7 @@ from builder.reading.words import one_of
 from builder.store import file_digest
 
 app = typer.Typer()
+ANEW = "leave --resume out: the run begins anew"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ class Theirs:
         if self.suite.chooses and self.tests.resume:
             self.ledger = Ledger.read(self.where / FILE)
             if not self.ledger.left:
-                raise InputError("there is nothing left to resume", why=f"all tests of {self.where} have their results")
+                raise InputError(
+                    "there is nothing left to resume", why=f"all tests of {self.where} have their results", hint=ANEW
+                )
         elif self.suite.chooses and self.program:
             without = {**OFFLINE, **runtime.conformance_without}
             self.names = chosen(conformance_tests(self.program), self.tests.choice, without)

@@ -46,7 +46,7 @@ LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 """The folder in a `replace` of go.mod that names one (go.dev/ref/mod#go-mod-file-replace)."""
 
 
-ModuleFile = Annotated[str, Shape(r"^[\w.~/-]*\w//\w[\w.~/-]*$", "MODULE//PATH, such as example.org/tool//data/list.txt")]
+ModuleFile = Annotated[str, Shape(r"^(?!.*\.\.)[\w.~/-]*\w//\w[\w.~/-]*$", "MODULE//PATH, such as example.org/tool//list.txt")]
 Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", filled_with("version", "major", "minor"))]
 
 
@@ -54,10 +54,10 @@ class Section(Frozen):
     """The section `golang` of component.yml."""
 
     tests: dict[str, str] = Field({}, description="output file -> Go package whose tests the program runs")
+    files: dict[str, ModuleFile] = Field({}, description="output file -> a file that is taken out of a module, MODULE//PATH")
     packages: dict[str, str] = Field(
         {}, validate_default=True, description='output file -> Go package ("." for the folder itself)'
     )
-    files: dict[str, ModuleFile] = Field({}, description="output file -> a file that is taken out of a module, MODULE//PATH")
     cgo: bool = False
     libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
     tags: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Section(Frozen):
     @field_validator("packages")
     @classmethod
     def _builds_something(cls, packages: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        if not packages and not info.data.get("tests"):
+        if not packages and not info.data.get("tests") and not info.data.get("files"):
             raise ValueError("name at least one program, here or in tests")
         return packages
 

@@ -11,6 +11,7 @@ from pexpect.fdpexpect import fdspawn
 from witness import Witness
 
 from builder.acceptance import report
+from builder.acceptance.ledger import Ledger
 from builder.acceptance.run import run_suite
 from builder.acceptance.suites import known
 from builder.cluster import lifecycle, state
@@ -76,7 +77,9 @@ def boot(plan: ClusterPlan, prepare: Callable[[Cluster], None] = as_laid_out) ->
         yield cluster, machines[cluster.nodes[0].name], scale
 
 
-def passes(plan: ClusterPlan, suite_name: str, out: Path, e2e_test: Path | None = None) -> None:
+def passes(
+    plan: ClusterPlan, suite_name: str, out: Path, e2e_test: Path | None = None, ledger: Ledger | None = None
+) -> None:  # fmt: skip
     """A whole run of a suite, after which nothing of the cluster is left but its results, each node's console among them.
 
     Nothing that lets others into the cluster is in any file that the run left, but in the kubeconfig.
@@ -85,7 +88,7 @@ def passes(plan: ClusterPlan, suite_name: str, out: Path, e2e_test: Path | None 
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         try:
-            found = run_suite(cluster, witness.watched(known()[suite_name]), out / plan.name, e2e_test)
+            found = run_suite(cluster, witness.watched(known()[suite_name]), out / plan.name, e2e_test, ledger)
             assert found.passed, report.text(found)
             witness.proven(cluster, out / plan.name)
             assert witness.leaks(cluster, out / plan.name) == []

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from boot_helpers import passes, planned, variant
 
+from builder.acceptance.drawn import OFFLINE, Choice, chosen, conformance_tests
+from builder.acceptance.ledger import FILE, Ledger, Result
 from builder.acceptance.suites import known
 from builder.assembly.linuxkit import find_program
+from builder.checks import Outcome
 from builder.cluster.lifecycle import ClusterPlan
 from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import e2e_test
@@ -43,6 +46,23 @@ def test_smoke_of_what_linuxkits_own_cli_assembled(out: Path) -> None:
     passes(replace(plan, name="t-linuxkit"), "smoke", out)
 
 
+def test_a_few_of_kubernetes_conformance_tests(out: Path) -> None:
+    """Those that lean most on what the images have; a run that is cut goes on where it was."""
+    options = BuildOptions(console_login=True, conformance=True)
+    plan = planned(out, workers=1, options=options)
+    theirs = e2e_test(Project.here(), Store(), options)
+    focus = "HostPort validates|should run through a ConfigMap lifecycle|should not allow privilege escalation when false"
+    names = chosen(conformance_tests(theirs), Choice(focus=focus), OFFLINE)
+    assert len(names) == 3
+    where = out / "t-conformance"
+    where.mkdir()
+    ledger = Ledger.new(where / FILE, {}, names)
+    seen = Result(name=names[0], outcome=Outcome.PASSED, message="passed", began=0.0, seconds=1.0)
+    ledger.add(seen)
+    passes(replace(plan, name="t-conformance"), "conformance", out, theirs, ledger)
+    assert Ledger.read(where / FILE).left == () and ledger.results[names[0]] == seen
+
+
 def test_every_suite_has_its_size() -> None:
-    """smoke runs above, across within full, sandbox in test_handlers.py."""
-    assert set(known()) == {*SIZES, "smoke", "across", "sandbox"}
+    """smoke and conformance run above, across within full, sandbox in test_handlers.py."""
+    assert set(known()) == {*SIZES, "smoke", "across", "sandbox", "conformance"}

@@ -153,6 +153,33 @@ def test_builds_a_program_that_runs_a_package_s_tests(proxy: Server, store: Stor
     assert find("toy", store, sample).files != found.files
 
 
+def test_takes_a_file_out_of_a_module(proxy: Server, store: Store, tmp_path: Path) -> None:
+    assert proxy.url
+    sample = toy(tmp_path / "project", files={"word.txt": "example.test/greet//greet.go"})
+    found = find("toy", store, sample)
+    assert sorted(found.files) == ["toy", "word.txt"]
+    assert store.path(found.files["word.txt"]).read_text().startswith("package greet")
+
+
+def test_a_file_alone_out_of_a_module_that_was_tampered_with(proxy: Server, store: Store, tmp_path: Path) -> None:
+    proxy.files = module_proxy(b"hullo")
+    sample = toy(tmp_path / "project", packages={}, tests={}, files={"word.txt": "example.test/greet//greet.go"})
+    assert "checksum mismatch" in str(refused(sample, store))
+
+
+def test_a_file_that_the_module_does_not_have(proxy: Server, store: Store, tmp_path: Path) -> None:
+    assert proxy.url
+    sample = toy(tmp_path / "project", files={"word.txt": "example.test/greet//words/list.txt"})
+    assert "the module example.test/greet of toy has no file words/list.txt" in str(refused(sample, store))
+
+
+@pytest.mark.parametrize("place", ["example.test/greet/greet.go", "//greet.go", "example.test/greet//", "a//../../etc/passwd"])
+def test_a_place_in_no_module(sample: Project, store: Store, place: str) -> None:
+    described = sample.pkg / "toy" / "component.yml"
+    described.write_text(f'version: "1.2.3"\ngolang: {{packages: {{a: .}}, files: {{b: {place}}}}}\n')
+    assert "golang.files.b: expected MODULE//PATH" in refused(sample, store).details[0]
+
+
 def test_a_proxy_that_does_not_answer(sample: Project, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     address = closed_port()
     monkeypatch.setenv("GOPROXY", address)

@@ -129,6 +129,25 @@ def test_a_package_s_empty_directories_stay_and_emptied_ones_go(store: Store, tm
     assert "etc/x" not in layer
 
 
+def test_a_file_has_the_mode_that_is_said(store: Store, tmp_path: Path) -> None:
+    deb = make_deb(store, tmp_path, "a", {"usr/bin/a": b""})
+    components = {"tool": make_component(store, "tool", "1", run=b"r", key=b"k")}
+    image = build(
+        store, tmp_path, [deb], components,
+        components={"tool": {"run": "bin/run", "key": "key"}}, modes={"bin/run": "6755", "key": "0600", "bin/a": "0700"},
+    )  # fmt: skip
+    layer = layer_of(store, image)
+    assert {name: oct(stat.S_IMODE(layer[name].mode)) for name in ("usr/bin/run", "key", "usr/bin/a")} == {
+        "usr/bin/run": "0o6755", "key": "0o600", "usr/bin/a": "0o700",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["none", "etc", "link"])
+def test_the_mode_of_what_is_no_file_is_refused(store: Store, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"no file {name}, whose mode is to be 0600"):
+        build(store, tmp_path, modes={name: "0600"}, directories={"etc": "0755"}, links={"link": "etc"})
+
+
 def test_hard_links_stay_one_file(store: Store, tmp_path: Path) -> None:
     deb = make_deb(store, tmp_path, "a", {"usr/bin/z": b"same"}, links={"usr/bin/a": "usr/bin/z", "usr/bin/m": "usr/bin/z"})
     image = build(store, tmp_path, [deb], drop=["usr/bin/m"])

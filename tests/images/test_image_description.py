@@ -60,3 +60,33 @@ def test_a_folder_without_description_is_refused_with_a_hint(tmp_path: Path) -> 
         load_description(tmp_path)
     assert "does not exist" in caught.value.details[0]
     assert caught.value.hint
+
+
+def folders(place: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (place / name).mkdir()
+        (place / name / "image.yml").write_text(text)
+    return place
+
+
+BASE = "image: x/base:1\npackages: [a]\ncontents: {one: '1', two: '2'}\ncomponents: {c: {f: p}}\ncmd: [run]\n"
+
+
+def test_one_that_is_like_another_says_only_what_differs(tmp_path: Path) -> None:
+    own = "like: base\nimage: x/own:1\ncontents: {two: own, three: '3'}\ncmd: []\n"
+    made = load_description(folders(tmp_path, base=BASE, own=own) / "own")
+    assert (made.image, made.packages, made.cmd) == ("x/own:1", ("a",), ())
+    assert made.contents == {"one": "1", "two": "own", "three": "3"} and made.components == {"c": {"f": "p"}}
+
+
+def test_like_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_description(folders(tmp_path, own="like: bas\nimage: a\n") / "own")
+    assert "does not exist" in caught.value.details[0] and "bas/image.yml" in caught.value.details[0]
+
+
+@pytest.mark.parametrize("third", ["base", "own"])
+def test_like_one_that_is_like_another(tmp_path: Path, third: str) -> None:
+    place = folders(tmp_path, base=BASE, middle=f"like: {third}\nimage: x/middle:1\n", own="like: middle\nimage: x/own:1\n")
+    with pytest.raises(InputError, match=rf"x/own:1 can't be like middle, which is like {third}"):
+        load_description(place / "own")
