@@ -13,7 +13,7 @@ from builder.cli import acceptance
 pytest_plugins = ["cli_fixtures"]
 Run = Callable[..., Outcome]
 NAMES = ("[sig-a] One should be [Conformance]", "[sig-b] Two should be [Conformance]")
-WORDS = ("test", "--runtime", "toy", "--suite", "conformance", "--nodes", "2")
+WORDS = ("test", "--runtime", "toy", "--suite", "conformance", "--nodes", "2", "--masters", "2")
 RESULTS = Path("out/test-toy-conformance-bios-cdrom")
 
 
