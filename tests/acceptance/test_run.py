@@ -11,9 +11,11 @@ from cluster_samples import a_cluster
 from healthy_world import World
 
 from builder.acceptance import run as run_module
+from builder.acceptance.ledger import Ledger, Result
 from builder.acceptance.results import MARKER, results
 from builder.acceptance.run import Run, Suite, run_suite
 from builder.acceptance.suites import known
+from builder.acceptance.upstream import Upstream
 from builder.checks import Check, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.model import Cluster
@@ -126,6 +128,27 @@ def test_an_interrupted_run_leaves_what_it_found(cluster: Cluster, machines: Mac
     found = outcomes(tmp_path / "out")
     assert found["A1"] == "passed" and found["X1"] == "failed" and "A19" not in found
     assert (tmp_path / "out" / "report.html").exists() and (tmp_path / "out" / "diagnostics.tar.gz").exists()
+    assert all(machine.stopped == [0] for machine in machines.values())
+
+
+def test_each_conformance_test_is_a_line_of_the_report(
+    cluster: Cluster, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a run that was interrupted among them; those that were not reached are no success."""
+    ledger = Ledger.new(tmp_path / "tests.jsonl", {}, ("one", "two"))
+
+    def first(upstream: Upstream) -> str:
+        assert upstream.ledger is ledger
+        ledger.add(Result(name="one", outcome=Outcome.PASSED, message="passed", began=0.0, seconds=1.0))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Upstream, "open_nodes", lambda _: "all")
+    monkeypatch.setattr(Upstream, "run_left", first)
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(cluster, known()["conformance"], tmp_path / "out", tmp_path / "e2e.test", ledger)
+    found = outcomes(tmp_path / "out")
+    assert (found["C2"], found["K001"], found["K002"]) == ("failed", "passed", "not run")
+    assert 'errors="1"' in (tmp_path / "out" / "junit.xml").read_text()
     assert all(machine.stopped == [0] for machine in machines.values())
 
 
