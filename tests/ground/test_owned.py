@@ -24,6 +24,15 @@ def test_what_was_made_here_is_removed_whole(tmp_path: Path) -> None:
     assert tmp_path.is_dir(), "what a link leads to is another's"
 
 
+def test_what_is_to_be_kept_stays(tmp_path: Path) -> None:
+    owned.make(tmp_path / "made", MARKER, "a test's")
+    for name in ("kept", "gone"):
+        (tmp_path / "made" / name).mkdir()
+        (tmp_path / "made" / name / "kept").write_text("x")
+    owned.clear(tmp_path / "made", MARKER, ("kept", "never there"))
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [MARKER, "kept"]
+
+
 @pytest.mark.parametrize("kind", ["files", "link to ours", "file", "dangling link"])
 def test_what_is_strange_is_refused_and_kept(tmp_path: Path, kind: str) -> None:
     strange = tmp_path / "strange"
