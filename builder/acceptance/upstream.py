@@ -87,33 +87,34 @@ class Upstream:
 
     def _one(self, name: str, work: Step) -> Result:
         number = self.ledger.number(name)
-        work.advance(0, f"{self._standing()}; {number} {name}")
-        result = self.tried(name, self.out / LOGS / f"{number:03}.log")
+        now = f"{self._standing()}; {number} {name}"
+        result = self.tried(name, self.out / LOGS / f"{number:03}.log", lambda: work.advance(0, now))
         self.ledger.add(result)
         work.advance(1 if result.begun else 0, self._standing())
         why = f": {result.message}" if result.outcome is Outcome.FAILED else ""
         note(f"{result.outcome.value} {number} of {len(self.ledger.plan.names)} ({result.seconds:.0f} s) {name}{why}")
         return result
 
-    def tried(self, name: str, log: Path) -> Result:
-        """Runs one test; raises only where a machine is gone, of which no test tells anything."""
+    def tried(self, name: str, log: Path, meanwhile: Callable[[], None]) -> Result:
+        """Runs one test, and calls `meanwhile` while it does; raises only where a machine is gone, which tells nothing of the test."""
         report = self.cluster.directory / "e2e.xml"
         report.unlink(missing_ok=True)
         began, clock = time.time(), time.monotonic()
         deadline = Deadline.after(_SECONDS, scale=self.scale)
         argv = [str(self.e2e_test), *access(self.cluster), *_selection(name, report, deadline)]
         with log.open("wb") as to, spawn(argv, env=self.kubectl.env, stdout=to, stderr=to) as process:
-            code = self._end(process.poll, deadline)
+            code = self._end(process.poll, deadline, meanwhile)
         self.alive()
         ended = f"exit code {code}" if code is not None else f"no end within {deadline.seconds:.0f} s"
         outcome, message, begun = verdict(ended, report.read_bytes() if report.exists() else b"", _said(log), name)
         return Result(name=name, outcome=outcome, message=message, began=began, seconds=time.monotonic() - clock, begun=begun)
 
-    def _end(self, code: Callable[[], int | None], deadline: Deadline) -> int | None:
+    def _end(self, code: Callable[[], int | None], deadline: Deadline, meanwhile: Callable[[], None]) -> int | None:
         """The exit code; None where the program has to be ended."""
 
         def look() -> int | None:
             self.alive()
+            meanwhile()
             return -1 if (found := code()) is None and deadline.expired else found
 
         return None if (found := poll(look, deadline, what="the end of e2e.test", interval=0.5)) == -1 else found
