@@ -96,7 +96,7 @@ class Upstream:
         return result
 
     def tried(self, name: str, log: Path, meanwhile: Callable[[], None]) -> Result:
-        """Runs one test, and calls `meanwhile` while it does; raises only where a machine is gone, which tells nothing of the test."""
+        """Runs one test, and calls `meanwhile` while it does; raises only where a machine is gone."""
         report = self.cluster.directory / "e2e.xml"
         report.unlink(missing_ok=True)
         began, clock = time.time(), time.monotonic()
