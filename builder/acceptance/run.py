@@ -21,6 +21,7 @@ from builder.forming import form
 from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
 from builder.progress import note
+from builder.spec.model import NOTHING, Extra
 
 BUNDLE = "diagnostics.tar.gz"
 
@@ -47,9 +48,9 @@ class Suite:
     """Something to prove of a cluster. Whoever adds one adds a file to suites/.
 
     checks: what is looked at once the cluster is formed and its own parts are well. runtime_checks: before kubeadm init. refuse:
-    raises InputError for a cluster that can't pass. conformance: it takes ISOs with what others' tests need on a node, and
-    Kubernetes' own tests as a program. chooses: which of these tests, is asked of the user, and what became of each is kept.
-    findings: what it adds to the checks' own. images: folders of pkg/ whose images only its ISOs carry.
+    raises InputError for a cluster that can't pass. e2e: it takes Kubernetes' own tests as a program. chooses: which of these
+    tests, is asked of the user, and what became of each is kept. findings: what it adds to the checks' own. extra: what only its
+    ISOs carry.
     """
 
     name: str
@@ -58,9 +59,9 @@ class Suite:
     runtime_checks: Callable[["Run"], list[Check]] = lambda _: []
     refuse: Callable[[Asked], None] = lambda _: None
     findings: Callable[["Run"], tuple[Finding, ...]] = lambda _: ()
-    conformance: bool = False
+    e2e: bool = False
     chooses: bool = False
-    images: tuple[str, ...] = ()
+    extra: Extra = NOTHING
 
 
 class Run:

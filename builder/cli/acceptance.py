@@ -74,7 +74,7 @@ class Theirs:
 
     def choose(self, runtime: RuntimeFacts) -> None:
         """Before anything else is built. Raises InputError for what can't be chosen."""
-        if self.suite.conformance:
+        if self.suite.e2e:
             self.program = e2e_test(Project.here(), open_store(), self.options)
         if self.suite.chooses and self.tests.resume:
             self.ledger = Ledger.read(self.where / FILE)
@@ -124,7 +124,7 @@ def test(
         raise InputError(f"there is no suite {suite_name}", hint=one_of(suite_name, known()))
     suite = known()[suite_name]
     tests.refuse(suite)
-    options = replace(how.options(console_login=True), conformance=suite.conformance, images=suite.images)
+    options = replace(how.options(console_login=True), extra=suite.extra)
     path = which.path
     kind = f"{path.stem}-{suite_name}-{size.firmware.value}-{size.attach.value}"
     where = out_folder(how.out) / (f"test-{kind}" if name == "test" else f"test-{kind}-{name}")

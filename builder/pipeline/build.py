@@ -37,6 +37,7 @@ from builder.project import Project
 from builder.provenance.model import Built, Parts
 from builder.provenance.record import write_beside
 from builder.recipe.model import Role
+from builder.spec.model import NOTHING
 from builder.store import Digest, Store, file_digest
 
 
@@ -96,5 +97,5 @@ def changing(parts: Parts, pods: ImageStore, carrier: Image, store: Store) -> tu
 
 def stem_of(plan: Plan, role: Role) -> str:
     """Results of test builds have a name of their own: nobody should ship an image with an open console."""
-    kinds = (("-console", plan.console_login), ("-conformance", plan.conformance), *((f"-{name}", True) for name in plan.images))
+    kinds = (("-console", plan.console_login), (f"-{plan.extra.name}", plan.extra != NOTHING))
     return f"kubeiso-{plan.recipe_path.stem}-{role.value}{''.join(kind for kind, chosen in kinds if chosen)}"

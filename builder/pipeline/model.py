@@ -8,7 +8,7 @@ from builder.architecture import platform
 from builder.components.source import Target
 from builder.recipe.model import Recipe, Role
 from builder.spec.files import OwnFiles
-from builder.spec.model import Expected, PodNetwork, Runtime
+from builder.spec.model import NOTHING, Expected, Extra, PodNetwork, Runtime
 from builder.spec.needs import Needs
 
 OwnPrograms = Mapping[str, Path]
@@ -19,9 +19,8 @@ OwnPrograms = Mapping[str, Path]
 class BuildOptions:
     """What the command line decides about a build.
 
-    kubernetes_dir: the folder of a developer's own build of Kubernetes. conformance: with what others' tests need on a node.
+    kubernetes_dir: the folder of a developer's own build of Kubernetes. extra: what nodes have for tests alone.
     formats: of the media (builder/media/make.py). source: the one that is asked of each component that has it, "auto" for each.
-    images: further folders of pkg/ whose images the nodes carry for a test.
     """
 
     assembler: str = "auto"
@@ -30,10 +29,9 @@ class BuildOptions:
     overrides: Mapping[str, Path] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     kubernetes_dir: Path | None = None
-    conformance: bool = False
+    extra: Extra = NOTHING
     formats: tuple[str, ...] = ("iso",)
     source: str = "auto"
-    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,7 @@ class Plan:
     pins: str
     console_login: bool
     own: OwnPrograms = field(default_factory=dict)
-    conformance: bool = False
-    images: tuple[str, ...] = ()
+    extra: Extra = NOTHING
 
     @property
     def target(self) -> Target:

@@ -22,7 +22,7 @@ from builder.recipe.model import Recipe, Role
 from builder.spec.decide import decide, node_files
 from builder.spec.descriptions import expected, handler, pod_network, runtime, with_handlers
 from builder.spec.files import OwnFiles, own_files
-from builder.spec.model import ImageSpec, Kubernetes, PodNetwork, Runtime
+from builder.spec.model import NOTHING, Extra, ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import Needs, needs
 from builder.spec.root import STATE_FILES, Root
 from builder.store import Store
@@ -47,13 +47,11 @@ class Draft:
     def files(self) -> OwnFiles:
         return own_files(self.recipe.files, self.folder, self.root)
 
-    def needs(
-        self, role: Role, *, console_login: bool, conformance: bool = False, images: tuple[str, ...] = ()
-    ) -> Needs:  # fmt: skip
+    def needs(self, role: Role, *, console_login: bool, extra: Extra = NOTHING) -> Needs:
         below = any(self.root.home(file).startswith(f"{STATE_FILES}/") for file in self.recipe.files)
         return needs(
             self.recipe, role, self.runtime, self.network,
-            console_login=console_login, conformance=conformance, images=images, state_files=below,
+            console_login=console_login, extra=extra, state_files=below,
         )  # fmt: skip
 
 
@@ -74,8 +72,7 @@ def plan(
     wanted = tuple(roles) if roles is not None else made.recipe.roles
     if missing := [role.value for role in wanted if role not in made.recipe.roles]:
         raise InputError(f"{recipe_path.name} has no role {', '.join(missing)}", hint="add it to `roles` in the recipe")
-    kind = {"console_login": options.console_login, "conformance": options.conformance}
-    need = {role: made.needs(role, images=options.images, **kind) for role in wanted}
+    need = {role: made.needs(role, console_login=options.console_login, extra=options.extra) for role in wanted}
     _warn_of_replacements(made, need)
     pins = pins_for(project, made.version)
     asked = expected(project, pins)
@@ -88,9 +85,9 @@ def plan(
         made.files(),
         asked,
         pins,
+        console_login=options.console_login,
         own=own,
-        images=options.images,
-        **kind,
+        extra=options.extra,
     )
 
 

@@ -125,6 +125,17 @@ SPOKEN = ("init", "services", "files", "logs", "outlived")
 """What a CRI server adds to its runtime."""
 
 
+class Extra(Frozen):
+    """What nodes have for tests alone, and carry in media of their own, which have its name in theirs."""
+
+    name: Name
+    init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
+    images: tuple[str, ...] = Field((), description="folders of pkg/ whose images the node carries for its pods")
+
+
+NOTHING = Extra(name="nothing")
+
+
 class OnRuntime(Frozen):
     """What a handler needs of one runtime."""
 

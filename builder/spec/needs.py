@@ -1,10 +1,9 @@
 """Which folders of pkg/ a node image is made of."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from builder.recipe.model import Recipe, Role
-from builder.spec.model import PodNetwork, Runtime
+from builder.spec.model import NOTHING, Extra, PodNetwork, Runtime
 from builder.spec.versions import control_plane
 
 INIT = ("init", "runc", "containerd")
@@ -15,12 +14,6 @@ ONBOOT_LAST = ("dhcpcd", "pod-network")
 SERVICES = ("dhcpcd", "api-balancer", "kubelet")
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
-# What others' tests need, in builds for those alone: a program in the node's root, and images for pods, those that Kubernetes'
-# conformance tests name (tests/images/test_image_e2e.py).
-CONFORMANCE_INIT = ("critest",)
-CONFORMANCE_IMAGES = (
-    "agnhost", "agnhost-prev", "busybox", "etcd", "glibc-dns-testing", "nautilus", "nginx-e2e", "nonewprivs", "sample-apiserver",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,21 +39,20 @@ def needs(
     network: PodNetwork,
     *,
     console_login: bool,
-    conformance: bool = False,
-    images: Iterable[str] = (),
+    extra: Extra = NOTHING,
     state_files: bool = False,
 ) -> Needs:
-    """images: further ones for pods. state_files: whether the recipe has files that a step at boot puts below /var."""
-    extra = tuple(service.image for service in recipe.services if "@" not in service.image)
+    """extra: what tests need besides. state_files: whether the recipe has files that a step at boot puts below /var."""
+    theirs = tuple(service.image for service in recipe.services if "@" not in service.image)
     console = ("getty",) if console_login else ()
     ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
-    test_images = (*TEST_IMAGES, *(CONFORMANCE_IMAGES if conformance else ()), *images)
+    test_images = (*TEST_IMAGES, *extra.images)
     own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh)))
     first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()), *ONBOOT_METADATA)
     return Needs(
-        init=(*INIT, *runtime.init, *network.init, *(CONFORMANCE_INIT if conformance else ())),
+        init=(*INIT, *runtime.init, *network.init, *extra.init),
         onboot=(*first, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
-        services=tuple(dict.fromkeys((*own, *extra))),
+        services=tuple(dict.fromkeys((*own, *theirs))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),
         own_services=own,
     )

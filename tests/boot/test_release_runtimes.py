@@ -35,5 +35,5 @@ pytestmark = [pytest.mark.boot, pytest.mark.long]
 def test_cri_o(out: Path, suite: str) -> None:
     if reason := lacks():
         pytest.skip(f"{reason}; KUBEISO_CRIO=PATH gives it")
-    options = BuildOptions(console_login=True, overrides=GIVEN, images=known()[suite].images)
+    options = BuildOptions(console_login=True, overrides=GIVEN, extra=known()[suite].extra)
     passes(planned(out, recipe=Project.here().recipes / "cri-o.yml", options=options), suite, out)

@@ -33,9 +33,9 @@ def test_smoke_from(base_plan: ClusterPlan, out: Path, firmware: Firmware, attac
 @pytest.mark.parametrize("name", sorted(SIZES))
 def test_suite(out: Path, name: str) -> None:
     masters, workers = SIZES[name]
-    options = BuildOptions(console_login=True, conformance=known()[name].conformance, images=known()[name].images)
+    options = BuildOptions(console_login=True, extra=known()[name].extra)
     plan = planned(out, masters=masters, workers=workers, options=options)
-    theirs = e2e_test(Project.here(), Store(), options) if options.conformance else None
+    theirs = e2e_test(Project.here(), Store(), options) if known()[name].e2e else None
     hardware = plan.hardware.model_copy(update={"disk": 4096})
     passes(replace(plan, name=f"t-{name}", hardware=hardware), name, out, theirs)
 
@@ -48,7 +48,7 @@ def test_smoke_of_what_linuxkits_own_cli_assembled(out: Path) -> None:
 
 def test_a_few_of_kubernetes_conformance_tests(out: Path) -> None:
     """Those that lean most on what the images have; a run that is cut goes on where it was."""
-    options = BuildOptions(console_login=True, conformance=True)
+    options = BuildOptions(console_login=True, extra=known()["conformance"].extra)
     plan = planned(out, workers=1, options=options)
     theirs = e2e_test(Project.here(), Store(), options)
     focus = "HostPort validates|should run through a ConfigMap lifecycle|should not allow privilege escalation when false"

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from test_image_complete import composed
 
+from builder.acceptance.suites.conformance import CONFORMANCE
 from builder.components.registry import find
 from builder.oci import process_of
 from builder.pipeline.clusters import e2e_test
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 from builder.run import run
-from builder.spec.needs import CONFORMANCE_IMAGES
 from builder.spec.versions import control_plane
 from builder.store import Store
 
@@ -34,7 +34,7 @@ NOT_MADE = {
     "registry.k8s.io/e2e-test-images/volume/": "of NFS and iSCSI, no conformance test",
     "registry.k8s.io/sig-storage/": "of CSI drivers, no conformance test",
 }
-MADE = sorted({*CONFORMANCE_IMAGES, *control_plane(True)})
+MADE = sorted({*CONFORMANCE.images, *control_plane(True)})
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_every_image_that_a_test_can_name_is_made_or_has_a_reason(program: Path)
 def test_no_image_is_made_for_the_tests_alone_that_none_of_them_names(program: Path) -> None:
     project, store = Project.here(), Store()
     named = set(run([program, "--list-images"]).stdout.split())
-    assert {composed(name, project, store).name for name in CONFORMANCE_IMAGES} <= named
+    assert {composed(name, project, store).name for name in CONFORMANCE.images} <= named
 
 
 @pytest.mark.network

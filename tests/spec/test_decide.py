@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from builder.acceptance.suites.conformance import CONFORMANCE
 from builder.architecture import AMD64
 from builder.container import Settings
 from builder.errors import InputError
@@ -16,8 +17,8 @@ from builder.recipe.model import File, Kernel, Recipe, Role, Service, Ssh
 from builder.spec.decide import decide
 from builder.spec.descriptions import pod_network, runtime
 from builder.spec.files import own_files
-from builder.spec.model import ImageSpec, Kubernetes
-from builder.spec.needs import CONFORMANCE_IMAGES, needs
+from builder.spec.model import NOTHING, Extra, ImageSpec, Kubernetes
+from builder.spec.needs import needs
 from builder.spec.root import Root
 from builder.spec.versions import control_plane
 from builder.store import sha256
@@ -31,12 +32,12 @@ def spec_of(
     role: Role = Role.MASTER,
     *,
     console_login: bool = False,
-    conformance: bool = False,
+    extra: Extra = NOTHING,
     folder: Path = ROOT,
     kubernetes: Kubernetes | None = None,
 ) -> ImageSpec:
     chosen, network = runtime(Project(ROOT), recipe.runtime, STORES), pod_network(Project(ROOT), recipe.network.cni)
-    need = needs(recipe, role, chosen, network, console_login=console_login, conformance=conformance)
+    need = needs(recipe, role, chosen, network, console_login=console_login, extra=extra)
     images = {
         name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
     }
@@ -92,10 +93,10 @@ def test_console_login_is_in_test_builds_alone() -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 def test_what_others_tests_need_is_in_builds_for_those_alone(role: Role) -> None:
-    plain, more = (spec_of(Recipe(runtime="cri-containerd"), role, conformance=wanted) for wanted in (False, True))
+    plain, more = (spec_of(Recipe(runtime="cri-containerd"), role, extra=wanted) for wanted in (NOTHING, CONFORMANCE))
     added = {*more.container_images, *more.init} - {*plain.container_images, *plain.init}
     there = set(control_plane(role is Role.MASTER))  # etcd: the tests want it on workers too
-    wanted = {"critest", *CONFORMANCE_IMAGES} - there
+    wanted = {"critest", *CONFORMANCE.images} - there
     assert {reference.partition(":")[0] for reference in added} == {f"docker.io/kubeiso/{name}" for name in wanted}
     assert any("agnhost" in image for image in more.container_images) and any("critest" in image for image in more.init)
 

@@ -4,6 +4,12 @@ from builder.acceptance.run import Asked, Run, Suite
 from builder.acceptance.upstream import Upstream
 from builder.checks import Check, Finding
 from builder.errors import InputError
+from builder.spec.model import Extra
+
+# The images that the tests name (tests/images/test_image_e2e.py), and critest for the suite full.
+CONFORMANCE = Extra(name="conformance", init=("critest",), images=(
+    "agnhost", "agnhost-prev", "busybox", "etcd", "glibc-dns-testing", "nautilus", "nginx-e2e", "nonewprivs", "sample-apiserver",
+))  # fmt: skip
 
 
 def checks(run: Run) -> list[Check]:
@@ -23,5 +29,5 @@ def refuse(asked: Asked) -> None:
 
 SUITE = Suite(
     "conformance", "Kubernetes' own conformance tests: all, a draw (--draw) or by name (--focus); --resume goes on with them",
-    checks, refuse=refuse, findings=findings, conformance=True, chooses=True,
+    checks, refuse=refuse, findings=findings, e2e=True, chooses=True, extra=CONFORMANCE,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from builder.acceptance.conformance import Conformance
 from builder.acceptance.endurance import Endurance
 from builder.acceptance.run import Asked, Run, Suite
 from builder.acceptance.suites import across, failover
+from builder.acceptance.suites.conformance import CONFORMANCE
 from builder.checks import Check
 from builder.errors import InputError
 
@@ -32,5 +33,5 @@ def refuse(asked: Asked) -> None:
 
 SUITE = Suite(
     "full", "across, others' tests, a worker lost, returned and added, a power cut, a master lost where there are three",
-    checks, runtime_checks, refuse, conformance=True,
+    checks, runtime_checks, refuse, e2e=True, extra=CONFORMANCE,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from builder.acceptance.redis import Redis
 from builder.acceptance.run import Run, Suite
 from builder.checks import Check
+from builder.spec.model import Extra
 
 
 def redis(run: Run) -> Redis:
@@ -18,4 +19,10 @@ def checks(run: Run) -> list[Check]:
     return redis(run).by_kubernetes()
 
 
-SUITE = Suite("redis", "redis by crictl alone and as a pod: PING, MONITOR, its log", checks, runtime_checks, images=("redis",))
+SUITE = Suite(
+    "redis",
+    "redis by crictl alone and as a pod: PING, MONITOR, its log",
+    checks,
+    runtime_checks,
+    extra=Extra(name="redis", images=("redis",)),
+)
