@@ -95,7 +95,7 @@ class RuntimeFacts(Frozen):
     diagnostics: tuple[tuple[str, str], ...] = Field((), description="file name and command of what a failed run asks a node")
     classes: tuple[PodClass, ...] = ()
     conformance_without: dict[str, str] = Field({}, description="conformance tests that it can't pass, and why")
-    critest_without: tuple[str, ...] = Field((), description="tests of critest that the runtime can't pass by its nature")
+    critest_without: dict[str, str] = Field({}, description="tests of critest that it can't pass, and why")
 
 
 class Cluster(Kept):

@@ -5,6 +5,7 @@ from builder.acceptance.endurance import Endurance
 from builder.acceptance.run import Asked, Run, Suite
 from builder.acceptance.suites import across, failover
 from builder.acceptance.suites.conformance import CONFORMANCE
+from builder.acceptance.suites.critest import critest
 from builder.checks import Check
 from builder.errors import InputError
 
@@ -15,8 +16,7 @@ def conformance(run: Run) -> Conformance:
 
 
 def runtime_checks(run: Run) -> list[Check]:
-    first = run.cluster.masters[0].name
-    return conformance(run).runtime_checks(lambda: run.machines[first].shell())
+    return critest(run).few()
 
 
 def checks(run: Run) -> list[Check]:
