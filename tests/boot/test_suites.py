@@ -64,5 +64,5 @@ def test_a_few_of_kubernetes_conformance_tests(out: Path) -> None:
 
 
 def test_every_suite_has_its_size() -> None:
-    """smoke and conformance run above, across within full, sandbox in test_handlers.py."""
-    assert set(known()) == {*SIZES, "smoke", "across", "sandbox", "conformance"}
+    """smoke and conformance run above, across within full, sandbox in test_handlers.py, critest in test_runtimes.py."""
+    assert set(known()) == {*SIZES, "smoke", "across", "sandbox", "conformance", "critest"}
