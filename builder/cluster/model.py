@@ -95,6 +95,7 @@ class RuntimeFacts(Frozen):
     diagnostics: tuple[tuple[str, str], ...] = Field((), description="file name and command of what a failed run asks a node")
     classes: tuple[PodClass, ...] = ()
     critest_without: tuple[str, ...] = Field((), description="tests of critest that the runtime can't pass by its nature")
+    virtualising: bool = Field(False, description="whether pods are virtual machines, so that the nodes have to run such")
 
 
 class Cluster(Kept):

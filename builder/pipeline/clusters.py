@@ -90,6 +90,7 @@ def facts(plan: Plan) -> RuntimeFacts:
     return RuntimeFacts(
         name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs, outlived=chosen.outlived,
         diagnostics=asked, classes=classes, critest_without=tuple(sorted(chosen.critest_without)),
+        virtualising=bool(chosen.virtualisation),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ STATE_FILES = ("var-files",)  # before `metadata`, whose files are the machine's
 ONBOOT_METADATA = ("metadata",)
 ONBOOT_LAST = ("dhcpcd", "pod-network")
 SERVICES = ("dhcpcd", "api-balancer", "kubelet")
+VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
 # What others' tests need, in builds for those alone: a program in the node's root, and an image for pods.
@@ -52,10 +53,11 @@ def needs(
     ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
     test_images = (*TEST_IMAGES, *(CONFORMANCE_IMAGES if conformance else ()), *images)
     own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh)))
+    virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
     first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()), *ONBOOT_METADATA)
     return Needs(
         init=(*INIT, *runtime.init, *network.init, *(CONFORMANCE_INIT if conformance else ())),
-        onboot=(*first, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
+        onboot=(*first, *virtual, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*own, *extra))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),
         own_services=own,
