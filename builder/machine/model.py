@@ -36,8 +36,8 @@ A boot to running services took 37 s of processor time with this one, 47 s with 
 
 
 EMULATED_VIRTUALISING_CPU = "max"
-"""A processor with SVM, in which a guest's own KVM works: its guest came to userspace in 14 s, in 32 s with EPYC,+svm,+npt, and not
-with a processor that has SVM alone (QEMU 7.2)."""
+"""A processor with SVM, so that a guest's own KVM works: a guest in the guest came to userspace in 14 s, and in 32 s on one that
+is EPYC,+svm,+npt (QEMU 7.2, one run each)."""
 
 
 CODE_CACHE = 3
