@@ -15,7 +15,7 @@ lacks() {
     done <"$given/modules"
     while read -r device; do
         # To open it is the proof: a device file can be there without its driver.
-        if ! (exec 3<>"$device") 2>/dev/null; then
+        if ! (exec 3<"$device") 2>/dev/null; then
             echo "$device can't be opened"
             return
         fi
