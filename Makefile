@@ -47,9 +47,12 @@ build: setup
 doctor: setup
 	$(KUBEISO) doctor
 
+QUICK := $(VENV)/bin/pytest -n $$(nproc) --dist worksteal -m "not boot and not network and not bench"
+SLOW := $(VENV)/bin/pytest --durations=40 --durations-min=20 -m
+
 # Times are compared in a run of their own: workers side by side would disturb them.
 check: setup
-	$(VENV)/bin/pytest -n $$(nproc) --dist worksteal -m "not boot and not network and not bench"
+	$(QUICK)
 	$(VENV)/bin/pytest tests/bench
 
 bench: setup
@@ -57,10 +60,12 @@ bench: setup
 
 # Boots something of every kind within an hour on two cores.
 test: setup
-	$(VENV)/bin/pytest -m "not long"
+	$(QUICK)
+	$(SLOW) "(boot or network or bench) and not long"
 
 test-all: setup
-	$(VENV)/bin/pytest --durations=40 --durations-min=20
+	$(QUICK)
+	$(SLOW) "boot or network or bench"
 
 clean:
 	rm -rf out

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from builder.acceptance.inside import exit_code
-from builder.acceptance.manifest import apply
+from builder.acceptance.manifest import apply, delete_namespace
 from builder.acceptance.traces import ALL_OF
 from builder.acceptance.web import PAGE, demand_page
 from builder.checks import Check, NotYet
@@ -34,6 +34,7 @@ class Classes:
             Check("C3", f"the handler of {name} runs its containers", lambda: self.proof(given), 60),
             Check("C4", f"a plain pod reaches one of {name}, and that one itself", lambda: self.answers(name), 60),
             Check("C5", f"exec in a pod of {name} gives back a command's exit code", lambda: self.exit_code(name), 90),
+            Check("C6", f"the pod of {name} goes when it is deleted", lambda: self.gone(name), 180),
         ]
 
     def apply(self, name: str) -> str:
@@ -69,3 +70,7 @@ class Classes:
 
     def exit_code(self, name: str) -> str:
         return exit_code(self._kubectl, "-n", f"class-{name}", "boxed", "-c", "client")
+
+    def gone(self, name: str) -> str:
+        delete_namespace(self._kubectl, f"class-{name}")
+        return f"no namespace class-{name}"

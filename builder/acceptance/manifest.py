@@ -23,3 +23,10 @@ def _plain(name: str) -> str:
     """KIND.GROUP/NAME without the group, as in "deployment.apps/nginx"."""
     kind, _, rest = name.partition("/")
     return f"{kind.partition('.')[0]}/{rest}"
+
+
+def delete_namespace(kubectl: Kubectl, name: str) -> None:
+    """Delete a namespace with all that is in it; NotYet until it is gone."""
+    kubectl.text("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+    if kubectl.text("get", "namespace", name, "--ignore-not-found", "-o", "name").strip():
+        raise NotYet(f"{name} is being deleted")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from builder.acceptance.inside import exit_code
-from builder.acceptance.manifest import apply
+from builder.acceptance.manifest import apply, delete_namespace
 from builder.acceptance.traces import ALL_OF, Seen, Traces
 from builder.acceptance.web import PAGE
 from builder.checks import Check, NotYet
@@ -132,9 +132,7 @@ class Sandbox:
         return f"{megabytes} MB: {_ending(pod)}"
 
     def gone(self) -> str:
-        self._kubectl.text("delete", "namespace", self._space, "--ignore-not-found", "--wait=false")
-        if self._kubectl.run("get", "namespace", self._space, "-o", "name").code == 0:
-            raise NotYet(f"{self._space} is being deleted")
+        delete_namespace(self._kubectl, self._space)
         self._demand_sandboxes(0)
         assert self._before is not None, "the first check took it"
         return f"0 sandboxes; {self._traces.demand_nothing_beyond(self._before)}"

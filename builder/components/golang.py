@@ -33,8 +33,8 @@ BACKOFF = 2.0  # seconds before the second attempt; doubled before the third
 
 # What Go writes where a module proxy can't be reached or breaks off (packages net, net/http, crypto/tls and cmd/go).
 UNREACHED = re.compile(
-    r"dial tcp|connection re(?:fused|set)|no such host|i/o timeout|TLS handshake|unexpected EOF|deadline exceeded"
-    r"|network is unreachable|proxyconnect|: (?:408|425|429|500|502|503|504) [A-Z]"
+    r"dial tcp|connection re(?:fused|set)|no such host|i/o timeout|TLS handshake|(?<!syntax error: )unexpected EOF"
+    r"|deadline exceeded|network is unreachable|proxyconnect|: (?:408|425|429|500|502|503|504) [A-Z]"
 )
 NOT_CACHED = "module lookup disabled by GOPROXY=off"
 FULL = "no space left on device"

@@ -95,13 +95,6 @@ func run(given options) error {
 	if err != nil {
 		return err
 	}
-	if err := pods.Recover(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		log.Printf("cleaning up: %v", err)
-	}
-	go pods.KeepClean(ctx)
 	listener, err := listen(given.Listen)
 	if err != nil {
 		return err
@@ -111,6 +104,8 @@ func run(given options) error {
 	)
 	runtime.RegisterRuntimeServiceServer(served, pods)
 	runtime.RegisterImageServiceServer(served, pictures)
+	go pods.KeepClean(ctx)
+	go pictures.KeepMeasured(ctx)
 	failed := make(chan error, 2)
 	go func() { failed <- pods.ServeStreams() }()
 	go func() { failed <- served.Serve(listener) }()

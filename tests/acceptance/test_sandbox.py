@@ -37,6 +37,7 @@ class World:
         self.exit = (42, "kept\n")
         self.volumes = "from a ConfigMap\nfrom a ConfigMap"
         self.log = '10.0.0.1 - - [x] "GET /?trusted HTTP/1.1" 200\n'
+        self.stuck = False
         self.proven: set[str] = {"web-boxed", "client-boxed"}
 
     def _boxes(self) -> dict[str, int]:
@@ -65,7 +66,7 @@ class World:
                         self.add("class-box" if name == "boxed" else "sandbox-box", name)
                 return applied(input)
             case ["delete", "namespace", space, *_]:
-                self.pods = {key: pod for key, pod in self.pods.items() if key[0] != space}
+                self.pods = {key: pod for key, pod in self.pods.items() if key[0] != space or self.stuck}
                 return "deleted"
             case ["logs", *_]:
                 return self.log
@@ -84,7 +85,7 @@ class World:
 
     def _answer(self, words: Sequence[str]) -> tuple[int, str]:
         if words[:2] == ("get", "namespace"):
-            return int(not any(space == words[2] for space, _ in self.pods)), ""
+            return 0, f"namespace/{words[2]}\n" if any(space == words[2] for space, _ in self.pods) else ""
         pod, command = words[3], words[-1]
         if command.startswith("uname"):
             return 0, self.kernels[pod]
@@ -171,6 +172,7 @@ HARM: list[tuple[str, Callable[[World], Any], str]] = [
     ("X9", lambda w: w.left.update({"network namespace": {"cni-2"}}), "network namespace cni-2"),
     ("X9", lambda w: w.left.update({"cgroup": {"/sys/fs/cgroup/kubepods/pod-x"}}), "cgroup /sys/fs/cgroup/kubepods/pod-x"),
     ("X9", lambda w: setattr(w, "boxes", on(0, 1)), "sandboxes run"),
+    ("X9", lambda w: setattr(w, "stuck", True), "sandbox-box is being deleted"),
 ]
 
 
@@ -204,6 +206,7 @@ CLASS_HARM: list[tuple[str, Callable[[World], Any], str]] = [
     ("C4", lambda w: w.page.update(client="502"), "another page"),
     ("C4", lambda w: w.page.update(boxed="502"), "another page"),
     ("C5", lambda w: setattr(w, "exit", (1, "kept\n")), "exit code 1"),
+    ("C6", lambda w: setattr(w, "stuck", True), "class-box is being deleted"),
 ]
 
 
@@ -212,7 +215,6 @@ def test_a_class_that_does_not_work(name: str, harm: Callable[[World], Any], rea
     world = World()
     checks = world.classes
     checks["C1"].look()
-    assert checks[name].look()
     harm(world)
     with pytest.raises(NotYet, match=reason):
         checks[name].look()

@@ -88,6 +88,13 @@ def sample(tmp_path: Path, proxy: Server) -> Project:
     return toy(tmp_path / "project")
 
 
+def test_a_file_that_ends_too_soon_is_no_connection_that_broke_off() -> None:
+    line = "./main.go:4:1: syntax error: unexpected EOF, expected }"
+    assert line in str(golang._fault(["go", "build"], 1, [line]))
+    cut_off = 'main.go:3:8: example.test/x@v1.0.0: Get "https://proxy.test/x": unexpected EOF'
+    assert isinstance(golang._fault(["go", "build"], 1, [cut_off]), golang._Unreached)
+
+
 def refused(sample: Project, store: Store, *, offline: bool = False) -> KubeisoError:
     with pytest.raises(KubeisoError) as raised:
         find("toy", store, sample, offline=offline)

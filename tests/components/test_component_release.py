@@ -300,9 +300,9 @@ def test_of_a_component_with_both_either_is_had_in_the_order_of_its_description(
     release = description.read_text()
     description.write_text(release + "golang: {packages: {toy: .}}\n")
     (description.parent / "go.mod").write_text("module toy\n\ngo 1.24\n")
-    (description.parent / "main.go").write_text("package main\n\nfunc main() { nothing() }\n")
+    (description.parent / "main.go").write_text("package main\n\nimport fmt\n")
     assert find("toy", store, made).source == "release"
-    with pytest.raises(BuildError, match="undefined: nothing"):
+    with pytest.raises(BuildError, match="main.go:3:11"):
         find("toy", store, made, source="golang")
     description.write_text(release.replace("release:", "golang: {packages: {toy: .}}\nrelease:"))
     other = Store(tmp_path / "other")

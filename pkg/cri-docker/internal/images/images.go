@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -22,13 +23,16 @@ type Service struct {
 	// pinned are full names of images that are not to be removed to gain room.
 	pinned map[string]bool
 	// root is where the engine keeps images.
-	root string
-	fs   usage
+	root  string
+	begun time.Time
+	fs    usage
 }
 
 // New gives the service. pinned: full names, of images that came with the node. root: a folder on the images' file system.
 func New(engine engine.Images, pinned []string, root string) *Service {
-	made := &Service{engine: engine, pinned: map[string]bool{}, root: root}
+	made := &Service{
+		engine: engine, pinned: map[string]bool{}, root: root, begun: time.Now(), fs: usage{first: make(chan struct{})},
+	}
 	for _, name := range pinned {
 		made.pinned[name] = true
 	}

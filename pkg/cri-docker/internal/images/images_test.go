@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/moby/client"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"kubeiso.dev/pkg/cri-docker/internal/engine/enginetest"
@@ -108,14 +109,74 @@ func TestAPullThatBreaksOff(t *testing.T) {
 
 func TestWhatImagesTake(t *testing.T) {
 	root := t.TempDir()
-	info, err := New(enginetest.New(), nil, root).ImageFsInfo(background, &runtime.ImageFsInfoRequest{})
-	if err != nil {
+	service := New(enginetest.New(), nil, root)
+	if err := service.measure(background); err != nil {
 		t.Fatal(err)
 	}
-	if found := info.ImageFilesystems[0]; found.UsedBytes.Value != 12345 || found.FsId.Mountpoint != root || found.Timestamp == 0 {
+	found := usageOf(t, service)
+	if found.UsedBytes.Value != 12345 || found.FsId.Mountpoint != root || found.Timestamp <= service.begun.UnixNano() {
 		t.Errorf("got %v", found)
 	}
 	if _, err := New(enginetest.New(), nil, root+"/none").ImageFsInfo(background, &runtime.ImageFsInfoRequest{}); err == nil {
 		t.Error("a folder that is not there is taken")
+	}
+}
+
+func usageOf(t *testing.T, service *Service) *runtime.FilesystemUsage {
+	t.Helper()
+	info, err := service.ImageFsInfo(background, &runtime.ImageFsInfoRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ImageFilesystems[0]
+}
+
+// slowEngine does not say what images take before it is let go on.
+type slowEngine struct {
+	*enginetest.Engine
+	asked, goOn chan struct{}
+}
+
+func (e slowEngine) DiskUsage(ctx context.Context, options client.DiskUsageOptions) (client.DiskUsageResult, error) {
+	e.asked <- struct{}{}
+	select {
+	case <-e.goOn:
+		return e.Engine.DiskUsage(ctx, options)
+	case <-ctx.Done():
+		return client.DiskUsageResult{}, ctx.Err()
+	}
+}
+
+func TestNobodyWaitsForASlowEngine(t *testing.T) {
+	engine := slowEngine{enginetest.New(), make(chan struct{}), make(chan struct{})}
+	service := New(engine, nil, t.TempDir())
+	ctx, stop := context.WithCancel(background)
+	ended := make(chan struct{})
+	go func() { service.KeepMeasured(ctx); close(ended) }()
+	<-engine.asked
+	if found := usageOf(t, service); found.UsedBytes.Value != 0 || found.Timestamp != service.begun.UnixNano() {
+		t.Errorf("got %v of an engine that has not answered", found)
+	}
+	close(engine.goOn)
+	<-service.fs.first
+	if found := usageOf(t, service); found.UsedBytes.Value != 12345 {
+		t.Errorf("got %v", found)
+	}
+	stop()
+	<-ended
+}
+
+func TestASumThatFailsLeavesTheLastOne(t *testing.T) {
+	engine := enginetest.New()
+	service := New(engine, nil, t.TempDir())
+	if err := service.measure(background); err != nil {
+		t.Fatal(err)
+	}
+	engine.Fail["df"] = errors.New("the engine is gone")
+	if service.measure(background) == nil {
+		t.Error("no error")
+	}
+	if found := usageOf(t, service); found.UsedBytes.Value != 12345 {
+		t.Errorf("got %v", found)
 	}
 }

@@ -34,7 +34,7 @@ func (r *Runtime) RunPodSandbox(ctx context.Context, request *runtime.RunPodSand
 	}
 	record := state.Sandbox{Config: request.Config, Handler: request.RuntimeHandler, Created: time.Now().UnixNano()}
 	if err := r.bringUp(ctx, id, record); err != nil {
-		return nil, errors.Join(err, r.undoSandbox(id, request.Config))
+		return nil, errors.Join(err, r.undoSandbox(id))
 	}
 	return &runtime.RunPodSandboxResponse{PodSandboxId: id}, nil
 }
@@ -84,7 +84,7 @@ func (r *Runtime) bringUp(ctx context.Context, id string, record state.Sandbox) 
 		return fmt.Errorf("starting the sandbox: %w", err)
 	}
 	if !hostNetwork(record.Config) {
-		ips, err := r.connect(ctx, id, record.Config)
+		ips, err := r.connect(ctx, id, &record)
 		if err != nil {
 			return fmt.Errorf("setting up the pod's network: %w", err)
 		}
@@ -94,7 +94,11 @@ func (r *Runtime) bringUp(ctx context.Context, id string, record state.Sandbox) 
 	return r.Sandboxes.Put(id, record)
 }
 
-func (r *Runtime) connect(ctx context.Context, id string, config *runtime.PodSandboxConfig) ([]string, error) {
+// connect asks for the pod's network. The record says so before: a network that was given in part must be taken back.
+func (r *Runtime) connect(ctx context.Context, id string, record *state.Sandbox) ([]string, error) {
+	if err := r.Network.Status(); err != nil {
+		return nil, err
+	}
 	path, err := r.networkNamespace(ctx, id)
 	if err != nil {
 		return nil, err
@@ -102,7 +106,11 @@ func (r *Runtime) connect(ctx context.Context, id string, config *runtime.PodSan
 	if path == "" {
 		return nil, errors.New("the sandbox has ended")
 	}
-	return r.Network.Add(ctx, id, path, config)
+	record.Networked = true
+	if err := r.Sandboxes.Put(id, *record); err != nil {
+		return nil, err
+	}
+	return r.Network.Add(ctx, id, path, record.Config)
 }
 
 // networkNamespace gives the path of a sandbox' network namespace; empty when it does not run.
@@ -115,10 +123,14 @@ func (r *Runtime) networkNamespace(ctx context.Context, id string) (string, erro
 }
 
 // undoSandbox removes a sandbox that could not be made, even when its caller has gone.
-func (r *Runtime) undoSandbox(id string, config *runtime.PodSandboxConfig) error {
+func (r *Runtime) undoSandbox(id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), undoPeriod)
 	defer cancel()
-	return r.forgetSandbox(ctx, id, config)
+	_, record, err := r.Sandboxes.Get(id)
+	if err != nil && !gone(err) {
+		return err
+	}
+	return r.forgetSandbox(ctx, id, record)
 }
 
 // writeResolvConf writes what all containers of the pod have as /etc/resolv.conf.

@@ -34,10 +34,10 @@ func (r *Runtime) stopSandbox(ctx context.Context, id string, record state.Sandb
 		}
 	}
 	if !record.Stopped {
-		if err := r.disconnect(ctx, id, record.Config); err != nil {
-			return fmt.Errorf("taking the pod's network back: %w", err)
+		if err := r.disconnect(ctx, id, record); err != nil {
+			return err
 		}
-		record.Stopped = true
+		record.Stopped, record.Networked = true, false
 		if err := r.Sandboxes.Put(id, record); err != nil {
 			return err
 		}
@@ -45,11 +45,18 @@ func (r *Runtime) stopSandbox(ctx context.Context, id string, record state.Sandb
 	return r.stop(ctx, id, sandboxGrace)
 }
 
-// disconnect takes the network back while its namespace is there, if it still is.
-func (r *Runtime) disconnect(ctx context.Context, id string, config *runtime.PodSandboxConfig) error {
-	if hostNetwork(config) {
+// disconnect takes a pod's network back, if it has one, while the namespace is there, if it still is.
+func (r *Runtime) disconnect(ctx context.Context, id string, record state.Sandbox) error {
+	if !record.Networked {
 		return nil
 	}
+	if err := r.takeBack(ctx, id, record.Config); err != nil {
+		return fmt.Errorf("taking the pod's network back: %w", err)
+	}
+	return nil
+}
+
+func (r *Runtime) takeBack(ctx context.Context, id string, config *runtime.PodSandboxConfig) error {
 	path, err := r.networkNamespace(ctx, id)
 	if err != nil && !gone(err) {
 		return err
@@ -80,9 +87,9 @@ func (r *Runtime) RemovePodSandbox(
 }
 
 // forgetSandbox takes the network back and removes the container and the record, as much of them as there is.
-func (r *Runtime) forgetSandbox(ctx context.Context, id string, config *runtime.PodSandboxConfig) error {
-	if err := r.disconnect(ctx, id, config); err != nil {
-		return fmt.Errorf("taking the pod's network back: %w", err)
+func (r *Runtime) forgetSandbox(ctx context.Context, id string, record state.Sandbox) error {
+	if err := r.disconnect(ctx, id, record); err != nil {
+		return err
 	}
 	return r.dropSandbox(ctx, id)
 }

@@ -96,13 +96,14 @@ func TestUserNamespacesAreRefused(t *testing.T) {
 }
 
 func TestAPodThatCantBeMadeLeavesNothing(t *testing.T) {
-	for _, step := range []string{"create", "start", "network"} {
+	for step, breaks := range map[string]func(w *world){
+		"create":           func(w *world) { w.engine.Fail["create"] = errBroken },
+		"start":            func(w *world) { w.engine.Fail["start"] = errBroken },
+		"no configuration": func(w *world) { w.nets.fail = errBroken },
+		"network":          func(w *world) { w.nets.broken = errBroken },
+	} {
 		w := newWorld(t)
-		if step == "network" {
-			w.nets.fail = errBroken
-		} else {
-			w.engine.Fail[step] = errBroken
-		}
+		breaks(w)
 		if _, err := w.RunPodSandbox(background, &runtime.RunPodSandboxRequest{Config: podConfig("web")}); err == nil {
 			t.Errorf("%s: no error", step)
 		}

@@ -70,6 +70,8 @@ type Runtime struct {
 	settings Settings
 	streams  streaming.Server
 
+	version engineVersion
+
 	// making is held for reading while something is made, whose record is not complete yet.
 	making sync.RWMutex
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"sync"
 
 	"github.com/moby/moby/client"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -13,15 +14,32 @@ const (
 	apiVersion  = "v1"
 )
 
+// engineVersion is the engine's version, once it is known: it stays the same while a node runs.
+type engineVersion struct {
+	sync.Mutex
+	known string
+}
+
 // Version names the engine.
 func (r *Runtime) Version(ctx context.Context, _ *runtime.VersionRequest) (*runtime.VersionResponse, error) {
-	found, err := r.Engine.ServerVersion(ctx, client.ServerVersionOptions{})
+	found, err := r.engineVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &runtime.VersionResponse{
-		Version: "0.1.0", RuntimeName: runtimeName, RuntimeVersion: found.Version, RuntimeApiVersion: apiVersion,
+		Version: "0.1.0", RuntimeName: runtimeName, RuntimeVersion: found, RuntimeApiVersion: apiVersion,
 	}, nil
+}
+
+func (r *Runtime) engineVersion(ctx context.Context) (string, error) {
+	r.version.Lock()
+	defer r.version.Unlock()
+	if r.version.known != "" {
+		return r.version.known, nil
+	}
+	found, err := r.Engine.ServerVersion(ctx, client.ServerVersionOptions{})
+	r.version.known = found.Version
+	return found.Version, err
 }
 
 // Status tells whether the engine answers and whether pods can have a network.

@@ -54,8 +54,11 @@ func (r *Runtime) resume(ctx context.Context) error {
 	return nil
 }
 
-// KeepClean sweeps from time to time, until ctx ends.
+// KeepClean recovers, then sweeps from time to time, until ctx ends. The kubelet is answered meanwhile.
 func (r *Runtime) KeepClean(ctx context.Context) {
+	if err := r.Recover(ctx); err != nil && ctx.Err() == nil {
+		log.Printf("cleaning up: %v", err)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -89,7 +92,7 @@ func (r *Runtime) sweepSandboxes(ctx context.Context, states map[string]containe
 			continue
 		}
 		log.Printf("removing sandbox %s, which is not whole", sandboxName(record.Config.GetMetadata()))
-		if err := r.forgetSandbox(ctx, id, record.Config); err != nil {
+		if err := r.forgetSandbox(ctx, id, record); err != nil {
 			failures = append(failures, fmt.Errorf("sandbox %s: %w", id, err))
 		}
 	}
@@ -120,7 +123,7 @@ func (r *Runtime) sweepStrangers(ctx context.Context, states map[string]containe
 		}
 		log.Printf("removing %s %s, which has no record", now.kind, id)
 		if now.kind == kindSandbox {
-			if err := r.disconnect(ctx, id, nil); err != nil {
+			if err := r.takeBack(ctx, id, nil); err != nil {
 				log.Printf("network of sandbox %s: %v", id, err)
 			}
 		}

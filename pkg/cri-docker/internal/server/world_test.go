@@ -22,19 +22,22 @@ var background = context.Background()
 // nets notes which sandboxes have a network.
 type nets struct {
 	connected map[string]string
-	fail      error
+	fail      error // of Status, and of Remove: there is no configuration
+	broken    error // of Add, when it has done a part
 }
 
 func (n *nets) Status() error { return n.fail }
 
 func (n *nets) Add(_ context.Context, id, path string, _ *runtime.PodSandboxConfig) ([]string, error) {
 	n.connected[id] = path
-	return []string{"10.0.0.2", "fd00::2"}, n.fail
+	return []string{"10.0.0.2", "fd00::2"}, n.broken
 }
 
 func (n *nets) Remove(_ context.Context, id, _ string, _ *runtime.PodSandboxConfig) error {
-	delete(n.connected, id)
-	return nil
+	if n.fail == nil {
+		delete(n.connected, id)
+	}
+	return n.fail
 }
 
 // papers notes which logs are written.

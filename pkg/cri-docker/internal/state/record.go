@@ -16,6 +16,8 @@ type Sandbox struct {
 	Handler string
 	Created int64 // nanoseconds since 1970
 	IPs     []string
+	// Networked is true from before its network is asked for until that is taken back.
+	Networked bool
 	// Made is false from the making of its container until all of it, the network too, is there.
 	Made bool
 	// Stopped is true once its network is gone; it never runs again.
@@ -42,6 +44,7 @@ type sandboxFile struct {
 	Handler string          `json:"handler,omitempty"`
 	Created int64           `json:"created"`
 	IPs     []string        `json:"ips,omitempty"`
+	Net     bool            `json:"networked"`
 	Made    bool            `json:"made"`
 	Stopped bool            `json:"stopped"`
 }
@@ -63,7 +66,7 @@ func (s Sandbox) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(sandboxFile{config, s.Handler, s.Created, s.IPs, s.Made, s.Stopped})
+	return json.Marshal(sandboxFile{config, s.Handler, s.Created, s.IPs, s.Networked, s.Made, s.Stopped})
 }
 
 // UnmarshalJSON reads the file's text.
@@ -73,7 +76,7 @@ func (s *Sandbox) UnmarshalJSON(text []byte) error {
 	if err := read(text, &file, func() json.RawMessage { return file.Config }, config); err != nil {
 		return err
 	}
-	*s = Sandbox{config, file.Handler, file.Created, file.IPs, file.Made, file.Stopped}
+	*s = Sandbox{config, file.Handler, file.Created, file.IPs, file.Net, file.Made, file.Stopped}
 	return nil
 }
 

@@ -222,6 +222,11 @@ func (e *Engine) Ping(context.Context, client.PingOptions) (client.PingResult, e
 
 // ServerVersion names a version.
 func (e *Engine) ServerVersion(context.Context, client.ServerVersionOptions) (client.ServerVersionResult, error) {
+	failure := e.enter("version", "")
+	defer e.mu.Unlock()
+	if failure != nil {
+		return client.ServerVersionResult{}, failure
+	}
 	return client.ServerVersionResult{Version: "29.8.0"}, nil
 }
 

@@ -83,6 +83,11 @@ func (e *Engine) ImagePull(_ context.Context, name string, options client.ImageP
 
 // DiskUsage tells a size.
 func (e *Engine) DiskUsage(context.Context, client.DiskUsageOptions) (client.DiskUsageResult, error) {
+	failure := e.enter("df", "")
+	defer e.mu.Unlock()
+	if failure != nil {
+		return client.DiskUsageResult{}, failure
+	}
 	return client.DiskUsageResult{Images: client.ImagesDiskUsage{TotalSize: 12345}}, nil
 }
 
