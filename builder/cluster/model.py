@@ -73,13 +73,14 @@ class Workload(Frozen):
 
 
 class PodClass(Frozen):
-    """A RuntimeClass of the nodes.
+    """A RuntimeClass of the nodes. Classes of one handler differ in their names alone.
 
     process: where its pods have a kernel of their own, a POSIX extended pattern for the command line of each pod's one process.
     proof: a command on the node that ends with 0 when the handler runs the container with the id $ID.
     """
 
     name: str
+    handler: str = ""
     process: str = ""
     proof: str
 

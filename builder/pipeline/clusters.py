@@ -84,7 +84,9 @@ def facts(plan: Plan) -> RuntimeFacts:
     checks = tuple((check.name, check.command) for check in chosen.checks)
     asked = tuple((each.name, each.command) for each in chosen.diagnostics)
     classes = tuple(
-        PodClass(name=each.name, process=each.sandbox.process if each.sandbox else "", proof=each.proof)
+        PodClass(
+            name=each.name, handler=each.handler, process=each.sandbox.process if each.sandbox else "", proof=each.proof
+        )  # fmt: skip
         for each in chosen.classes
     )
     return RuntimeFacts(
