@@ -85,8 +85,11 @@ def facts(plan: Plan) -> RuntimeFacts:
     asked = tuple((each.name, each.command) for each in chosen.diagnostics)
     classes = tuple(
         PodClass(
-            name=each.name, handler=each.handler, process=each.sandbox.process if each.sandbox else "", proof=each.proof
-        )  # fmt: skip
+            name=each.name,
+            handler=each.handler,
+            process=each.sandbox.process if each.sandbox else "",
+            proof=each.proof,
+        )
         for each in chosen.classes
     )
     return RuntimeFacts(
