@@ -54,12 +54,14 @@ class Acceleration(Frozen):
     def to_qemu(self, memory: int, *, virtualising: bool = False) -> list[str]:
         """The arguments for a guest with so much memory (MiB). virtualising: it runs virtual machines itself.
 
-        KVM gives a guest that where the host's own modules allow it.
+        KVM gives a guest that where the host's own modules allow it. An emulator has one thread for all processors then: the
+        guest's KVM replaces code of its kernel whenever a machine comes or goes, and with several threads QEMU 7.2 ran what was no
+        more ("Oops: int3" in kvm_arch_vcpu_ioctl_run, at the third machine).
         """
         if self.name == "kvm":
             return ["-accel", "kvm", "-cpu", "host"]
-        processor = EMULATED_VIRTUALISING_CPU if virtualising else EMULATED_CPU
-        return ["-accel", f"tcg,thread=multi,tb-size={memory // CODE_CACHE}", "-cpu", processor]
+        processor, threads = (EMULATED_VIRTUALISING_CPU, "single") if virtualising else (EMULATED_CPU, "multi")
+        return ["-accel", f"tcg,thread={threads},tb-size={memory // CODE_CACHE}", "-cpu", processor]
 
 
 class Forward(Frozen):
