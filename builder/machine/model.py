@@ -55,8 +55,8 @@ class Acceleration(Frozen):
         """The arguments for a guest with so much memory (MiB). virtualising: it runs virtual machines itself.
 
         KVM gives a guest that where the host's own modules allow it. An emulator has one thread for all processors then: the
-        guest's KVM replaces code of its kernel whenever a machine comes or goes, and with several threads QEMU 7.2 ran what was no
-        more ("Oops: int3" in kvm_arch_vcpu_ioctl_run, at the third machine).
+        guest's KVM replaces code of its kernel whenever a machine comes or goes, and with several threads QEMU 7.2 ran code that
+        was no more ("Oops: int3" in kvm_arch_vcpu_ioctl_run, at the second machine that ran at once).
         """
         if self.name == "kvm":
             return ["-accel", "kvm", "-cpu", "host"]
