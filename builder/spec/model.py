@@ -1,6 +1,6 @@
 """Everything decided about one node image: no default and no choice is left to the rooms after this one."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from builder.reading.shapes import Shape, Unfit
 from builder.recipe.model import Mode, Name, NodePath, Role, Target
 from builder.scalars import Flag, Whole
 from builder.store import sha256
+
+E = TypeVar("E")
 
 KUBELETS_OWN = 120
 """runtimeRequestTimeout of a kubelet that is told no other (pkg/kubelet/apis/config/v1beta1/defaults.go of v1.36.3)."""
@@ -138,17 +140,23 @@ class Handler(Frozen):
         on = self.runtimes[name]
         needs = (self.virtualisation,) if self.virtualisation else ()
         return runtime.model_copy(update={
-            "init": tuple(dict.fromkeys((*runtime.init, *self.init, *on.init))),
-            "virtualisation": tuple(dict.fromkeys((*runtime.virtualisation, *needs))),
+            "init": _each_once(*runtime.init, *self.init, *on.init),
+            "virtualisation": _each_once(*runtime.virtualisation, *needs),
             "request_timeout": max(runtime.request_timeout, self.request_timeout),
             "files": (*runtime.files, *self.files, *on.files),
             "checks": (*runtime.checks, *self.checks, *on.checks),
-            **{key: (*getattr(runtime, key), *getattr(self, key)) for key in JOINED},
+            "diagnostics": (*runtime.diagnostics, *self.diagnostics),
+            "classes": (*runtime.classes, *self.classes),
+            **{key: _each_once(*getattr(runtime, key), *getattr(self, key)) for key in SHARED},
         })  # fmt: skip
 
 
-JOINED = ("onboot", "services", "modules", "logs", "diagnostics", "classes")
-"""What a handler adds to a runtime as it is."""
+SHARED = ("onboot", "services", "modules", "logs")
+"""What a handler adds to a runtime as it is, where another handler has not done so."""
+
+
+def _each_once(*names: E) -> tuple[E, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 class Workload(Frozen):

@@ -73,6 +73,14 @@ def test_classes_choose_nodes_that_say_they_can() -> None:
         assert value == "true" and files["etc/virtualisation/labels"].split() == [label]
 
 
+def test_two_hypervisors_side_by_side_share_what_they_can() -> None:
+    spec = spec_of(Recipe(runtime="cri-o", handlers=("kata", "kata-clh")))
+    assert len([image for image in spec.init if "/kata:" in image]) == 1
+    assert file_of(spec, "etc/virtualisation/labels").split() == ["katacontainers.io/kata-runtime"]
+    assert file_of(spec, "etc/virtualisation/devices").split().count("/dev/kvm") == 1
+    assert len({file.path for file in spec.files}) == len(spec.files), "no file of the one is in the other's way"
+
+
 def test_the_node_is_told_what_to_load_and_to_look_for() -> None:
     spec = spec_of(Recipe(runtime="cri-containerd", handlers=("kata",)))
     assert file_of(spec, "etc/virtualisation/modules").split()[:2] == ["kvm_amd", "kvm_intel"]
