@@ -12,10 +12,12 @@ from builder.cluster import lifecycle, state
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.machines import afford
 from builder.cluster.model import WORKER, Cluster, Node
+from builder.console.story import Story
 from builder.errors import CheckError, InputError
 from builder.forming import form
 from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
+from builder.machine.model import CONSOLE_LOG
 
 app = typer.Typer()
 Machines = dict[str, Machine]
@@ -127,10 +129,19 @@ def status(name: Name = "kubeiso", as_json: Json = False) -> None:
     if all(running.values()) and cluster.kubeconfig.exists():
         engine.run(Readiness(cluster, Kubectl(cluster, timeout=20)).checks())
     rows = [f"{node.name:24} {node.role:8} {'running' if running[node.name] else 'not running'}" for node in cluster.nodes]
+    notes = {node.name: notes_of(node) for node in cluster.nodes if running[node.name]}
+    rows += [f"{'note':8} {name}: {step}: {note}" for name, said in notes.items() for step, note in said.items()]
     rows += [f"{finding.outcome.value:8} {finding.id:5} {finding.name}: {finding.reason}" for finding in engine.findings]
     checks = [finding.model_dump(mode="json") for finding in engine.findings]
-    show({"cluster": name, "nodes": running, "checks": checks}, "\n".join(rows), as_json)
+    show({"cluster": name, "nodes": running, "notes": notes, "checks": checks}, "\n".join(rows), as_json)
     _verdict(cluster, running, engine)
+
+
+def notes_of(node: Node) -> dict[str, str]:
+    """What the steps of the node's boot found out, by the step's name (LinuxKit puts a number before it)."""
+    told = Story.from_log(node.directory / CONSOLE_LOG).stages
+    said = {stage.name.partition("-")[2]: (stage.model_extra or {}).get("note") for stage in told if stage.stage == "onboot"}
+    return {step: str(note) for step, note in said.items() if note}
 
 
 def runs(node: Node) -> bool:

@@ -61,6 +61,7 @@ def _bare(cluster: Cluster, node: Node) -> MachineSpec:
         acceleration=cluster.acceleration,
         memory=hardware.memory_of(node.role),
         cpus=hardware.cpus_of(node.role),
+        virtualising=cluster.runtime.virtualising,
     )
 
 

@@ -73,13 +73,14 @@ class Workload(Frozen):
 
 
 class PodClass(Frozen):
-    """A RuntimeClass of the nodes.
+    """A RuntimeClass of the nodes. Classes of one handler differ in their names alone.
 
     process: where its pods have a kernel of their own, a POSIX extended pattern for the command line of each pod's one process.
     proof: a command on the node that ends with 0 when the handler runs the container with the id $ID.
     """
 
     name: str
+    handler: str = ""
     process: str = ""
     proof: str
 
@@ -96,6 +97,7 @@ class RuntimeFacts(Frozen):
     classes: tuple[PodClass, ...] = ()
     conformance_without: dict[str, str] = Field({}, description="conformance tests that it can't pass, and why")
     critest_without: dict[str, str] = Field({}, description="tests of critest that it can't pass, and why")
+    virtualising: bool = Field(False, description="whether pods are virtual machines, so that the nodes have to run such")
 
 
 class Cluster(Kept):

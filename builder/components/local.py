@@ -1,12 +1,14 @@
 """The user's own files: --component NAME=PATH for a whole component, NAME/FILE=PATH for one file of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from builder.architecture import Platform
 from builder.components.archive import BROKEN, is_archive, opened
+from builder.components.members import taken
 from builder.components.source import Files, Request
-from builder.errors import InputError
+from builder.errors import BuildError, InputError
 from builder.progress import note
 from builder.store import Digest
 from builder.tarball import entries
@@ -15,10 +17,23 @@ from builder.tarball import entries
 ELF_MAGIC, MACHINE = b"\x7fELF", slice(18, 20)
 
 
-def take(request: Request, outputs: Iterable[str], places: Mapping[str, str] | None = None) -> Files:
-    """Those of the component's `outputs` that the user gives; they are copied into the store.
+@dataclass(frozen=True)
+class Upstream:
+    """What is known of the upstream's own archive.
 
-    places: where the upstream's own archive has each; of several files of one name, the one that lies so is taken.
+    places: where it has each file of the component; of several files of one name, the one that lies so is taken.
+    data: those of the component's files that are no programs.
+    """
+
+    places: Mapping[str, str] = field(default_factory=dict)
+    data: Collection[str] = ()
+
+
+NOTHING_KNOWN = Upstream()
+
+
+def take(request: Request, outputs: Iterable[str], upstream: Upstream = NOTHING_KNOWN) -> Files:
+    """Those of the component's `outputs` that the user gives; they are copied into the store.
 
     Raises InputError for a path that does not exist or lacks a file, and for a file that is no program for the platform.
     """
@@ -26,29 +41,30 @@ def take(request: Request, outputs: Iterable[str], places: Mapping[str, str] | N
     files: Files = {}
     whole = request.overrides.get(request.name)
     if whole is not None:
-        files |= _whole(request.name, whole, wanted, request, places or {})
+        files |= _whole(request.name, whole, wanted, request, upstream)
     for key, path in request.overrides.items():
         name, _, file = key.partition("/")
         if name == request.name and file:
             if file not in wanted:
                 raise InputError(f"the component {name} has no file {file}", hint=f"its files are: {', '.join(sorted(wanted))}")
-            files[file] = _single(key, path, request)
+            files[file] = _single(key, path, request, data=file in upstream.data)
     if files:
         note(f"{request.name}: {', '.join(sorted(files))} from your own files, taken as version {request.description.version}")
     return files
 
 
-def _whole(name: str, path: Path, wanted: set[str], request: Request, places: Mapping[str, str]) -> Files:
+def _whole(name: str, path: Path, wanted: set[str], request: Request, upstream: Upstream) -> Files:
     if not path.exists():
         raise InputError(f"--component {name}={path}: there is no such file or directory")
     if path.is_dir():
-        files = _from_directory(name, path, wanted, request, places)
+        files = _from_directory(name, path, wanted, request, upstream)
     elif is_archive(path):
-        files = _from_archive(name, path, wanted, request, places)
+        files = _from_archive(name, path, wanted, request, upstream)
     elif len(wanted) == 1:
-        return {next(iter(wanted)): _single(name, path, request)}
+        only = next(iter(wanted))
+        return {only: _single(name, path, request, data=only in upstream.data)}
     else:
-        files = {path.name: _single(name, path, request)} if path.name in wanted else {}
+        files = {path.name: _single(name, path, request, data=path.name in upstream.data)} if path.name in wanted else {}
     missing = sorted(wanted - set(files))
     if missing:
         raise InputError(
@@ -59,41 +75,54 @@ def _whole(name: str, path: Path, wanted: set[str], request: Request, places: Ma
     return files
 
 
-def _single(key: str, path: Path, request: Request) -> Digest:
+def _single(key: str, path: Path, request: Request, *, data: bool) -> Digest:
     if not path.is_file():
         raise InputError(f"--component {key}={path}: there is no such file")
-    with path.open("rb") as file:
-        check_program(f"--component {key}={path}", file.read(20), request.platform)
+    if not data:
+        with path.open("rb") as file:
+            check_program(f"--component {key}={path}", file.read(20), request.platform)
     return request.store.put_file(path)
 
 
-def _from_directory(name: str, directory: Path, wanted: set[str], request: Request, places: Mapping[str, str]) -> Files:
+def _from_directory(name: str, directory: Path, wanted: set[str], request: Request, upstream: Upstream) -> Files:
     """Files are found by their name, wherever in the directory they lie."""
     files: Files = {}
     for file in sorted(wanted):
         found = {str(path): path for path in sorted(directory.rglob(file)) if path.is_file()}
         if found:
-            files[file] = _single(name, found[_only_one(name, directory, file, list(found), places)], request)
+            place = _only_one(name, directory, file, list(found), upstream.places)
+            files[file] = _single(name, found[place], request, data=file in upstream.data)
     return files
 
 
-def _from_archive(name: str, archive: Path, wanted: set[str], request: Request, places: Mapping[str, str]) -> Files:
-    found: dict[str, Files] = {}
+def _from_archive(name: str, archive: Path, wanted: set[str], request: Request, upstream: Upstream) -> Files:
+    """Files are found by their name, wherever in the archive they lie; a link to one inside it is followed."""
+    chosen = {
+        file: _only_one(name, archive, file, found, upstream.places)
+        for file, found in _named(name, archive, wanted).items()
+    }  # fmt: skip
+    try:
+        files = taken(archive, chosen, request.store)
+    except BuildError as error:
+        raise InputError(f"--component {name}={archive}: {error.what}", why=error.why, details=error.details) from error
+    for file in sorted(set(files) - set(upstream.data)):
+        with request.store.path(files[file]).open("rb") as content:
+            check_program(f"--component {name}={archive}:{chosen[file]}", content.read(20), request.platform)
+    return files
+
+
+def _named(name: str, archive: Path, wanted: set[str]) -> dict[str, list[str]]:
+    """File -> the places in the archive that have its name: plain files, and symbolic links."""
+    found: dict[str, list[str]] = {}
     try:
         with opened(archive) as stream:
-            for info, content in entries(stream):
+            for info, _ in entries(stream):
                 file = PurePosixPath(info.name).name
-                if content is not None and file in wanted:
-                    found.setdefault(file, {})[info.name] = request.store.put_stream(content)
+                if file in wanted and (info.isreg() or info.issym()):
+                    found.setdefault(file, []).append(info.name.removeprefix("./"))
     except BROKEN as error:
         raise InputError(f"--component {name}={archive}: the archive can't be read", why=str(error)) from error
-    files: Files = {}
-    for file, digests in found.items():
-        place = _only_one(name, archive, file, list(digests), places)
-        files[file] = digests[place]
-        with request.store.path(files[file]).open("rb") as content:
-            check_program(f"--component {name}={archive}:{place}", content.read(20), request.platform)
-    return files
+    return found
 
 
 def _only_one(name: str, where: Path, file: str, found: list[str], places: Mapping[str, str]) -> str:

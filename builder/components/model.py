@@ -14,7 +14,7 @@ INITRD = "initrd"
 
 
 class Component(Frozen):
-    """A component in the store. `files` maps a file's name (kubelet, containerd, ...) to its blob; all are executables."""
+    """A component in the store. `files` maps a file's name (kubelet, containerd, ...) to its blob."""
 
     name: str
     version: str

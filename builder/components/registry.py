@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from builder.components.description import Description, describe, names
 from builder.components.golang import Golang
-from builder.components.local import take
+from builder.components.local import Upstream, take
 from builder.components.model import Component
 from builder.components.release import Release
 from builder.components.source import TARGET, Files, Overrides, Request, Source, Target
@@ -104,7 +104,8 @@ def _had(description: Description) -> str:
 def _own(request: Request, sources: tuple[Source, ...]) -> tuple[Files, bool]:
     """The user's own files, and whether they are all that the component has."""
     outputs = _outputs(request.description, sources)
-    own = take(request, outputs, RELEASE.places(request.description))
+    description = request.description
+    own = take(request, outputs, Upstream(RELEASE.places(description), RELEASE.data(description)))
     return own, len(own) == len(outputs)
 
 

@@ -1,19 +1,18 @@
 """The source `release`: files of an upstream's own release, by address and checksum, and what is taken out of its archives."""
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from builder.architecture import Platform
 from builder.components import mirrors
-from builder.components.archive import BROKEN, opened
 from builder.components.debian import RENEW, load_lock
 from builder.components.description import Description, filled_with
 from builder.components.local import check_program
+from builder.components.members import taken
 from builder.components.model import ReleasePin
 from builder.components.source import Files, Request
 from builder.download import NoAnswer, Remote, fetch, fetched, out_of_reach
@@ -21,7 +20,6 @@ from builder.errors import BuildError, InputError
 from builder.frozen import Frozen
 from builder.reading.shapes import Shape, Unfit
 from builder.store import Digest, Store, key_of
-from builder.tarball import entries
 
 RECIPE = 1  # raised when a change here changes what is taken out of an archive
 
@@ -40,18 +38,26 @@ class Artefact(Frozen):
 
     url: Address = Field(description="{version} and {arch} (amd64) are filled in")
     checksums: Address | None = Field(None, description="the upstream's own list of checksums; {url} is filled in, too")
-    members: dict[str, Inside] = Field({}, description="file of the component -> its path in the archive")
+    members: dict[str, Inside] = Field({}, description="program of the component -> its path in the archive")
+    data: dict[str, Inside] = Field({}, description="file of the component that is no program -> its path in the archive")
     program: str = Field("", description="the file of the component that this is, where it is no archive")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Artefact":
-        if bool(self.members) == bool(self.program):
+        if bool(self.members) == bool(self.program) or (self.data and self.program):
             raise Unfit("expected one of members and program", "members: of an archive, program: where the file is one itself")
+        if twice := sorted(set(self.members) & set(self.data)):
+            raise Unfit(f"{twice[0]} is both a program and none", "name it in members or in data")
         return self
 
     @property
+    def inside(self) -> dict[str, str]:
+        """Every file of the archive that is taken -> its path in it."""
+        return {**self.members, **self.data}
+
+    @property
     def outputs(self) -> tuple[str, ...]:
-        return (self.program,) if self.program else tuple(sorted(self.members))
+        return (self.program,) if self.program else tuple(sorted(self.inside))
 
     def address(self, version: str, platform: Platform) -> str:
         return self.url.format(version=version, arch=platform.oci)
@@ -81,7 +87,12 @@ class Release:
     def places(self, description: Description) -> dict[str, str]:
         """The component's files and their paths in the upstream's archives."""
         section = description.section(self.name, Section)
-        return {file: path for each in section.artefacts for file, path in each.members.items()} if section else {}
+        return {file: path for each in section.artefacts for file, path in each.inside.items()} if section else {}
+
+    def data(self, description: Description) -> frozenset[str]:
+        """Those of the component's files that are no programs."""
+        section = description.section(self.name, Section)
+        return frozenset(file for each in section.artefacts for file in each.data) if section else frozenset()
 
     def recall(self, request: Request) -> Files | None:
         wanted = list(_wanted(request))
@@ -135,10 +146,10 @@ def _wanted(request: Request) -> Iterator[_Wanted]:
 
 
 def _key(wanted: Iterable[_Wanted]) -> str:
-    return key_of(Release.name, RECIPE, [(each.digest, each.artefact.members, each.artefact.program) for each in wanted])
+    return key_of(Release.name, RECIPE, [(each.digest, each.artefact.inside, each.artefact.program) for each in wanted])
 
 
-def _all(wanted: Iterable[_Wanted], request: Request) -> Files:
+def _all(wanted: Sequence[_Wanted], request: Request) -> Files:
     files: Files = {}
     for each in wanted:
         size = each.pin.size if each.pin else None
@@ -147,8 +158,11 @@ def _all(wanted: Iterable[_Wanted], request: Request) -> Files:
             Remote(mirrors.release(each.url), each.digest, size, f"{title} ({posixpath.basename(each.url)})"), request.store
         )
         store = request.store
-        files |= {each.artefact.program: blob} if each.artefact.program else taken(store.path(blob), each.artefact.members, store)
+        files |= {each.artefact.program: blob} if each.artefact.program else taken(store.path(blob), each.artefact.inside, store)
+    data = {file for each in wanted for file in each.artefact.data}
     for file, digest in files.items():
+        if file in data:
+            continue
         with request.store.path(digest).open("rb") as content:
             _demand_program(f"{request.name}: {file} of its release", content.read(20), request.platform)
     return files
@@ -159,28 +173,3 @@ def _demand_program(what: str, start: bytes, platform: Platform) -> None:
         check_program(what, start, platform)
     except InputError as error:  # nobody's mistake here: the release is not what its description says
         raise BuildError(error.what, why=error.why) from error
-
-
-def taken(archive: Path, members: Mapping[str, str], store: Store) -> Files:
-    """The archive's `members` (file of the component -> path in it), in the store; nothing is written anywhere else.
-
-    Raises BuildError where one is missing, is there twice or is no plain file, and for an archive that can't be read.
-    """
-    wanted = {path: file for file, path in members.items()}
-    files: Files = {}
-    try:
-        with opened(archive) as stream:
-            for info, content in entries(stream):
-                path = info.name.removeprefix("./")
-                if path not in wanted:
-                    continue
-                if content is None:
-                    raise BuildError(f"{path} in the archive is no plain file", why="links and devices are not taken")
-                if wanted[path] in files:
-                    raise BuildError(f"{path} is in the archive twice")
-                files[wanted[path]] = store.put_stream(content)
-    except BROKEN as error:
-        raise BuildError("the archive can't be read", why=str(error)) from error
-    if missing := sorted(set(members) - set(files)):
-        raise BuildError("the archive does not have all that it should", details=tuple(members[file] for file in missing))
-    return files

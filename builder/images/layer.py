@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from builder import elf
 from builder.components.model import Component
 from builder.errors import InputError
 from builder.images.model import ImageDescription
@@ -15,10 +16,16 @@ BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 
 
 def add_components(tree: Tree, description: ImageDescription, components: Mapping[str, Component], store: Store) -> None:
-    """Puts the components' files at their paths, executable."""
+    """Puts the components' files at their paths; programs and scripts are executable."""
     for name, files in description.components.items():
         for file_name, path in files.items():
-            tree.add(path, file(store.path(blob_of(components, name, file_name)), 0o755))
+            blob = store.path(blob_of(components, name, file_name))
+            tree.add(path, file(blob, 0o755 if _runs(blob) else 0o644))
+
+
+def _runs(blob: Path) -> bool:
+    with blob.open("rb") as content:
+        return content.read(len(elf.MAGIC)).startswith((elf.MAGIC, b"#!"))
 
 
 def blob_of(components: Mapping[str, Component], name: str, file_name: str) -> Digest:

@@ -34,7 +34,8 @@ def command(spec: MachineSpec) -> list[str]:
     """
     return [
         PROGRAM, "-name", f"guest={_option(spec.name)}", "-uuid", str(machine_id(spec)),
-        "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *spec.acceleration.to_qemu(spec.memory),
+        "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off",
+        *spec.acceleration.to_qemu(spec.memory, virtualising=spec.virtualising),
         "-smp", str(spec.cpus), "-m", str(spec.memory), "-rtc", "base=utc",
         "-display", "none", "-device", "VGA",
         *_channels(spec), *_firmware(spec), *_medium(spec), *_volumes(spec), *_network(spec),

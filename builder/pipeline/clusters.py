@@ -84,13 +84,19 @@ def facts(plan: Plan) -> RuntimeFacts:
     checks = tuple((check.name, check.command) for check in chosen.checks)
     asked = tuple((each.name, each.command) for each in chosen.diagnostics)
     classes = tuple(
-        PodClass(name=each.name, process=each.sandbox.process if each.sandbox else "", proof=each.proof)
+        PodClass(
+            name=each.name,
+            handler=each.handler,
+            process=each.sandbox.process if each.sandbox else "",
+            proof=each.proof,
+        )
         for each in chosen.classes
     )
     return RuntimeFacts(
         name=plan.recipe.runtime, socket=chosen.socket, checks=checks, logs=chosen.logs, outlived=chosen.outlived,
         diagnostics=asked, classes=classes, critest_without=chosen.critest_without,
         conformance_without=chosen.conformance_without,
+        virtualising=bool(chosen.virtualisation),
     )  # fmt: skip
 
 

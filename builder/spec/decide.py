@@ -18,6 +18,7 @@ from builder.spec.needs import Needs
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
 _ONBOOT_SETTINGS = {
     "var-files": _OPTIONAL,
+    "virtualisation": _OPTIONAL,
     "dhcpcd": {**_OPTIONAL, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
 _SYSCTL = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
@@ -94,12 +95,27 @@ def node_files(
     yield NodeFile(path="etc/pod-network", directory=True, mode="0755")
     # Where crictl looks for the runtime (github.com/kubernetes-sigs/cri-tools, docs/crictl.md).
     yield NodeFile(path="etc/crictl.yaml", contents=f"runtime-endpoint: {runtime.socket}\n")
+    yield from _virtualisation_files(runtime)
     yield from _kubeadm_files(recipe, role, runtime, network, kubernetes)
     values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
     if recipe.ssh.authorized_keys:
         keys = "".join(f"{key.strip()}\n" for key in recipe.ssh.authorized_keys)
         yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
+
+
+def _virtualisation_files(runtime: Runtime) -> Iterator[NodeFile]:
+    """What the onboot step of that name reads: one word a line."""
+    if runtime.virtualisation:
+        yield NodeFile(path="etc/virtualisation", directory=True, mode="0755")
+    words: dict[str, Iterable[str]] = {
+        "modules": (name for each in runtime.virtualisation for name in each.modules),
+        "devices": (name for each in runtime.virtualisation for name in each.devices),
+        "labels": (each.label for each in runtime.virtualisation),
+    }
+    for name, given in words.items():
+        if text := "".join(f"{word}\n" for word in dict.fromkeys(given)):
+            yield NodeFile(path=f"etc/virtualisation/{name}", contents=text)
 
 
 def _kubeadm_files(

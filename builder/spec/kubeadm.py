@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from builder.recipe.model import Recipe
-from builder.spec.model import Kubernetes, PodNetwork, Runtime
+from builder.spec.model import KUBELETS_OWN, Kubernetes, PodNetwork, Runtime
 
 # kubeadm's own defaults in seconds, three times as long: a first start on a slow disk or under emulation is no failure.
 _TIMEOUTS = {
@@ -74,7 +74,9 @@ def _images(kubernetes: Kubernetes) -> dict[str, Any]:
 
 
 def _kubelet(recipe: Recipe, runtime: Runtime) -> dict[str, Any]:
+    seconds = runtime.request_timeout
     return {
+        **({"runtimeRequestTimeout": f"{seconds}s"} if seconds != KUBELETS_OWN else {}),
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": runtime.cgroup_driver,

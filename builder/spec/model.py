@@ -1,6 +1,6 @@
 """Everything decided about one node image: no default and no choice is left to the rooms after this one."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -8,10 +8,21 @@ from builder.frozen import Frozen
 from builder.oci import canonical
 from builder.reading.shapes import Shape, Unfit
 from builder.recipe.model import Mode, Name, NodePath, Role, Target
-from builder.scalars import Flag
+from builder.scalars import Flag, Whole
 from builder.store import sha256
 
+E = TypeVar("E")
+
+KUBELETS_OWN = 120
+"""runtimeRequestTimeout of a kubelet that is told no other (pkg/kubelet/apis/config/v1beta1/defaults.go of v1.36.3)."""
+
+Seconds = Annotated[Whole, Field(ge=1)]
 Quantity = Annotated[str, Shape(r"^[0-9]+(\.[0-9]+)?(m|[KMGT]i?|k)?$", "a quantity of Kubernetes such as 250m or 64Mi")]
+
+Label = Annotated[
+    str, Shape(r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "a label's key such as example.org/name")
+]
+Device = Annotated[str, Shape(r"^/dev/[a-zA-Z0-9/_-]+$", "a device file such as /dev/kvm")]
 
 
 class NodeFile(Frozen):
@@ -49,6 +60,17 @@ class Overhead(Frozen):
 
     cpu: Quantity | None = None
     memory: Quantity | None = None
+
+
+class Virtualisation(Frozen):
+    """What a handler needs whose pods are virtual machines: a node whose processor runs such, and that can say so.
+
+    Whether a node has all `devices` is found out at each of its boots, once the modules are loaded; the label says true or false.
+    """
+
+    label: Label = Field(description="the label by which a node says whether it can run such pods: true or false")
+    modules: tuple[str, ...] = Field((), description="kernel modules that are loaded where the processor can virtualise")
+    devices: tuple[Device, ...] = Field(min_length=1, description="device files without which such pods can't run")
 
 
 class RuntimeClass(Frozen):
@@ -97,6 +119,8 @@ class Runtime(Frozen):
     outlived: tuple[str, ...] = Field((), description="the runtime's daemons whose sudden end (kill -9) containers outlive")
     diagnostics: tuple[Check, ...] = Field((), description="what a failed run asks a node of the runtime: file name and command")
     classes: tuple[RuntimeClass, ...] = Field((), description="RuntimeClasses that a new cluster gets")
+    virtualisation: tuple[Virtualisation, ...] = Field((), description="what its handlers need whose pods are virtual machines")
+    request_timeout: Seconds = Field(KUBELETS_OWN, description="seconds that a request of the kubelet may take, but pulls")
     critest_without: dict[str, str] = Field(
         {}, description="tests of critest that the runtime can't pass by its nature: a test's name, and the reason"
     )
@@ -157,21 +181,32 @@ class Handler(Frozen):
     logs: tuple[str, ...] = Field((), description="log files on the node")
     diagnostics: tuple[Check, ...] = Field((), description="what a failed run asks a node of it: file name and command")
     classes: tuple[RuntimeClass, ...] = Field(min_length=1, description="RuntimeClasses that a new cluster gets")
+    virtualisation: Virtualisation | None = Field(None, description="for a handler whose pods are virtual machines")
+    request_timeout: Seconds = Field(KUBELETS_OWN, description="seconds that a request of the kubelet may take, but pulls")
     runtimes: dict[str, OnRuntime] = Field(min_length=1, description="runtime -> what it needs for this handler")
 
     def join(self, name: str, runtime: Runtime) -> Runtime:
         """The runtime `name` with this handler."""
         on = self.runtimes[name]
+        needs = (self.virtualisation,) if self.virtualisation else ()
         return runtime.model_copy(update={
-            "init": (*runtime.init, *self.init, *on.init),
+            "init": _each_once(*runtime.init, *self.init, *on.init),
+            "virtualisation": _each_once(*runtime.virtualisation, *needs),
+            "request_timeout": max(runtime.request_timeout, self.request_timeout),
             "files": (*runtime.files, *self.files, *on.files),
             "checks": (*runtime.checks, *self.checks, *on.checks),
-            **{key: (*getattr(runtime, key), *getattr(self, key)) for key in JOINED},
+            "diagnostics": (*runtime.diagnostics, *self.diagnostics),
+            "classes": (*runtime.classes, *self.classes),
+            **{key: _each_once(*getattr(runtime, key), *getattr(self, key)) for key in SHARED},
         })  # fmt: skip
 
 
-JOINED = ("onboot", "services", "modules", "logs", "diagnostics", "classes")
-"""What a handler adds to a runtime as it is."""
+SHARED = ("onboot", "services", "modules", "logs")
+"""What a handler adds to a runtime as it is, where another handler has not done so."""
+
+
+def _each_once(*names: E) -> tuple[E, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 class Workload(Frozen):

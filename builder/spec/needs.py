@@ -12,6 +12,7 @@ STATE_FILES = ("var-files",)  # before `metadata`, whose files are the machine's
 ONBOOT_METADATA = ("metadata",)
 ONBOOT_LAST = ("dhcpcd", "pod-network")
 SERVICES = ("dhcpcd", "api-balancer", "kubelet")
+VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
 
@@ -48,10 +49,11 @@ def needs(
     ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
     test_images = (*TEST_IMAGES, *extra.images)
     own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh)))
+    virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
     first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()), *ONBOOT_METADATA)
     return Needs(
         init=(*INIT, *runtime.init, *network.init, *extra.init),
-        onboot=(*first, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
+        onboot=(*first, *virtual, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*own, *theirs))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),
         own_services=own,

@@ -11,6 +11,7 @@ from builder.acceptance.classes import Classes
 from builder.acceptance.run import Asked
 from builder.acceptance.sandbox import Sandbox
 from builder.acceptance.suites import known
+from builder.acceptance.suites.sandbox import one_of_each_handler
 from builder.acceptance.traces import LOOKS
 from builder.acceptance.web import PAGE
 from builder.checks import Check, NotYet
@@ -218,6 +219,16 @@ def test_a_class_that_does_not_work(name: str, harm: Callable[[World], Any], rea
     harm(world)
     with pytest.raises(NotYet, match=reason):
         checks[name].look()
+
+
+def test_a_handler_of_two_names_is_proven_once() -> None:
+    classes = [
+        PodClass(name="crun", handler="crun", proof=""),
+        PodClass(name="vm", handler="vm", process="^vmm ", proof=""),
+        PodClass(name="vm-qemu", handler="vm", process="^vmm ", proof=""),
+        BOX,
+    ]
+    assert [each.name for each in one_of_each_handler(classes)] == ["vm", "box"]
 
 
 def test_the_suite_wants_a_sandbox() -> None:

@@ -104,7 +104,7 @@ def test_a_machine_that_dies_is_left_for_a_look(kubeiso: Run, warm: Program, qem
 
     status = kubeiso("status", "--name", "try", "--json")
     assert status.failed(5, "try-master-1 does not run", next="kubeiso down --name try")
-    assert json.loads(status.out) == {"cluster": "try", "nodes": {"try-master-1": False}, "checks": []}
+    assert json.loads(status.out) == {"cluster": "try", "nodes": {"try-master-1": False}, "notes": {}, "checks": []}
     assert '"stage":"init"' in kubeiso("logs", "--name", "try", "--follow").out
     assert kubeiso("down", "--name", "try").out == "try-master-1: ended before\n"
     assert not (warm.state / "try").exists() and reserved(warm) == []

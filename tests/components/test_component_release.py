@@ -14,9 +14,9 @@ from component_samples import PROGRAM, Server, answer, blobs, closed_port, proje
 from release_samples import SCRIPT, TOY, URL, archive, entry, toy
 
 from builder import download
+from builder.components.members import taken
 from builder.components.model import Component
 from builder.components.registry import find, recall, soonest_told
-from builder.components.release import taken
 from builder.errors import BuildError, InputError, KubeisoError
 from builder.progress import JsonLines, use
 from builder.project import Project

@@ -71,18 +71,19 @@ def test_names_are_sorted_and_headers_fixed(store: Store, tmp_path: Path) -> Non
 def test_later_sources_win_over_earlier_ones(store: Store, tmp_path: Path) -> None:
     debs = [make_deb(store, tmp_path, name, {path: name.encode() for path in paths}) for name, paths in
             {"one": "abcde", "two": "bcde"}.items()]  # fmt: skip
-    components = {"tool": make_component(store, "tool", "v2.1", run=b"component")}
+    components = {"tool": make_component(store, "tool", "v2.1", run=b"#!component", text=b"text")}
     (tmp_path / "files").mkdir()
     for name in "de":
         (tmp_path / "files" / name).write_text("folder")
     image = build(
         store, tmp_path, debs, components,
-        components={"tool": {"run": "c"}}, contents={"e": "contents"},
+        components={"tool": {"run": "c", "text": "text"}}, contents={"e": "contents"},
     )  # fmt: skip
     assert {name: read(store, image, name) for name in "abcde"} == {
-        "a": b"one", "b": b"two", "c": b"component", "d": b"folder", "e": b"contents",
+        "a": b"one", "b": b"two", "c": b"#!component", "d": b"folder", "e": b"contents",
     }  # fmt: skip
     assert layer_of(store, image)["c"].mode == 0o755
+    assert layer_of(store, image)["text"].mode == 0o644, "no program"
     assert image.name == "docker.io/kubeiso/toy:2.1"
 
 

@@ -17,8 +17,8 @@ from builder.project import Project
 
 SECONDS = 20.0
 FOLDERS = (
-    "dev", "etc/kubeadm/kube-system.init", "etc/kubernetes/pki", "programs", "proc", "run/config/kubeadm", "tmp", "usr",
-    "var/lib/kubelet", "var/log",
+    "dev", "etc/kubeadm/kube-system.init", "etc/kubernetes/pki", "programs", "proc", "run/config/kubeadm", "run/node-labels",
+    "tmp", "usr", "var/lib/kubelet", "var/log",
 )  # fmt: skip
 IN_CHROOT = 'mount --rbind /usr "$1/usr" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"'
 CONFIG = "nodeRegistration:\n  criSocket: unix:///run/x.sock\n"
@@ -47,6 +47,7 @@ PIDOF = '#!/bin/sh\n[ "$*" = kubeadm ] && [ -e /at-work ]\n'
 KUBECTL = """#!/bin/sh
 echo "kubectl $* with $KUBECONFIG" >>/calls
 [ ! -e /busy ] || { rm /busy; exit 1; }
+case $* in *"auth whoami"*) echo system:node:one ;; esac
 """
 # Answers too late as often as the file `late` has bytes; each question is one byte of `asked`.
 CRICTL = """#!/bin/sh
@@ -154,6 +155,44 @@ def test_a_kubelet_that_ends_while_kubeadm_is_at_work_is_started_again_within_th
         (node.root / "at-work").unlink()
         assert service.wait(SECONDS) == 3
     assert "ended with exit code 3 while kubeadm is at work" in node.said()
+
+
+LABEL = "example.org/vm=true"
+TELL = "kubectl --kubeconfig /etc/kubernetes/kubelet.conf label node one --overwrite"
+
+
+@pytest.mark.parametrize("before", ["", "example.org/vm=false\n"], ids=["a new node", "one that had another processor"])
+def test_a_node_says_by_labels_what_it_found_out_about_itself(node: Node, before: str) -> None:
+    node.put("run/node-labels/virtualisation", f"{LABEL}\n")
+    node.put("run/node-labels/more", "example.org/x=1\nexample.org/y=2\n")
+    if before:
+        node.put("var/lib/kubelet/node-labels", before)
+    node.put("busy")  # the API server, at first
+    node.put("var/lib/kubelet/config.yaml", "config\n")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--of=kubeadm"\n')
+    with node.service():
+        eventually(lambda: node.has("var/lib/kubelet/node-labels") and LABEL in told(node), "nobody was told")
+    (kubelet,) = node.calls("kubelet")
+    assert kubelet.endswith(f"--of=kubeadm --node-labels=example.org/x=1,example.org/y=2,{LABEL}")
+    assert f"{TELL} example.org/x=1 example.org/y=2 {LABEL} with " in node.calls("kubectl")[-1]
+
+
+def told(node: Node) -> str:
+    return (node.root / "var/lib/kubelet/node-labels").read_text()
+
+
+def test_what_the_cluster_knows_already_is_not_said_again(node: Node) -> None:
+    node.put("var/lib/kubelet/node-labels", f"{LABEL}\n")
+    assert node.run("node-labels.sh", LABEL).returncode == 0
+    assert node.calls() == []
+
+
+def test_a_node_that_found_nothing_out_says_nothing(node: Node) -> None:
+    node.put("var/lib/kubelet/config.yaml", "config\n")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--of=kubeadm"\n')
+    with node.service():
+        eventually(lambda: bool(node.calls("kubelet")), "no kubelet")
+    assert "node-labels" not in node.calls("kubelet")[0] and node.calls("kubectl") == []
 
 
 def test_the_service_stops_its_kubelet(node: Node) -> None:

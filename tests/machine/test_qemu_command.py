@@ -77,6 +77,15 @@ def test_the_whole_command(firmware: Firmware, attachment: Attachment, accelerat
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("acceleration", "processor"), [(KVM, "host"), (TCG, "max")])
+def test_a_machine_that_runs_machines_itself_has_a_processor_for_that(acceleration: Acceleration, processor: str) -> None:
+    argv = command(spec(acceleration=acceleration, virtualising=True))
+    assert argv[argv.index("-cpu") + 1] == processor
+    plain = [word.replace("thread=multi", "thread=single") for word in command(spec(acceleration=acceleration))]
+    plain[plain.index("-cpu") + 1] = processor
+    assert argv == plain, "and is the same in all else"
+
+
 def after(argv: list[str], option: str) -> list[str]:
     return [argv[at + 1] for at, word in enumerate(argv) if word == option]
 

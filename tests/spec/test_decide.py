@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from spec_samples import ROOT, file_of, spec_of
 
 from builder.acceptance.suites.conformance import CONFORMANCE
 from builder.architecture import AMD64
@@ -11,55 +12,13 @@ from builder.container import Settings
 from builder.errors import InputError
 from builder.linuxkit.emit import document
 from builder.linuxkit.model import Document
-from builder.oci import Image
 from builder.project import Project
 from builder.recipe.model import File, Kernel, Recipe, Role, Service, Ssh
-from builder.spec.decide import decide
-from builder.spec.descriptions import pod_network, runtime
-from builder.spec.files import own_files
-from builder.spec.model import NOTHING, Extra, ImageSpec, Kubernetes
-from builder.spec.needs import needs
-from builder.spec.root import Root
+from builder.spec.descriptions import runtime
+from builder.spec.model import NOTHING
 from builder.spec.versions import control_plane
-from builder.store import sha256
 
 STORES = ("containerd",)
-ROOT = Path(__file__).parents[2]
-
-
-def spec_of(
-    recipe: Recipe,
-    role: Role = Role.MASTER,
-    *,
-    console_login: bool = False,
-    extra: Extra = NOTHING,
-    folder: Path = ROOT,
-    kubernetes: Kubernetes | None = None,
-) -> ImageSpec:
-    chosen, network = runtime(Project(ROOT), recipe.runtime, STORES), pod_network(Project(ROOT), recipe.network.cni)
-    need = needs(recipe, role, chosen, network, console_login=console_login, extra=extra)
-    images = {
-        name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
-    }
-    store_image = Image(name="docker.io/kubeiso/images:1", digest=sha256(b"store"))
-    kubernetes = kubernetes or Kubernetes(version=recipe.kubernetes.version or "1.36.3")
-    return decide(
-        recipe,
-        role,
-        chosen,
-        network,
-        need,
-        images,
-        store_image,
-        kubernetes,
-        own_files(recipe.files, folder, Root()),
-        console_login=console_login,
-    )
-
-
-def file_of(spec: ImageSpec, path: str) -> str:
-    """What the spec has at that path; later files win."""
-    return next(file.contents or "" for file in reversed(spec.files) if file.path == path)
 
 
 def test_every_reference_is_pinned_by_digest() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_decide import ROOT, file_of, spec_of
+from spec_samples import ROOT, file_of, spec_of
 
 from builder.project import Project
 from builder.recipe.model import Network, Recipe, Role

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_decide import file_of, spec_of
+from spec_samples import file_of, spec_of
 
 from builder.oci import tag_of
 from builder.project import Project

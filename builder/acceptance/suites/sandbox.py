@@ -1,16 +1,28 @@
 """Pods in sandboxes, beside plain ones."""
 
+from collections.abc import Iterable
+
 from builder.acceptance.run import Asked, Run, Suite
 from builder.acceptance.sandbox import Sandbox
 from builder.acceptance.suites import smoke
 from builder.checks import Check
+from builder.cluster.model import PodClass
 from builder.errors import InputError
 
 
 def checks(run: Run) -> list[Check]:
-    boxes = [each for each in run.cluster.runtime.classes if each.process]
+    boxes = one_of_each_handler(run.cluster.runtime.classes)
     proofs = [Sandbox(run.cluster, run.kubectl, each, run.all_of, run.patience).checks() for each in boxes]
     return [*smoke.checks(run), *(check for each in proofs for check in each)]
+
+
+def one_of_each_handler(classes: Iterable[PodClass]) -> list[PodClass]:
+    """The classes with a kernel of their own, of each handler the first: the others are other names for the same."""
+    found: dict[str, PodClass] = {}
+    for each in classes:
+        if each.process:
+            found.setdefault(each.handler or each.name, each)
+    return list(found.values())
 
 
 def refuse(asked: Asked) -> None:

@@ -12,6 +12,10 @@ fi
 # shellcheck source=/dev/null
 . "$flags"
 [ ! -f /etc/kubelet.conf.d/arguments ] || . /etc/kubelet.conf.d/arguments
+# What the node found out about itself; a new node registers with it, one that is known is told in the background.
+found=$(cat /run/node-labels/* 2>/dev/null | paste -s -d , -)
+[ -z "$found" ] || set -- --node-labels="$found" "$@"
+[ -z "$found" ] || node-labels.sh "$found" &
 stopped='' child=''
 trap 'stopped=yes; [ -z "$child" ] || kill "$child"' TERM INT
 while :; do
