@@ -35,12 +35,14 @@ def test_every_release_of_the_project_is_well_described_and_pinned(name: str) ->
 def test_every_program_of_the_project_is_well_described(name: str) -> None:
     description = describe(name, REAL)
     section = description.section("golang", Section)
-    assert section and Golang().outputs(description) == tuple(sorted({*section.packages, *section.tests}))
+    assert section and Golang().outputs(description) == tuple(sorted({*section.packages, *section.tests, *section.files}))
     modules = (description.folder / "go.mod").read_text()
     assert modules.startswith("module ") and "toolchain" not in modules
 
 
-@pytest.mark.parametrize("name", ["cni-plugins", "containerd", "coredns", "cri-tools", "e2e", "etcd", "kubernetes", "runc"])
+@pytest.mark.parametrize(
+    "name", ["cni-plugins", "containerd", "coredns", "cri-tools", "e2e", "etcd", "kubernetes", "runc", "sample-apiserver"]
+)
 def test_the_version_is_the_one_that_go_mod_requires(name: str) -> None:
     """A new version is two edits; this sees that both were made."""
     description = describe(name, REAL)
