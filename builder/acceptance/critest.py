@@ -39,6 +39,8 @@ FEW = (
 _FEW_IMAGES = "defaultTestContainerImage: docker.io/kubeiso/client:1\nwebServerTestImage: docker.io/kubeiso/nginx:1\n"
 # At native speed, for the few and for all.
 _FEW_SECONDS, _SECONDS = 180.0, 1500.0
+# critest mounts what containers shall see: so it runs among the mounts that the runtime has.
+_IN_ITS_MOUNTS = ("nsenter", "-t", "1", "-m", "--")
 WITHOUT: Mapping[str, str] = yaml.safe_load(Path(__file__).with_name("critest.yml").read_text())
 """What no node without a registry and a person's tools can show: a part of tests' names, and the reason."""
 
@@ -93,7 +95,13 @@ class Critest:
         """The tests that passed. The output comes back as a file, since a console is slow."""
         shell = self.shell()
         report, log = "/tmp/critest.xml", "/tmp/critest.log"
-        argv = ["critest", f"--runtime-endpoint={self.cluster.runtime.socket}", *words, *bounds(report, deadline)]
+        argv = [
+            *_IN_ITS_MOUNTS,
+            "critest",
+            f"--runtime-endpoint={self.cluster.runtime.socket}",
+            *words,
+            *bounds(report, deadline),
+        ]
         code = shell.run(f"rm -f {report}; {shlex.join(argv)} >{log} 2>&1", deadline).code
         reading = Deadline.after(60, scale=self.scale)
         told = shell.read_file(log, reading).decode(errors="replace")

@@ -140,7 +140,12 @@ def test_a_child_that_ignores_sigterm_is_ended_too(tmp_path: Path) -> None:
     pid, ready = tmp_path / "pid", tmp_path / "ready"
     child = f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"
     with spawn(["sh", "-c", f'sh -c "$1" & echo $! > {pid}; wait', "sh", child]):
-        poll(lambda: ready.exists() or None, Deadline.after(5), what="the child", interval=0.02)
+        poll(
+            lambda: (ready.exists() and pid.exists() and pid.read_text()) or None,
+            Deadline.after(5),
+            what="the child",
+            interval=0.02,
+        )
     assert_gone(pid)
 
 

@@ -129,7 +129,7 @@ def test_what_proves_a_handler_is_known_of_its_clusters(added: Project) -> None:
     found = facts(planned(added, "boxed"))
     assert found.checks == (("it answers", "other version"), ("boxes can be made", "box version"))
     assert found.logs == ("/var/log/other.log", "/var/log/box.log")
-    assert found.classes == (PodClass(name="box", process="^box ", proof="box is $ID"),)
+    assert found.classes == (PodClass(name="box", handler="box-v2", process="^box ", proof="box is $ID"),)
 
 
 def handler_mistakes(project: Project, **keys: object) -> list[str]:

@@ -58,7 +58,7 @@ def test_each_mistake_has_its_place(tmp_path: Path, text: str) -> None:
 def test_all_mistakes_at_once(tmp_path: Path) -> None:
     found = refused(tmp_path, "titel: x\nservices: [nope]\nfiles: [{path: etc/x, contents: '{{ image.no }}', mode: 5}]\n")
     assert [line.split(" ")[1] for line in found] == [
-        "socket:", "titel:", "services[0]:", "files[0].contents:", "files[0].mode:",
+        "titel:", "services[0]:", "files[0].contents:", "files[0].mode:",
     ]  # fmt: skip
 
 
