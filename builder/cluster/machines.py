@@ -51,7 +51,7 @@ def machine_spec(cluster: Cluster, node: Node, card: ClusterCard) -> MachineSpec
 
 
 def _bare(cluster: Cluster, node: Node) -> MachineSpec:
-    hardware = cluster.hardware
+    hardware, virtualising = cluster.hardware, cluster.runtime.virtualising
     return MachineSpec(
         name=node.name,
         directory=node.directory,
@@ -60,8 +60,8 @@ def _bare(cluster: Cluster, node: Node) -> MachineSpec:
         firmware=hardware.firmware,
         acceleration=cluster.acceleration,
         memory=hardware.memory_of(node.role),
-        cpus=hardware.cpus_of(node.role),
-        virtualising=cluster.runtime.virtualising,
+        cpus=cluster.acceleration.cpus(hardware.cpus_of(node.role), virtualising=virtualising),
+        virtualising=virtualising,
     )
 
 

@@ -54,14 +54,21 @@ class Acceleration(Frozen):
     def to_qemu(self, memory: int, *, virtualising: bool = False) -> list[str]:
         """The arguments for a guest with so much memory (MiB). virtualising: it runs virtual machines itself.
 
-        KVM gives a guest that where the host's own modules allow it. An emulator has one thread for all processors then: the
-        guest's KVM replaces code of its kernel whenever a machine comes or goes, and with several threads QEMU 7.2 ran code that
-        was no more ("Oops: int3" in kvm_arch_vcpu_ioctl_run, at the second machine that ran at once).
+        KVM gives a guest that where the host's own modules allow it.
         """
         if self.name == "kvm":
             return ["-accel", "kvm", "-cpu", "host"]
-        processor, threads = (EMULATED_VIRTUALISING_CPU, "single") if virtualising else (EMULATED_CPU, "multi")
-        return ["-accel", f"tcg,thread={threads},tb-size={memory // CODE_CACHE}", "-cpu", processor]
+        processor = EMULATED_VIRTUALISING_CPU if virtualising else EMULATED_CPU
+        return ["-accel", f"tcg,thread=multi,tb-size={memory // CODE_CACHE}", "-cpu", processor]
+
+    def cpus(self, wanted: int, *, virtualising: bool = False) -> int:
+        """How many processors a guest gets. An emulated one that runs virtual machines itself has one.
+
+        Its KVM replaces code of its kernel whenever a machine comes or goes. With two processors QEMU 7.2 ran code that was no
+        more ("Oops: int3" in kvm_arch_vcpu_ioctl_run, when a second machine came up); with one thread for both (thread=single)
+        a machine did not come up within four minutes, with one processor it took half a minute.
+        """
+        return 1 if virtualising and self.name == "tcg" else wanted
 
 
 class Forward(Frozen):

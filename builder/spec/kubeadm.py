@@ -37,6 +37,8 @@ def _node(kind: str, runtime: Runtime) -> dict[str, Any]:
         "nodeRegistration": {
             "criSocket": runtime.socket,
             "imagePullPolicy": "IfNotPresent",
+            # Emulated nodes that run virtual machines have one processor, and kubeadm wants two of a master.
+            **({"ignorePreflightErrors": ["NumCPU"]} if runtime.virtualisation else {}),
             "kubeletExtraArgs": _arguments(runtime.kubelet_arguments),
         },
         "timeouts": {name: f"{seconds}s" for name, seconds in _TIMEOUTS.items()},

@@ -50,6 +50,7 @@ def test_every_deadline_outlasts_the_one_within_it(name: str) -> None:
     files = node(name)
     kata = tomllib.loads(files["etc/kata-containers/qemu/config.d/10-kubeiso.toml"])
     kubeadm = {each["kind"]: each for each in yaml.safe_load_all(files["etc/kubeadm/kubeadm.yaml"])}
+    assert kubeadm["InitConfiguration"]["nodeRegistration"]["ignorePreflightErrors"] == ["NumCPU"]
     assert kubeadm["KubeletConfiguration"]["runtimeRequestTimeout"] == "900s"
     assert kata["agent"]["kata"]["dial_timeout"] < kata["runtime"]["create_container_timeout"] < 900
 
