@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.acceptance.ginkgo import bounds, part_of, passed, verdict
-from builder.acceptance.upstream import access
+from builder.acceptance.upstream import started
 from builder.checks import Check
-from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
-from builder.run import spawn
 
 # The test of Sonobuoy's mode "quick", and the two that `talosctl health --run-e2e` adds.
 E2E = (
@@ -40,9 +38,9 @@ class Conformance:
         report, log = cluster.directory / "e2e.xml", self.out / "e2e.log"
         report.unlink(missing_ok=True)
         deadline = Deadline.after(_SECONDS, scale=self.scale)
-        argv = [str(self.e2e_test), *access(cluster), f"--ginkgo.focus={'|'.join(E2E)}", *bounds(str(report), deadline)]
-        with log.open("wb") as to, spawn(argv, env=Kubectl(cluster).env, stdout=to, stderr=to) as process:
-            code = poll(lambda: self._while_alive(process.poll), deadline, what=f"the end of e2e.test, see {log}")
+        words = [f"--ginkgo.focus={'|'.join(E2E)}", *bounds(str(report), deadline)]
+        with started(self.e2e_test, cluster, log, words) as ended_with:
+            code = poll(lambda: self._while_alive(ended_with), deadline, what=f"the end of e2e.test, see {log}")
         ran = passed(code, report.read_bytes() if report.exists() else b"", log.read_text(errors="replace"))
         return verdict(ran, E2E, part_of)
 

@@ -9,9 +9,8 @@ from builder.deadline import Deadline
 
 # The part of a deadline after which a program ends itself, with a report.
 _OWN_LIMIT = 0.9
-# States of a test that did not go wrong (types.SpecState), and how a test's name begins in a report: what is set up before
-# has lines of its own (reporters/junit_report.go).
-_GOOD, TEST = ("passed", "skipped", "pending"), "[It] "
+# States of a test that did not go wrong (types.SpecState), and how a test's name begins in a report (reporters/junit_report.go).
+GOOD, TEST = ("passed", "skipped", "pending"), "[It] "
 
 
 def bounds(report: str, deadline: Deadline) -> list[str]:
@@ -22,7 +21,7 @@ def bounds(report: str, deadline: Deadline) -> list[str]:
 
 def named(report: bytes) -> list[str]:
     """The full names of all tests of a report, without their kind; raises NotYet for one that can't be read."""
-    return [name.removeprefix(TEST) for case in cases(report) if (name := case.get("name", "")).startswith(TEST)]
+    return [_name(case) for case in cases(report) if is_test(case)]
 
 
 def cases(report: bytes, code: int = 0, log: str = "") -> list[ElementTree.Element]:
@@ -41,11 +40,19 @@ def passed(code: int, report: bytes, log: str) -> list[str]:
     code: the program's exit code. report: Ginkgo's JUnit XML; empty where there is none. log: the program's output.
     """
     found = cases(report, code, log)
-    wrong = [f"{case.get('name')}: {_message(case)}" for case in found if case.get("status") not in _GOOD]
+    wrong = [f"{case.get('name')}: {_message(case)}" for case in found if case.get("status") not in GOOD]
     if wrong or code != 0:
         raise NotYet("; ".join(wrong) or f"exit code {code}: {last_line(log)}")
-    names = [case.get("name", "") for case in found if case.get("status") == "passed"]
-    return [name.removeprefix(TEST) for name in names if name.startswith(TEST)]
+    return [_name(case) for case in found if case.get("status") == "passed" and is_test(case)]
+
+
+def is_test(case: ElementTree.Element) -> bool:
+    """What is set up before the tests, and reports after them, has lines of its own, which begin with another word."""
+    return case.get("name", "").startswith(TEST)
+
+
+def _name(case: ElementTree.Element) -> str:
+    return case.get("name", "").removeprefix(TEST)
 
 
 def verdict(ran: Sequence[str], wanted: Sequence[str], same: Callable[[str, str], bool]) -> str:
@@ -63,7 +70,12 @@ def part_of(name: str, test: str) -> bool:
     return name in test
 
 
+def message_of(case: ElementTree.Element) -> str:
+    """What a test that failed or skipped itself says, in a few words."""
+    told = (part.get("message") or part.text or "" for part in case if part.tag in ("failure", "error", "skipped"))
+    return " ".join(" ".join(told).split())[:300]
+
+
 def _message(case: ElementTree.Element) -> str:
-    """What a failed test says, in a few words."""
-    told = (part.get("message") or part.text or "" for part in case if part.tag in ("failure", "error"))
-    return " ".join(f"{case.get('status')} {' '.join(told)}".split())[:300]
+    """How a test ended, and what it says."""
+    return f"{case.get('status')} {message_of(case)}".strip()[:300]

@@ -6,10 +6,12 @@ So a test that hangs, or takes the program down with it, is one result like the 
 import re
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.acceptance.ginkgo import GOOD, TEST, bounds, is_test, message_of
 from builder.acceptance.ledger import LOGS, Ledger, Result
 from builder.checks import Check, NotYet, Outcome
 from builder.cluster.kubectl import Kubectl, last_line
@@ -19,14 +21,11 @@ from builder.errors import CheckError
 from builder.progress import Step, note, step
 from builder.run import spawn
 
-# Seconds at native speed for a test: the longest ones, of CronJobs and probes, take a third of that; and the part of it after
-# which e2e.test ends by itself, with a report.
-_SECONDS, _OWN_LIMIT = 900.0, 0.9
+# Seconds at native speed for a test: the longest ones, of CronJobs and probes, take a third of that.
+_SECONDS = 900.0
 _TAINT = "node-role.kubernetes.io/control-plane"
-_BRIEF = ("--ginkgo.no-color", "--ginkgo.silence-skips")
-# Of Ginkgo's JUnit report (reporters/junit_report.go): how a test's name begins, a skipped test's message where it has a reason.
-_TEST, _BY_ITSELF = "[It] ", "skipped - "
-_FINE = ("passed", "skipped", "pending")
+# Of Ginkgo's JUnit report (reporters/junit_report.go): a skipped test's message where it has a reason.
+_BY_ITSELF = "skipped - "
 IN_A_ROW = 3
 """After so many tests in a row that could not even begin, the cluster is at fault, and no further one is tried."""
 
@@ -101,9 +100,8 @@ class Upstream:
         report.unlink(missing_ok=True)
         began, clock = time.time(), time.monotonic()
         deadline = Deadline.after(_SECONDS, scale=self.scale)
-        argv = [str(self.e2e_test), *access(self.cluster), *_selection(name, report, deadline)]
-        with log.open("wb") as to, spawn(argv, env=self.kubectl.env, stdout=to, stderr=to) as process:
-            code = self._end(process.poll, deadline, meanwhile)
+        with started(self.e2e_test, self.cluster, log, _selection(name, report, deadline)) as ended_with:
+            code = self._end(ended_with, deadline, meanwhile)
         self.alive()
         ended = f"exit code {code}" if code is not None else f"no end within {deadline.seconds:.0f} s"
         outcome, message, begun = verdict(ended, report.read_bytes() if report.exists() else b"", _said(log), name)
@@ -120,15 +118,17 @@ class Upstream:
         return None if (found := poll(look, deadline, what="the end of e2e.test", interval=0.5)) == -1 else found
 
 
-def access(cluster: Cluster) -> list[str]:
-    """e2e.test's arguments for a cluster that no cloud runs."""
-    return [f"--kubeconfig={cluster.kubeconfig}", f"--kubectl-path={cluster.kubectl}", "--provider=skeleton"]
+@contextmanager
+def started(e2e_test: Path, cluster: Cluster, log: Path, words: Sequence[str]) -> Iterator[Callable[[], int | None]]:
+    """The program at work on a cluster that no cloud runs; gives what asks for its exit code. words: further arguments."""
+    access = (f"--kubeconfig={cluster.kubeconfig}", f"--kubectl-path={cluster.kubectl}", "--provider=skeleton")
+    with log.open("wb") as to, spawn([e2e_test, *access, *words], env=Kubectl(cluster).env, stdout=to, stderr=to) as process:
+        yield process.poll
 
 
 def _selection(name: str, report: Path, deadline: Deadline) -> list[str]:
     """Ginkgo matches its expression with the suite's name and the test's: what ends with this name is this test."""
-    focus, limit = f"{go_quoted(name)}$", f"{deadline.remaining * _OWN_LIMIT:.0f}s"
-    return [f"--ginkgo.focus={focus}", f"--ginkgo.timeout={limit}", f"--ginkgo.junit-report={report}", *_BRIEF]
+    return [f"--ginkgo.focus={go_quoted(name)}$", *bounds(str(report), deadline), "--ginkgo.silence-skips"]
 
 
 def go_quoted(text: str) -> str:
@@ -149,11 +149,9 @@ def verdict(ended: str, report: bytes, said: str, name: str) -> tuple[Outcome, s
         cases = list(ElementTree.fromstring(report).iter("testcase"))
     except ElementTree.ParseError:
         return Outcome.FAILED, f"{ended} and {'a report that is cut' if report else 'no report'}: {said}", False
-    ran = [case for case in cases if _is_test(case) and _has_run(case)]
-    this = len(ran) == 1 and ran[0].get("name", "").startswith(f"{_TEST}{name}")
-    wrong = [
-        f"{case.get('name')}: {message_of(case)}" for case in cases if not _is_test(case) and case.get("status") not in _FINE
-    ]
+    ran = [case for case in cases if is_test(case) and _has_run(case)]
+    this = len(ran) == 1 and ran[0].get("name", "").startswith(f"{TEST}{name}")
+    wrong = [f"{case.get('name')}: {message_of(case)}" for case in cases if not is_test(case) and case.get("status") not in GOOD]
     if wrong or not this:
         return Outcome.FAILED, "; ".join(wrong) or f"{len(ran)} tests ran, not this one: {ended}", this
     state = ran[0].get("status")
@@ -162,17 +160,6 @@ def verdict(ended: str, report: bytes, said: str, name: str) -> tuple[Outcome, s
     return Outcome.FAILED, f"{state} {message_of(ran[0]) or ended}", True
 
 
-def _is_test(case: ElementTree.Element) -> bool:
-    """What is set up before the tests, and reports after them, has lines of its own, which begin with another word."""
-    return case.get("name", "").startswith(_TEST)
-
-
 def _has_run(case: ElementTree.Element) -> bool:
     """Ginkgo lists those that were not asked for too, as skipped; a test that skips itself says why."""
     return case.get("status") not in ("skipped", "pending") or _BY_ITSELF in message_of(case)
-
-
-def message_of(case: ElementTree.Element) -> str:
-    """What a test that failed or skipped itself says, in a few words."""
-    told = (part.get("message") or part.text or "" for part in case if part.tag in ("failure", "error", "skipped"))
-    return " ".join(" ".join(told).split())[:300]

@@ -160,10 +160,8 @@ def _all(wanted: Sequence[_Wanted], request: Request) -> Files:
         store = request.store
         files |= {each.artefact.program: blob} if each.artefact.program else taken(store.path(blob), each.artefact.inside, store)
     data = {file for each in wanted for file in each.artefact.data}
-    for file, digest in files.items():
-        if file in data:
-            continue
-        with request.store.path(digest).open("rb") as content:
+    for file in sorted(set(files) - data):
+        with request.store.path(files[file]).open("rb") as content:
             _demand_program(f"{request.name}: {file} of its release", content.read(20), request.platform)
     return files
 

@@ -140,9 +140,10 @@ class Runtime(Frozen):
         if not self.cri:
             return self
         chosen = self.cri.get(name or "") or next(iter(self.cri.values()))
-        joined = {key: (*getattr(self, key), *getattr(chosen, key)) for key in SPOKEN}
         without = self.critest_without | chosen.critest_without
-        return self.model_copy(update={**joined, "socket": chosen.socket, "cri": {}, "critest_without": without})
+        return self.model_copy(update={
+            **_of_both(SPOKEN, self, chosen), "socket": chosen.socket, "cri": {}, "critest_without": without,
+        })  # fmt: skip
 
 
 SPOKEN = ("init", "services", "files", "logs", "outlived")
@@ -197,12 +198,17 @@ class Handler(Frozen):
             "checks": (*runtime.checks, *self.checks, *on.checks),
             "diagnostics": (*runtime.diagnostics, *self.diagnostics),
             "classes": (*runtime.classes, *self.classes),
-            **{key: _each_once(*getattr(runtime, key), *getattr(self, key)) for key in SHARED},
+            **_of_both(SHARED, runtime, self),
         })  # fmt: skip
 
 
 SHARED = ("onboot", "services", "modules", "logs")
 """What a handler adds to a runtime as it is, where another handler has not done so."""
+
+
+def _of_both(keys: tuple[str, ...], one: Frozen, other: Frozen) -> dict[str, tuple[Any, ...]]:
+    """What both descriptions have under these keys, each entry once."""
+    return {key: _each_once(*getattr(one, key), *getattr(other, key)) for key in keys}
 
 
 def _each_once(*names: E) -> tuple[E, ...]:

@@ -86,10 +86,8 @@ func (r *Roster) hear(ctx context.Context) error {
 		Filters: client.Filters{}.Add("type", string(events.ContainerEventType)).Add("label", r.label),
 	})
 	defer r.listen(false)
-	for first := true; ; first = false {
-		if first {
-			r.listen(true)
-		}
+	r.listen(true)
+	for {
 		select {
 		case event := <-stream.Messages:
 			if changing[event.Action] {

@@ -65,6 +65,16 @@ func (w *world) create(name string) string {
 	return made.ID
 }
 
+// ownCreate makes a container as the server does.
+func (w *world) ownCreate(options client.ContainerCreateOptions) string {
+	w.t.Helper()
+	made, err := w.Engine().ContainerCreate(background, options)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made.ID
+}
+
 func creation(name string) client.ContainerCreateOptions {
 	return client.ContainerCreateOptions{
 		Name: name, Config: &container.Config{Image: "web:1", Labels: map[string]string{label: "web"}}, HostConfig: &container.HostConfig{},
@@ -124,25 +134,22 @@ func TestAnEventIsAReasonToLook(t *testing.T) {
 func TestWhatTheServerDoesIsKnownBeforeItsEvent(t *testing.T) {
 	w := newWorld(t)
 	w.states()
-	made, err := w.Engine().ContainerCreate(background, creation("a"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := w.ownCreate(creation("a"))
 	steps := []struct {
 		do   func() error
 		want container.ContainerState
 	}{
 		{func() error { return nil }, "created"},
 		{func() error {
-			_, err := w.Engine().ContainerStart(background, made.ID, client.ContainerStartOptions{})
+			_, err := w.Engine().ContainerStart(background, id, client.ContainerStartOptions{})
 			return err
 		}, "running"},
 		{func() error {
-			_, err := w.Engine().ContainerStop(background, made.ID, client.ContainerStopOptions{})
+			_, err := w.Engine().ContainerStop(background, id, client.ContainerStopOptions{})
 			return err
 		}, "exited"},
 		{func() error {
-			_, err := w.Engine().ContainerRemove(background, made.ID, client.ContainerRemoveOptions{})
+			_, err := w.Engine().ContainerRemove(background, id, client.ContainerRemoveOptions{})
 			return err
 		}, ""},
 	}
@@ -150,7 +157,7 @@ func TestWhatTheServerDoesIsKnownBeforeItsEvent(t *testing.T) {
 		if err := step.do(); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.states()[made.ID]; got != step.want {
+		if got := w.states()[id]; got != step.want {
 			t.Errorf("got %q, want %q", got, step.want)
 		}
 	}
@@ -215,24 +222,18 @@ func TestStrangersAreNotTaken(t *testing.T) {
 	w.states()
 	options := creation("a stranger")
 	options.Config.Labels = nil
-	made, err := w.Engine().ContainerCreate(background, options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := w.ownCreate(options)
 	if got := w.states(); len(got) != 0 {
-		t.Errorf("%s is taken: %v", made.ID, got)
+		t.Errorf("%s is taken: %v", id, got)
 	}
 }
 
 func TestAFirstProcessIsAskedForOnce(t *testing.T) {
 	w := newWorld(t)
 	w.states()
-	made, err := w.Engine().ContainerCreate(background, creation("a"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := w.ownCreate(creation("a"))
 	pid := func() int {
-		found, err := w.Pid(background, made.ID)
+		found, err := w.Pid(background, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,15 +242,15 @@ func TestAFirstProcessIsAskedForOnce(t *testing.T) {
 	if found := pid(); found != 0 {
 		t.Errorf("%d before it runs", found)
 	}
-	if _, err := w.Engine().ContainerStart(background, made.ID, client.ContainerStartOptions{}); err != nil {
+	if _, err := w.Engine().ContainerStart(background, id, client.ContainerStartOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	first, before := pid(), w.calls("inspect")
 	if first == 0 || pid() != first || pid() != first || w.calls("inspect") != before {
 		t.Errorf("asked again: %d, %v", first, w.engine.Calls)
 	}
-	w.engine.End(made.ID, 0)
-	w.Changed(made.ID)
+	w.engine.End(id, 0)
+	w.Changed(id)
 	if found := pid(); found != 0 {
 		t.Errorf("%d after its end", found)
 	}

@@ -14,8 +14,10 @@ fi
 [ ! -f /etc/kubelet.conf.d/arguments ] || . /etc/kubelet.conf.d/arguments
 # What the node found out about itself; a new node registers with it, one that is known is told in the background.
 found=$(cat /run/node-labels/* 2>/dev/null | paste -s -d , -)
-[ -z "$found" ] || set -- --node-labels="$found" "$@"
-[ -z "$found" ] || node-labels.sh "$found" &
+if [ -n "$found" ]; then
+    set -- --node-labels="$found" "$@"
+    node-labels.sh "$found" &
+fi
 stopped='' child=''
 trap 'stopped=yes; [ -z "$child" ] || kill "$child"' TERM INT
 while :; do
