@@ -105,7 +105,7 @@ def _own(request: Request, sources: tuple[Source, ...]) -> tuple[Files, bool]:
     """The user's own files, and whether they are all that the component has."""
     outputs = _outputs(request.description, sources)
     description = request.description
-    own = take(request, outputs, Upstream(RELEASE.places(description), RELEASE.data(description)))
+    own = take(request, outputs, Upstream(RELEASE.places(description, request.platform), RELEASE.data(description)))
     return own, len(own) == len(outputs)
 
 

@@ -25,6 +25,7 @@ RECIPE = 1  # raised when a change here changes what is taken out of an archive
 
 
 def _check_inside(path: str) -> None:
+    filled_with("version", "arch")(path)
     if posixpath.normpath(path) != path or path.startswith(("/", "..")):
         raise Unfit("a path in an archive is relative, without . and ..")
 
@@ -38,8 +39,12 @@ class Artefact(Frozen):
 
     url: Address = Field(description="{version} and {arch} (amd64) are filled in")
     checksums: Address | None = Field(None, description="the upstream's own list of checksums; {url} is filled in, too")
-    members: dict[str, Inside] = Field({}, description="program of the component -> its path in the archive")
-    data: dict[str, Inside] = Field({}, description="file of the component that is no program -> its path in the archive")
+    members: dict[str, Inside] = Field(
+        {}, description="program of the component -> its path in the archive, {version} and {arch} filled in"
+    )
+    data: dict[str, Inside] = Field(
+        {}, description="file of the component that is no program -> its path in the archive, likewise"
+    )
     program: str = Field("", description="the file of the component that this is, where it is no archive")
 
     @model_validator(mode="after")
@@ -59,20 +64,26 @@ class Artefact(Frozen):
     def outputs(self) -> tuple[str, ...]:
         return (self.program,) if self.program else tuple(sorted(self.inside))
 
-    def address(self, version: str, platform: Platform) -> str:
-        return self.url.format(version=version, arch=platform.oci)
-
-    def list_address(self, version: str, platform: Platform) -> str | None:
-        """Where the upstream's checksums are."""
-        if self.checksums is None:
-            return None
-        return self.checksums.format(version=version, arch=platform.oci, url=self.address(version, platform))
+    def filled(self, version: str, platform: Platform) -> "Artefact":
+        """With the words in braces filled in."""
+        words = {"version": version, "arch": platform.oci}
+        url = self.url.format(**words)
+        changed: dict[str, object] = {"url": url, "checksums": self.checksums and self.checksums.format(**words, url=url)}
+        for name, paths in (("members", self.members), ("data", self.data)):
+            changed[name] = {file: path.format(**words) for file, path in paths.items()}
+        return self.model_copy(update=changed)
 
 
 class Section(Frozen):
     """The section `release` of component.yml; the pins are in components.lock, by address."""
 
     artefacts: tuple[Artefact, ...] = Field(min_length=1)
+
+
+def artefacts(description: Description, platform: Platform) -> tuple[Artefact, ...]:
+    """The files of the upstream's release of that version; none for a component without one."""
+    section = description.section(Release.name, Section)
+    return tuple(each.filled(description.version, platform) for each in section.artefacts) if section else ()
 
 
 class Release:
@@ -84,10 +95,9 @@ class Release:
         section = description.section(self.name, Section)
         return tuple(sorted({file for each in section.artefacts for file in each.outputs})) if section else ()
 
-    def places(self, description: Description) -> dict[str, str]:
+    def places(self, description: Description, platform: Platform) -> dict[str, str]:
         """The component's files and their paths in the upstream's archives."""
-        section = description.section(self.name, Section)
-        return {file: path for each in section.artefacts for file, path in each.inside.items()} if section else {}
+        return {file: path for each in artefacts(description, platform) for file, path in each.inside.items()}
 
     def data(self, description: Description) -> frozenset[str]:
         """Those of the component's files that are no programs."""
@@ -113,8 +123,11 @@ class _Wanted:
     """An artefact of a component's version, with its pin where there is one."""
 
     artefact: Artefact
-    url: str
     pin: ReleasePin | None
+
+    @property
+    def url(self) -> str:
+        return self.artefact.url
 
     @property
     def digest(self) -> Digest:
@@ -136,13 +149,9 @@ class _Wanted:
 
 
 def _wanted(request: Request) -> Iterator[_Wanted]:
-    description = request.description
-    section = description.section(Release.name, Section)
-    assert section, "a source is asked only for what has a section"
-    pins = load_lock(request.project.lock).releases.get(description.name, {})
-    for artefact in section.artefacts:
-        url = artefact.address(description.version, request.platform)
-        yield _Wanted(artefact, url, pins.get(url))
+    pins = load_lock(request.project.lock).releases.get(request.description.name, {})
+    for artefact in artefacts(request.description, request.platform):
+        yield _Wanted(artefact, pins.get(artefact.url))
 
 
 def _key(wanted: Iterable[_Wanted]) -> str:

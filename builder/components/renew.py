@@ -10,7 +10,7 @@ from builder.architecture import AMD64, Platform
 from builder.components import mirrors
 from builder.components.description import describe, minors, names
 from builder.components.model import Lock, ReleasePin
-from builder.components.release import Release, Section
+from builder.components.release import artefacts
 from builder.errors import BuildError, KubeisoError
 from builder.progress import step, warn
 from builder.project import Project
@@ -35,12 +35,10 @@ def releases(
     for name in names(project):
         for kubernetes in minors(name, project) or ("",):
             description = describe(name, project, kubernetes)
-            section = description.section(Release.name, Section)
-            for artefact in section.artefacts if section else ():
-                url = artefact.address(description.version, platform)
-                old = before.get(name, {}).get(url)
-                if pin := _pin(url, artefact.list_address(description.version, platform), old, read):
-                    found.setdefault(name, {})[url] = pin
+            for artefact in artefacts(description, platform):
+                old = before.get(name, {}).get(artefact.url)
+                if pin := _pin(artefact.url, artefact.checksums, old, read):
+                    found.setdefault(name, {})[artefact.url] = pin
     return found
 
 

@@ -289,8 +289,18 @@ def test_the_bundle_given_by_the_user_is_read_by_the_upstream_s_places(store: St
     made = toy(tmp_path / "p", CONTENT)
     found = find("toy", store, made, {"toy": bundle})
     assert found.source == "local" and store.read(found.files["toy"]) == TOY
-    shutil.unpack_archive(bundle, tmp_path / "unpacked", filter="data")
+    (tmp_path / "unpacked").mkdir()
+    subprocess.run(["tar", "-xf", bundle, "-C", tmp_path / "unpacked"], check=True)
     assert find("toy", store, made, {"toy": tmp_path / "unpacked"}).files == found.files
+
+
+def test_the_places_in_an_archive_may_name_the_version(server: Server, store: Store, tmp_path: Path) -> None:
+    server.files[PATH] = content = archive({"toy-1.2.3-linux-amd64/toy": TOY})
+    made = toy(tmp_path / "p", content, members={"toy": "toy-{version}-linux-{arch}/toy"})
+    assert got(store, made) == {"toy": TOY}
+    (tmp_path / "bundle.tar.gz").write_bytes(content)
+    given = {"toy": tmp_path / "bundle.tar.gz"}
+    assert find("toy", Store(tmp_path / "other"), made, given).files == find("toy", store, made).files
 
 
 @pytest.mark.usefixtures("server")
@@ -322,6 +332,7 @@ def test_what_only_a_release_gives_is_asked_for_first(tmp_path: Path) -> None:
     [
         ({"url": "ftp://x/y", "program": "toy"}, "expected an HTTP(S) address"),
         ({"url": "https://x/{edition}", "program": "toy"}, "nothing fills in {edition}"),
+        ({"url": "https://x/y", "members": {"toy": "toy-{edition}"}}, "nothing fills in {edition}"),
         ({"url": "https://x/y"}, "expected one of members and program"),
         ({"url": "https://x/y", "program": "toy", "members": {"toy": "toy"}}, "expected one of members and program"),
     ],

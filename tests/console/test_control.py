@@ -4,9 +4,9 @@ import hashlib
 import os
 import random
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,8 +77,15 @@ def test_megabytes_lose_nothing(control: Control) -> None:
     assert len(control.run("head -c 6000000 /dev/zero | tr '\\0' x | fold -w 100", soon(60)).output) == 6_060_000 - 1
 
 
-def processes(mark: str) -> list[str]:
-    return subprocess.run(["pgrep", "-f", f"sleep {mark}"], capture_output=True, text=True, check=False).stdout.split()
+def processes(mark: str) -> list[int]:
+    """Those that sleep so many seconds."""
+    return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if words(path) == [b"sleep", mark.encode()]]
+
+
+def words(cmdline: Path) -> list[bytes]:
+    with suppress(OSError):  # it has ended meanwhile
+        return cmdline.read_bytes().split(b"\0")[:-1]
+    return []
 
 
 def test_a_late_command_ends_on_the_node_too(control: Control) -> None:
@@ -95,7 +102,7 @@ def test_what_a_command_leaves_in_the_background_stays(control: Control) -> None
         assert len(processes("52.25")) == 1
     finally:
         for process in processes("52.25"):
-            os.kill(int(process), 9)
+            os.kill(process, 9)
 
 
 def test_the_command_of_a_program_that_died_gives_way(path: Path) -> None:
