@@ -44,6 +44,7 @@ GROUND = {
     "symlinks",
     "tarball",
     "tidy",
+    "timeserver",
     "versions",
     "whole",
     "workplace",

@@ -14,6 +14,7 @@ from builder.frozen import Frozen
 from builder.reading.shapes import Shape
 from builder.recipe.texts import check_path, check_public_key, check_subnet
 from builder.scalars import Flag
+from builder.timeserver import TimeServer
 
 
 class Role(StrEnum):
@@ -39,6 +40,9 @@ Subnet = Annotated[str, Shape(r"^[0-9]+(\.[0-9]+){3}/[0-9]+$", "an IPv4 subnet s
 Domain = Annotated[str, Shape(rf"^{LABEL}(\.{LABEL})*$", "a DNS domain such as cluster.local", longest=253)]
 Argument = Annotated[str, Shape(ARGUMENT, "one kernel argument without spaces, ' and \\ (one entry for each)")]
 Console = Annotated[str, Shape(r"^[A-Za-z]+[0-9]*(,[0-9]+[noe]?[0-9]?r?)?$", "a console such as tty0 or ttyS0,115200n8")]
+Server = Annotated[
+    str, Shape(r"^\S+$", "a name or an address, with :PORT where it is not 123 and IPv6 in [ ]", TimeServer.parse, longest=300)
+]
 PublicKey = Annotated[str, Shape(r"^[^\r\n]*[ \t]AAAA[^\r\n]*$", "one line of a .pub file", check_public_key, longest=16384)]
 Mode = Annotated[str, Shape(r"^0?[0-7]{3,4}$", "an octal mode such as 0644, in quotes")]
 NodePath = Annotated[
@@ -70,6 +74,12 @@ class Kernel(Frozen):
     arguments: tuple[Argument, ...] = Field((), description="further kernel arguments, after the builder's own")
     console: tuple[Console, ...] = Field(
         ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; the last one shows the node's stages"
+    )
+
+
+class Time(Frozen):
+    servers: tuple[Server, ...] = Field(
+        ("time.cloudflare.com",), description="NTP servers besides those that DHCP and the metadata name; [] for these alone"
     )
 
 
@@ -119,6 +129,7 @@ class Recipe(Frozen):
     network: Network = Field(Network(), description="the cluster's network")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
+    time: Time = Field(Time(), description="what the clock follows")
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     services: tuple[Service, ...] = Field((), description="further LinuxKit services")

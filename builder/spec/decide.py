@@ -13,12 +13,14 @@ from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
 from builder.spec.needs import Needs
+from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
 _ONBOOT_SETTINGS = {
     "var-files": _OPTIONAL,
     "virtualisation": _OPTIONAL,
+    "chrony": {**_OPTIONAL, "command": ["/usr/bin/clock.sh"]},
     "dhcpcd": {**_OPTIONAL, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
 _SYSCTL = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
@@ -93,6 +95,7 @@ def node_files(
     # Where networks, and add-ons in the cluster, can write their configuration.
     yield NodeFile(path="etc/cni/net.d", symlink="/var/lib/cni/net.d")
     yield NodeFile(path="etc/pod-network", directory=True, mode="0755")
+    yield from _time_files(recipe)
     # Where crictl looks for the runtime (github.com/kubernetes-sigs/cri-tools, docs/crictl.md).
     yield NodeFile(path="etc/crictl.yaml", contents=f"runtime-endpoint: {runtime.socket}\n")
     yield from _virtualisation_files(runtime)
@@ -102,6 +105,17 @@ def node_files(
     if recipe.ssh.authorized_keys:
         keys = "".join(f"{key.strip()}\n" for key in recipe.ssh.authorized_keys)
         yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
+
+
+def _time_files(recipe: Recipe) -> Iterator[NodeFile]:
+    """Where chrony looks for the recipe's servers; a name may stand for several."""
+    yield NodeFile(path="etc/ntp", directory=True, mode="0755")
+    lines = []
+    for server in map(TimeServer.parse, recipe.time.servers):
+        port = f" port {server.port}" if server.port != NTP else ""
+        lines.append(f"{'server' if server.is_address else 'pool'} {server.host}{port} iburst\n")
+    if lines:
+        yield NodeFile(path="etc/ntp/recipe.sources", contents="".join(lines))
 
 
 def _virtualisation_files(runtime: Runtime) -> Iterator[NodeFile]:

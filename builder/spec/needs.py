@@ -10,8 +10,8 @@ INIT = ("init", "runc", "containerd")
 ONBOOT_FIRST = ("sysctl", "state")
 STATE_FILES = ("var-files",)  # before `metadata`, whose files are the machine's own and win
 ONBOOT_METADATA = ("metadata",)
-ONBOOT_LAST = ("dhcpcd", "pod-network")
-SERVICES = ("dhcpcd", "api-balancer", "kubelet")
+ONBOOT_LAST = ("dhcpcd", "chrony", "pod-network")
+SERVICES = ("dhcpcd", "chrony", "api-balancer", "kubelet")
 VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")

@@ -47,7 +47,7 @@ def flannel_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def by_themselves(out: Path, flannel_recipe: Path) -> Iterator[Formed]:
     plan = planned(out, workers=1, recipe=flannel_recipe, unattended=True)
     hardware = plan.hardware.model_copy(update={"disk": SMALLEST})
@@ -55,31 +55,33 @@ def by_themselves(out: Path, flannel_recipe: Path) -> Iterator[Formed]:
         yield formed
 
 
-def test_nodes_form_a_cluster_by_themselves_with_flannel(by_themselves: Formed) -> None:
-    cluster, machines, scale = by_themselves
-    kubectl = Kubectl(cluster)
-    pass_all(by_themselves, [*form.by_themselves(cluster, machines), *Readiness(cluster, kubectl).checks()])
-    between = Across(cluster, kubectl, 10 * scale).checks()
-    pass_all(by_themselves, [check for check in between if check.id in ("A13", "A13a", "A13b")])
+class TestByThemselves:
+    """In a class, at whose end the machines end."""
 
+    def test_nodes_form_a_cluster_by_themselves_with_flannel(self, by_themselves: Formed) -> None:
+        cluster, machines, scale = by_themselves
+        kubectl = Kubectl(cluster)
+        pass_all(by_themselves, [*form.by_themselves(cluster, machines), *Readiness(cluster, kubectl).checks()])
+        between = Across(cluster, kubectl, 10 * scale).checks()
+        pass_all(by_themselves, [check for check in between if check.id in ("A13", "A13a", "A13b")])
 
-def test_they_come_back_after_a_power_cut(by_themselves: Formed) -> None:
-    cluster, machines, _ = by_themselves
-    kubectl = Kubectl(cluster)
-    outage = Outage(cluster, machines, kubectl)
-    outage.remember()
-    outage.cut(cluster.nodes)
-    assert machines == {}
-    outage.power_on(cluster.nodes)
+    def test_they_come_back_after_a_power_cut(self, by_themselves: Formed) -> None:
+        cluster, machines, _ = by_themselves
+        kubectl = Kubectl(cluster)
+        outage = Outage(cluster, machines, kubectl)
+        outage.remember()
+        outage.cut(cluster.nodes)
+        assert machines == {}
+        outage.power_on(cluster.nodes)
 
-    def back() -> str:
-        return ", ".join(outage.back(node) for node in cluster.nodes)
+        def back() -> str:
+            return ", ".join(outage.back(node) for node in cluster.nodes)
 
-    def pods_back() -> str:
-        return ", ".join(outage.pods_back(node) for node in cluster.nodes)
+        def pods_back() -> str:
+            return ", ".join(outage.pods_back(node) for node in cluster.nodes)
 
-    after = [Check("B1", "each node came back", back, 300), Check("B2", "each pod came back", pods_back, 300)]
-    pass_all(by_themselves, [*after, *Readiness(cluster, kubectl).checks()])
+        after = [Check("B1", "each node came back", back, 300), Check("B2", "each pod came back", pods_back, 300)]
+        pass_all(by_themselves, [*after, *Readiness(cluster, kubectl).checks()])
 
 
 # Two masters, booted with UEFI from a CD

@@ -16,7 +16,7 @@ from builder.project import Project
 from builder.reading.mistake import Mistake
 from builder.reading.words import nearest
 from builder.recipe.load import load_recipe
-from builder.recipe.model import File, Kernel, Kubernetes, Network, Recipe, Service, Ssh
+from builder.recipe.model import File, Kernel, Kubernetes, Network, Recipe, Service, Ssh, Time
 
 QUICK = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -24,7 +24,7 @@ QUICK = settings(
 
 # Where a group of each model stands in a recipe, as the keys before it; [] is a list with the group in it.
 GROUPS: dict[type[BaseModel], str] = {
-    Recipe: "", Kubernetes: "kubernetes", Network: "network", Kernel: "kernel", Ssh: "ssh",
+    Recipe: "", Kubernetes: "kubernetes", Network: "network", Kernel: "kernel", Ssh: "ssh", Time: "time",
     File: "files[0]", Service: "services[0]",
 }  # fmt: skip
 KEYS = [(model, key) for model in GROUPS for key in model.model_fields]

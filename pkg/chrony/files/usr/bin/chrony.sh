@@ -1,0 +1,18 @@
+#!/bin/sh
+# chrony.sh: keeps the clock with the time servers, and takes those that come and go with the network.
+set -u
+servers() { cat /run/ntp/*.sources 2>/dev/null | cksum; }
+
+known=$(servers)
+chronyd -d -f /etc/chrony.conf &
+daemon=$!
+trap 'kill "$daemon"' TERM INT
+while kill -0 "$daemon" 2>/dev/null; do
+    sleep 30 &
+    wait $! # a signal does not wait for the sleep's end
+    now=$(servers)
+    if [ "$now" != "$known" ] && chronyc -n reload sources; then
+        known=$now
+    fi
+done
+wait "$daemon"
