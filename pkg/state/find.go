@@ -1,127 +1,113 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
-	"path"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"kubeiso.dev/pkg/initrd/blockdev"
 	"kubeiso.dev/pkg/initrd/cpu"
 )
 
-const (
-	label = "KUBEISO_STATE"
-	// The disk is looked for as long as block devices come and USB disks are being looked at, and a moment longer: the
-	// modules of other disks are loaded by now, and the kernel had looked at their disks before it said so.
-	quiet       = 200 * time.Millisecond
-	searchPause = 50 * time.Millisecond
-	searchEnd   = 15 * time.Second // at native speed
-	sectorSize  = 512 // of sysfs, whatever the disk's own is
-)
-
-// disk is a block device with the file system, a whole disk or a partition. The size is in bytes.
-type disk struct {
-	path    string
-	size    int64
-	content filesystem
+// pauses are how long things take here, at native speed.
+type pauses struct {
+	// poll is between two looks at what devices there are, again between two at what lies on them, repeat between two equal
+	// messages.
+	poll, again, repeat time.Duration
+	// settle is for how long no device may have come before a blank one is formatted: the right one may be late.
+	settle time.Duration
 }
 
-// finder looks for the disk. The folders are those of the node.
-type finder struct{ sysfs, dev string }
+var usualPauses = pauses{50 * time.Millisecond, 10 * time.Second, time.Minute, 10 * time.Second}
 
-// find gives the disk, or nil if there is none. Two of them are an error, since which is the right one is not to be known, and
-// so is one that cannot be written.
-func (f finder) find() (*disk, error) {
-	begin := time.Now()
-	changed, seen := begin, []string(nil)
+// finder looks for the disk, and makes one where that is asked for. tell speaks to people while the boot stands.
+type finder struct {
+	surveyor
+	system
+	pauses
+	tell func(text string)
+}
+
+// find gives the disk, or nil where there is none and none has to be. Where one has to be, it waits until it is there, for ever.
+// Where none has to be, a disk that may be it but can't be used is an error: the node would begin as a new one.
+func (f finder) find(wanted wish) (*finding, error) {
+	begin, watch := time.Now(), blockdev.NewWatch(f.devices, blockdev.Optical)
+	var all []finding
+	var now choice
+	looked, speaker := begin, announcer{tell: f.tell, repeat: f.repeat}
 	for {
-		names := f.devices()
-		if !slices.Equal(names, seen) {
-			changed, seen = time.Now(), names
-			if found, err := f.look(names); found != nil || err != nil {
-				return found, err
-			}
+		if watch.Changed() || time.Since(looked) >= f.again {
+			all, looked = f.survey(watch.Names, wanted), time.Now()
+			now = choose(all, wanted)
 		}
-		if settled := !f.pending() && time.Since(changed) >= quiet; settled || over(begin, searchEnd) {
+		switch {
+		case now.take != nil:
+			return now.take, nil
+		case now.format != nil && watch.Settled() && watch.Still() >= cpu.Stretch(f.settle):
+			return f.make(*now.format, wanted)
+		case now.format != nil || !watch.Settled(): // more may come
+		case wanted.need == required:
+			speaker.say(waiting(wanted, now, all), time.Since(begin))
+		case now.trouble != "":
+			return nil, fmt.Errorf("%s\nnext: put it right, or %s", now.trouble, wanted.wayOut())
+		default:
 			return nil, nil
 		}
-		time.Sleep(searchPause)
+		time.Sleep(f.poll)
 	}
 }
 
-// over tells whether so much time has passed, as this machine's speed wants it. Only who waits that long pays for the measure.
-func over(begin time.Time, limit time.Duration) bool {
-	return time.Since(begin) > limit && time.Since(begin) > cpu.Stretch(limit)
+// make formats a disk that is blank still, and gives what it has become.
+func (f finder) make(disk finding, wanted wish) (*finding, error) {
+	name := baseOf(disk.path)
+	if now := f.look(name, wanted); now.is != disk.is {
+		return nil, fmt.Errorf("%s was blank and is no more: it is %s", disk.path, now)
+	}
+	f.tell(fmt.Sprintf("%s is blank (%s): it becomes this node's state disk", disk.path, mebibytes(disk.size)))
+	if err := f.format(disk, wanted); err != nil {
+		return nil, err
+	}
+	made := f.look(name, wanted)
+	if made.is != chosen {
+		return nil, errors.New("the disk that was just formatted is no state disk: " + made.String())
+	}
+	made.kind = "made from a blank disk"
+	return &made, nil
 }
 
-// notDisks are block devices that never hold the state; opening an absent floppy takes seconds.
-var notDisks = []string{"loop*", "ram*", "zram*", "fd*", "nbd*", "sr*"}
-
-// devices lists the block devices that may hold the state, sorted.
-func (f finder) devices() []string {
-	paths, _ := filepath.Glob(filepath.Join(f.sysfs, "class/block/*"))
-	var names []string
-	for _, each := range paths {
-		name := filepath.Base(each)
-		if !slices.ContainsFunc(notDisks, func(pattern string) bool { match, _ := path.Match(pattern, name); return match }) {
-			names = append(names, name)
+// waiting says what the node waits for, and what it sees.
+func waiting(wanted wish, now choice, all []finding) string {
+	text := "waiting for this node's state disk: " + wanted.String() + ", which " + wanted.by + " requires"
+	if now.trouble != "" {
+		text += "\nin the way: " + now.trouble
+	}
+	for _, each := range all {
+		if each.is != broken || now.trouble == "" {
+			text += "\nseen: " + each.String()
 		}
 	}
-	slices.Sort(names)
-	return names
+	if all == nil {
+		text += "\nseen: no disk at all"
+	}
+	return text + "\nnext: attach the disk; the node goes on when it is there. Nothing of Kubernetes runs until then"
 }
 
-// pending says whether a USB disk is known whose block device is not there yet: its driver waits a second before it looks.
-func (f finder) pending() bool {
-	interfaces, _ := filepath.Glob(filepath.Join(f.sysfs, "bus/usb/drivers/usb-storage/*:*"))
-	for _, each := range interfaces {
-		if disks, _ := filepath.Glob(filepath.Join(each, "host*/target*")); len(disks) == 0 {
-			return true
-		}
-	}
-	return false
+// announcer tells people the same thing now and then only.
+type announcer struct {
+	tell   func(text string)
+	repeat time.Duration
+	said   string
+	last   time.Time
 }
 
-// look gives the one of the devices that has the label, or nil.
-func (f finder) look(names []string) (*disk, error) {
-	var found []string
-	var chosen *disk
-	for _, name := range names {
-		device := filepath.Join(f.dev, name)
-		if content, err := examine(device); err == nil && content.label == label {
-			found = append(found, device)
-			chosen = &disk{device, f.number(name, "size") * sectorSize, content}
-		}
-	}
+func (a *announcer) say(text string, passed time.Duration) {
 	switch {
-	case len(found) == 0:
-		return nil, nil
-	case len(found) > 1:
-		return nil, fmt.Errorf("%s all have the label %s, and one of them is another's state\n"+
-			"next: take all but one away, or change a label with e2label", strings.Join(found, " and "), label)
-	case f.number(filepath.Base(chosen.path), "ro") != 0:
-		return nil, fmt.Errorf("%s has the label %s, but is write-protected\nnext: allow writing, or take it away", chosen.path, label)
+	case text != a.said:
+		a.tell(text)
+	case time.Since(a.last) >= a.repeat:
+		a.tell(fmt.Sprintf("%s (for %.0f s now)", text, passed.Seconds()))
+	default:
+		return
 	}
-	return chosen, nil
-}
-
-// examine reads a device's superblock. One that cannot be read (a drive without a disc) has none.
-func examine(device string) (filesystem, error) {
-	file, err := os.Open(device)
-	if err != nil {
-		return filesystem{}, err
-	}
-	defer file.Close()
-	return readFilesystem(file)
-}
-
-// number reads one of a device's attributes; 0 if it is not there.
-func (f finder) number(name, attribute string) int64 {
-	text, _ := os.ReadFile(filepath.Join(f.sysfs, "class/block", name, attribute))
-	value, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	return value
+	a.said, a.last = text, time.Now()
 }

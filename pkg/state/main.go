@@ -1,8 +1,10 @@
 // Command state keeps a node's /var on a disk: it looks for the ext4 file system with the label KUBEISO_STATE, checks it,
-// mounts it on /var, and grows it where its disk was enlarged. A node without such a disk has its /var in memory.
+// mounts it on /var, and grows it where its disk was enlarged. Whether a node has to have such a disk says its recipe, by the
+// arguments; its metadata, which may name the disk by its UUID; and the kernel's command line. A node that has to have one waits
+// until it is there. One that need not, and has none, has its /var in memory.
 //
-// It formats nothing: mkfs.ext4 -L KUBEISO_STATE makes such a disk. On the kernel's command line, kubeiso.state=off leaves a
-// disk alone, and kubeiso.state=repair mends one that e2fsck does not mend unasked.
+// Where the recipe asks for it, a blank disk is made the state disk; nothing else is ever formatted. On the kernel's command line,
+// kubeiso.state=off leaves a disk alone, and kubeiso.state=repair mends one that e2fsck does not mend unasked.
 package main
 
 import (
@@ -10,16 +12,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"path/filepath"
+
+	"kubeiso.dev/pkg/initrd/blockdev"
 )
 
-const (
-	target   = "/var"
-	argument = "kubeiso.state"
-	// fromMemory is a way out of every trouble with a disk; the kubelet's container has e2fsck and debugfs's relatives.
-	fromMemory = "start with " + argument + "=off to run from memory"
-	inMemory   = target + " is in memory and lost at power-off"
-)
+const target = "/var"
 
 // Exit codes, as of the rest of kubeiso: 2 is a mistake of the user, 4 a failure.
 const (
@@ -27,58 +25,64 @@ const (
 	exitFailure = 4
 )
 
-// errArgument says that the kernel's command line has a word that this program does not know.
-var errArgument = errors.New(argument + " is neither off nor repair")
-
 func main() {
-	cmdline, _ := os.ReadFile("/proc/cmdline")
-	err := run(string(cmdline), finder{"/sys", "/dev"}, kernel(os.Stderr), target, os.Stdout)
+	err := work(os.Args[1:])
 	if err == nil {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "state: %v\n", err)
-	if errors.Is(err, errArgument) {
+	if errors.Is(err, errMistake) {
 		os.Exit(exitMistake)
 	}
 	os.Exit(exitFailure)
 }
 
-// run does it all. The one line that it writes to out tells where /var is.
-func run(cmdline string, from finder, on system, target string, out io.Writer) error {
-	wish := valueOf(cmdline, argument)
-	if wish != "" && wish != "off" && wish != "repair" {
-		return fmt.Errorf("%w: %s", errArgument, wish)
-	}
-	if wish == "off" {
-		_, err := fmt.Fprintf(out, "state: %s=off: %s\n", argument, inMemory)
-		return err
-	}
-	chosen, err := from.find()
+func work(arguments []string) error {
+	cmdline, _ := os.ReadFile("/proc/cmdline")
+	wanted, err := allWishes(arguments, given, string(cmdline))
 	if err != nil {
 		return err
 	}
-	if chosen == nil {
-		_, err := fmt.Fprintf(out, "state: no disk labelled %s: %s\n", label, inMemory)
+	from := finder{surveyor{blockdev.Node, blockdev.Probe}, kernel(os.Stderr), usualPauses, onConsoles(os.Stderr)}
+	return run(wanted, from, target, os.Stdout)
+}
+
+// allWishes puts together what the recipe, the metadata and the kernel's command line say.
+func allWishes(arguments []string, metadata, cmdline string) (wish, error) {
+	wanted, err := fromRecipe(arguments)
+	if err != nil {
+		return wanted, err
+	}
+	if wanted, err = wanted.named(metadata); err != nil {
+		return wanted, err
+	}
+	return wanted.told(cmdline)
+}
+
+// run does it all. The one line that it writes to out tells where /var is.
+func run(wanted wish, from finder, target string, out io.Writer) error {
+	inMemory := target + " is in memory and lost at power-off"
+	if wanted.need == none {
+		_, err := fmt.Fprintf(out, "state: by %s no disk is used: %s\n", wanted.by, inMemory)
 		return err
 	}
-	remark, err := on.put(chosen, target, wish == "repair")
+	disk, err := from.find(wanted)
+	if err != nil {
+		return err
+	}
+	if disk == nil {
+		_, err := fmt.Fprintf(out, "state: no disk labelled %s: %s\n", wanted.label, inMemory)
+		return err
+	}
+	remark, err := from.put(disk, target, wanted)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(own(target), forget(target)); err != nil {
-		return fmt.Errorf("%s is mounted, but can't be written: %w\nnext: %s", chosen.path, err, fromMemory)
+		return fmt.Errorf("%s is mounted, but can't be written: %w\nnext: %s", disk.path, err, wanted.wayOut())
 	}
-	_, err = fmt.Fprintf(out, "state: %s (%s) keeps %s%s\n", chosen.path, label, target, remark)
+	_, err = fmt.Fprintf(out, "state: %s (%s) keeps %s%s%s\n", disk.path, disk.kind, target, remark, from.room(target))
 	return err
 }
 
-// valueOf gives the value of the last "key=value" of a command line, or nothing.
-func valueOf(cmdline, key string) string {
-	value := ""
-	for _, word := range strings.Fields(cmdline) {
-		if name, found, ok := strings.Cut(word, "="); ok && name == key {
-			value = found
-		}
-	}
-	return value
-}
+func baseOf(path string) string { return filepath.Base(path) }

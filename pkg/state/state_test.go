@@ -15,40 +15,58 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kubeiso.dev/pkg/initrd/blockdev"
 )
 
 // node is a node's block devices as files: sysfs and /dev.
 type node struct {
-	finder
+	surveyor
 	t *testing.T
 }
 
 func newNode(t *testing.T) node {
-	return node{finder{t.TempDir(), t.TempDir()}, t}
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	return node{surveyor{blockdev.System{Sysfs: t.TempDir(), Dev: t.TempDir()}, blockdev.Probe}, t}
+}
+
+// finder looks for the node's disk with a system, as fast as a test wants it. What it tells people goes to said.
+func (n node) finder(on system, said func(text string)) finder {
+	quick := pauses{poll: 5 * time.Millisecond, again: 100 * time.Millisecond, repeat: 200 * time.Millisecond, settle: time.Millisecond}
+	return finder{n.surveyor, on, quick, said}
 }
 
 // device adds a block device of so many MiB with what make does to its file.
 func (n node) device(name string, size int64, make func(path string)) string {
 	n.t.Helper()
-	path := filepath.Join(n.dev, name)
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
+	path := n.devices.Path(name)
+	if err := os.WriteFile(path+".new", nil, 0o600); err != nil {
 		n.t.Fatal(err)
 	}
-	if err := os.Truncate(path, size<<20); err != nil {
+	if err := os.Truncate(path+".new", size<<20); err != nil {
 		n.t.Fatal(err)
 	}
-	make(path)
-	n.attribute(name, "size", strconv.FormatInt(size<<20/sectorSize, 10))
+	make(path + ".new")
+	if err := os.Rename(path+".new", path); err != nil {
+		n.t.Fatal(err)
+	}
 	n.attribute(name, "ro", "0")
+	n.attribute(name, "size", strconv.FormatInt(size<<20/512, 10))
 	return path
 }
 
 func (n node) attribute(device, name, value string) {
 	n.t.Helper()
-	path := filepath.Join(n.sysfs, "class/block", device, name)
+	path := filepath.Join(n.devices.Sysfs, "class/block", device, name)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(value+"\n"), 0o600)); err != nil {
 		n.t.Fatal(err)
 	}
+}
+
+// see gives what one device is to a node with that wish.
+func (n node) see(name string, wanted wish) finding {
+	n.t.Helper()
+	return n.look(name, wanted)
 }
 
 // formatted runs a program of e2fsprogs or dosfstools on the device.
@@ -78,6 +96,7 @@ type recorder struct {
 	failed error // of the mount
 	calls  []string
 	flags  uintptr
+	left   int64 // MiB that are free on the disk, of 1000
 }
 
 func (r *recorder) system() system {
@@ -91,32 +110,25 @@ func (r *recorder) system() system {
 			r.flags = flags
 			return r.failed
 		},
+		free: func(string) (int64, int64, error) { return r.left << 20, 1000 << 20, nil },
 	}
 }
 
 func nothing(string) {}
 
-func TestTheDiskIsFoundByItsLabel(t *testing.T) {
-	n := newNode(t)
-	n.device("vda", 8, nothing)
-	n.device("vdb", 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-L", "OTHER"))
-	n.device("vdc", 16, nothing)
-	n.device("vdc1", 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-L", label))
-	n.device("loop0", 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-L", label))
-	n.device("vdd", 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-L", label+"2"))
-	found, err := n.find()
-	if err != nil || found == nil {
-		t.Fatalf("%v, %v", found, err)
+// usualWish is that of a recipe that says nothing.
+func usualWish(t *testing.T, cmdline string) wish {
+	t.Helper()
+	wanted, err := allWishes(nil, filepath.Join(t.TempDir(), "none"), cmdline)
+	if err != nil {
+		t.Fatal(err)
 	}
-	want := disk{filepath.Join(n.dev, "vdc1"), 8 << 20, filesystem{label, 8 << 20}}
-	if *found != want {
-		t.Errorf("got %+v, want %+v", *found, want)
-	}
+	return wanted
 }
 
 func TestTheSizeOfALargeFilesystemIsRead(t *testing.T) {
 	n := newNode(t)
-	path := n.device("sda", 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-O", "64bit"))
+	path := n.device("sda", 8, n.formatted("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-O", "64bit"))
 	image, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -128,60 +140,15 @@ func TestTheSizeOfALargeFilesystemIsRead(t *testing.T) {
 	}
 }
 
-func TestTwoDisksAreAMistake(t *testing.T) {
-	n := newNode(t)
-	for _, name := range []string{"vdb", "sda2"} {
-		n.device(name, 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-L", label))
-	}
-	_, err := n.find()
-	if err == nil || !strings.Contains(err.Error(), "sda2 and ") || !strings.Contains(err.Error(), "next: ") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAWriteProtectedDiskIsAMistake(t *testing.T) {
-	n := newNode(t)
-	n.device("sda", 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-L", label))
-	n.attribute("sda", "ro", "1")
-	if _, err := n.find(); err == nil || !strings.Contains(err.Error(), "write-protected") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestADiskThatAppearsLateIsFound(t *testing.T) {
-	n := newNode(t)
-	port := filepath.Join(n.sysfs, "bus/usb/drivers/usb-storage/1-1:1.0")
-	if err := os.MkdirAll(port, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if !n.pending() {
-		t.Fatal("a USB disk that is being looked at counts for nothing")
-	}
-	done := make(chan *disk)
-	go func() {
-		found, _ := n.find()
-		done <- found
-	}()
-	select {
-	case found := <-done:
-		t.Fatalf("gave up on a USB disk: %v", found)
-	case <-time.After(3 * quiet):
-	}
-	n.device("sda", 8, n.formatted("mke2fs", "-q", "-t", "ext4", "-L", label))
-	if found := <-done; found == nil {
-		t.Error("not found")
-	}
-}
-
 func TestWithoutADiskTheNodeSaysSoAndDoesNothing(t *testing.T) {
 	n := newNode(t)
 	n.device("vda", 8, nothing)
 	var on recorder
 	var out bytes.Buffer
-	if err := run("quiet", n.finder, on.system(), t.TempDir(), &out); err != nil || on.calls != nil {
+	if err := run(usualWish(t, "quiet"), n.finder(on.system(), nothing), t.TempDir(), &out); err != nil || on.calls != nil {
 		t.Fatalf("%v, %v", err, on.calls)
 	}
-	if out.String() != "state: no disk labelled KUBEISO_STATE: /var is in memory and lost at power-off\n" {
+	if !strings.HasPrefix(out.String(), "state: no disk labelled KUBEISO_STATE: ") || !strings.HasSuffix(out.String(), " is in memory and lost at power-off\n") {
 		t.Errorf("got %q", &out)
 	}
 }
@@ -191,7 +158,7 @@ func withDisk(t *testing.T, smaller int64) node {
 	n := newNode(t)
 	n.device("vdb", 200, func(path string) {
 		size := strconv.FormatInt(200-smaller, 10) + "M"
-		tool(t, "mke2fs", "-q", "-t", "ext4", "-b", "4096", "-L", label, path, size)
+		tool(t, "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-L", usual, path, size)
 	})
 	return n
 }
@@ -211,15 +178,15 @@ func TestTheDiskIsCheckedMountedAndGrown(t *testing.T) {
 		{100, nil, "", "e2fsck -p vdb, mount ext4 vdb, resize2fs vdb", "keeps VAR, grown to 200 MiB"},
 		{100, map[string]int{"resize2fs": 1}, "", "e2fsck -p vdb, mount ext4 vdb, resize2fs vdb",
 			"keeps VAR, but was not grown to the disk's 200 MiB (see the step's log)"},
-		{0, nil, argument + "=off", "", "state: kubeiso.state=off: /var is in memory"},
+		{0, nil, argument + "=off", "", "state: by kubeiso.state=off no disk is used: VAR is in memory"},
 	} {
 		n, target := withDisk(t, test.smaller), t.TempDir()
-		on := recorder{codes: test.codes}
+		on := recorder{codes: test.codes, left: 500}
 		var out bytes.Buffer
-		if err := run("root=x "+test.cmdline, n.finder, on.system(), target, &out); err != nil {
+		if err := run(usualWish(t, "root=x "+test.cmdline), n.finder(on.system(), nothing), target, &out); err != nil {
 			t.Fatal(err)
 		}
-		if calls := strings.ReplaceAll(strings.Join(on.calls, ", "), n.dev+"/", ""); calls != test.calls {
+		if calls := strings.ReplaceAll(strings.Join(on.calls, ", "), n.devices.Dev+"/", ""); calls != test.calls {
 			t.Errorf("calls: %s, want %s", calls, test.calls)
 		}
 		if !strings.Contains(strings.ReplaceAll(out.String(), target, "VAR"), test.said) || strings.Count(out.String(), "\n") != 1 {
@@ -244,7 +211,8 @@ func TestADiskThatCannotBeUsedStopsTheStepWithAWayOut(t *testing.T) {
 		{map[string]int{"e2fsck": 8}, nil, "", []string{"exit code 8"}},
 		{map[string]int{"e2fsck": 12}, nil, argument + "=repair", []string{"could not mend", "kubeiso.state=off"}},
 		{nil, unix.EUCLEAN, "", []string{"can't be mounted", unix.EUCLEAN.Error(), "kubeiso.state=off"}},
-		{nil, nil, argument + "=maybe", []string{"neither off nor repair: maybe"}},
+		{nil, unix.EIO, "", []string{"can't be mounted", unix.EIO.Error(), "kubeiso.state=off"}},
+		{nil, unix.EIO, argument + "=required", []string{"can't be mounted", "replace the disk", "the kernel's command line"}},
 	} {
 		n, target := withDisk(t, 0), t.TempDir()
 		kept := filepath.Join(target, "lock")
@@ -252,7 +220,7 @@ func TestADiskThatCannotBeUsedStopsTheStepWithAWayOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		on := recorder{codes: test.codes, failed: test.failed}
-		err := run(test.cmdline, n.finder, on.system(), target, io.Discard)
+		err := run(usualWish(t, test.cmdline), n.finder(on.system(), nothing), target, io.Discard)
 		if err == nil {
 			t.Fatalf("%+v: no error", test)
 		}
@@ -270,11 +238,21 @@ func TestADiskThatCannotBeUsedStopsTheStepWithAWayOut(t *testing.T) {
 	}
 }
 
+func TestAFullDiskIsMountedAndTold(t *testing.T) {
+	n, target := withDisk(t, 0), t.TempDir()
+	on := recorder{left: 49}
+	var out bytes.Buffer
+	err := run(usualWish(t, ""), n.finder(on.system(), nothing), target, &out)
+	if err != nil || !strings.Contains(out.String(), "which is full: 49 of 1000 MiB are free") {
+		t.Errorf("%v: %q", err, &out)
+	}
+}
+
 func TestADiskThatWasCutOffIsNotTouched(t *testing.T) {
 	n := withDisk(t, 0)
-	n.attribute("vdb", "size", strconv.Itoa(100<<20/sectorSize))
+	n.attribute("vdb", "size", strconv.Itoa(100<<20/512))
 	var on recorder
-	err := run("", n.finder, on.system(), t.TempDir(), io.Discard)
+	err := run(usualWish(t, ""), n.finder(on.system(), nothing), t.TempDir(), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "has 100 MiB, but its file system 200 MiB") || on.calls != nil {
 		t.Errorf("%v, %v", err, on.calls)
 	}
@@ -282,24 +260,24 @@ func TestADiskThatWasCutOffIsNotTouched(t *testing.T) {
 
 // What the real programs do with a real disk that lost power: its journal is replayed, and nothing else asked.
 func TestTheRealCheck(t *testing.T) {
-	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	var said bytes.Buffer
 	on := kernel(&said)
 	n := withDisk(t, 0)
-	device := filepath.Join(n.dev, "vdb")
+	device := n.devices.Path("vdb")
+	usually, mending := wish{need: optional}, wish{need: optional, repair: true}
 	tool(t, "debugfs", "-w", "-R", "feature needs_recovery", device)
-	if err := on.check(device, false); err != nil || !strings.Contains(said.String(), "recovering journal") {
+	if err := on.check(device, usually); err != nil || !strings.Contains(said.String(), "recovering journal") {
 		t.Fatalf("%v\n%s", err, &said)
 	}
 	tool(t, "debugfs", "-w", "-R", "clri <2>", device)                // no root folder any more
 	tool(t, "debugfs", "-w", "-R", "set_super_value state 2", device) // as a kernel notes that it met an error
-	if err := on.check(device, false); err == nil || !strings.Contains(err.Error(), "exit code 4") {
+	if err := on.check(device, usually); err == nil || !strings.Contains(err.Error(), "exit code 4") {
 		t.Errorf("got %v\n%s", err, &said)
 	}
-	if err := on.check(device, true); err != nil {
+	if err := on.check(device, mending); err != nil {
 		t.Errorf("got %v\n%s", err, &said)
 	}
-	if err := on.check(device, false); err != nil {
+	if err := on.check(device, usually); err != nil {
 		t.Errorf("still broken: %v\n%s", err, &said)
 	}
 }

@@ -12,6 +12,9 @@ import (
 // leaves a little over where the last group of blocks would be too small.
 const spare = 64 << 20
 
+// fullPart: a disk with less than a twentieth of it free is told to be full.
+const fullPart = 20
+
 // The result of e2fsck is a sum of these: e2fsck(8).
 const (
 	fsckMended = 1
@@ -31,6 +34,8 @@ type system struct {
 	run func(argv ...string) (int, error)
 	// mount mounts a device.
 	mount func(device, target, kind string, flags uintptr, data string) error
+	// free gives how much room a mounted file system has and had, in bytes.
+	free func(target string) (left, all int64, err error)
 }
 
 // kernel is the real system. What programs write goes to out.
@@ -46,50 +51,65 @@ func kernel(out io.Writer) system {
 			return command.ProcessState.ExitCode(), nil
 		},
 		mount: unix.Mount,
+		free: func(target string) (int64, int64, error) {
+			var about unix.Statfs_t
+			err := unix.Statfs(target, &about)
+			return int64(about.Bavail) * about.Bsize, int64(about.Blocks) * about.Bsize, err
+		},
 	}
 }
 
 // put checks the disk, mounts it on target and grows it. With repair, all that is broken is mended, at the price of what
 // cannot be saved. What it gives is a remark for people, or nothing.
-func (s system) put(chosen *disk, target string, repair bool) (remark string, err error) {
-	if chosen.size < chosen.content.size {
+func (s system) put(disk *finding, target string, wanted wish) (remark string, err error) {
+	if disk.size < disk.content.size {
 		return "", fmt.Errorf("%s has %d MiB, but its file system %d MiB: a part of it was cut off\n"+
-			"next: give the disk its size back, or "+fromMemory, chosen.path, chosen.size>>20, chosen.content.size>>20)
+			"next: give the disk its size back, or %s", disk.path, disk.size>>20, disk.content.size>>20, wanted.wayOut())
 	}
-	if err := s.check(chosen.path, repair); err != nil {
+	if err := s.check(disk.path, wanted); err != nil {
 		return "", err
 	}
-	if err := s.mount(chosen.path, target, "ext4", mountFlags, mountData); err != nil {
-		return "", fmt.Errorf("%s can't be mounted on %s: %w\nnext: %s", chosen.path, target, err, fromMemory)
+	if err := s.mount(disk.path, target, "ext4", mountFlags, mountData); err != nil {
+		return "", fmt.Errorf("%s can't be mounted on %s: %w\nnext: %s", disk.path, target, err, wanted.wayOut())
 	}
-	if chosen.size-chosen.content.size < spare {
+	if disk.size-disk.content.size < spare {
 		return "", nil
 	}
-	code, err := s.run("resize2fs", chosen.path) // a mounted file system grows without a check of all of it
+	code, err := s.run("resize2fs", disk.path) // a mounted file system grows without a check of all of it
 	if err != nil || code != 0 {
-		return fmt.Sprintf(", but was not grown to the disk's %d MiB (see the step's log)", chosen.size>>20), nil
+		return fmt.Sprintf(", but was not grown to the disk's %d MiB (see the step's log)", disk.size>>20), nil
 	}
-	return fmt.Sprintf(", grown to %d MiB", chosen.size>>20), nil
+	return fmt.Sprintf(", grown to %d MiB", disk.size>>20), nil
 }
 
 // check runs e2fsck, which replays the journal after a power cut.
-func (s system) check(device string, repair bool) error {
+func (s system) check(device string, wanted wish) error {
 	mode := "-p"
-	if repair {
+	if wanted.repair {
 		mode = "-y"
 	}
 	code, err := s.run("e2fsck", mode, device)
 	switch {
 	case err != nil:
 		return fmt.Errorf("e2fsck did not run: %w", err)
-	case code&^(fsckMended|fsckReboot) != 0 && repair:
-		return fmt.Errorf("e2fsck could not mend %s (exit code %d)\nnext: %s, or replace the disk", device, code, fromMemory)
+	case code&^(fsckMended|fsckReboot) != 0 && wanted.repair:
+		return fmt.Errorf("e2fsck could not mend %s (exit code %d)\nnext: replace the disk, or %s", device, code, wanted.wayOut())
 	case code&^(fsckMended|fsckReboot) != 0:
 		return fmt.Errorf("%s has faults that e2fsck does not mend unasked (exit code %d)\n"+
-			"next: start once with %s=repair on the kernel's command line, which mends what can be mended; or %s; or look at\n"+
-			"the disk on another machine: e2fsck -f DEVICE", device, code, argument, fromMemory)
+			"next: start once with %s=%s on the kernel's command line, which mends what can be mended; or look at\n"+
+			"the disk on another machine: e2fsck -f DEVICE; or %s", device, code, argument, repair, wanted.wayOut())
 	case code&fsckReboot != 0:
 		return fmt.Errorf("%s was mended, and e2fsck wants a restart\nnext: restart the node", device)
 	}
 	return nil
+}
+
+// room is a remark on a disk that is full, or nothing.
+func (s system) room(target string) string {
+	left, all, err := s.free(target)
+	if err != nil || left >= all/fullPart {
+		return ""
+	}
+	return fmt.Sprintf(", which is full: %d of %d MiB are free; take what is not needed from %s/log, or enlarge the disk",
+		left>>20, all>>20, target)
 }
