@@ -52,6 +52,11 @@ NodePath = Annotated[
         "an absolute path without . or .. or control characters", check_path, longest=4095,
     ),
 ]  # fmt: skip
+DiskLabel = Annotated[str, Shape(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "a label of letters, digits, dots, _ and dashes", longest=16)]
+DiskPath = Annotated[
+    str, Shape(r"^/dev/[a-z][A-Za-z0-9_-]*$", "a disk such as /dev/sdb or /dev/nvme0n1 (a node has no /dev/disk/by-...)")
+]
+DiskSize = Annotated[str, Shape(r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$", "a size such as 20Gi")]
 Target = Annotated[str, Shape(r"^[^\x00-\x1f\x7f]+$", "the path that the link leads to", longest=4095)]
 
 
@@ -81,6 +86,19 @@ class Time(Frozen):
     servers: tuple[Server, ...] = Field(
         ("time.cloudflare.com",), description="NTP servers besides those that DHCP and the metadata name; [] for these alone"
     )
+
+
+class State(Frozen):
+    """The disk for what a node must not forget: /var, and /etc/kubernetes in it."""
+
+    need: Literal["required", "optional", "none"] = Field(
+        "optional",
+        description="required: the node waits for it; optional: without it, all is in memory; none: always so",
+    )
+    label: DiskLabel = Field("KUBEISO_STATE", description="the label of its ext4 file system")
+    path: DiskPath | None = Field(None, description="which disk, where several have the label or are blank")
+    smallest: DiskSize | None = Field(None, description="its least size, where several have the label or are blank")
+    format: Literal["blank"] | None = Field(None, description="blank: a disk without any content is made the state disk")
 
 
 class Ssh(Frozen):
@@ -130,6 +148,7 @@ class Recipe(Frozen):
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
     time: Time = Field(Time(), description="what the clock follows")
+    state: State = Field(State(), description="the disk for what a node must not forget")
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     services: tuple[Service, ...] = Field((), description="further LinuxKit services")

@@ -196,6 +196,16 @@ def volumes(case: Case) -> Iterator[Mistake]:
                 yield case.tree.mistake(place, f"there is no volume {shown(name)}", "a path on the node begins with /")
 
 
+def state_in_vain(case: Case) -> Iterator[Mistake]:
+    """Nobody says which disk a node takes that takes none."""
+    if case.tree.at("state", "need") != "none":
+        return
+    for key in ("label", "path", "smallest", "format"):
+        if case.tree.at("state", key) is not None:
+            hint = "leave it out, or write need: required or optional"
+            yield case.tree.mistake(("state", key), "has no effect: with need: none the node takes no disk", hint, key=True)
+
+
 def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mistake]:
     """The image at the path has a digest; one that looks like a name was meant to be one of the known."""
     image = tree.at(*path)
@@ -211,4 +221,5 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 RULES: tuple[Rule, ...] = (
     known_runtime, known_handlers, known_network, subnets, one_kind, sources, visible_files, named_once, images, volumes,
+    state_in_vain,
 )  # fmt: skip

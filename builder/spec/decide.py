@@ -13,6 +13,7 @@ from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
 from builder.spec.needs import Needs
+from builder.spec.state import state_settings
 from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
@@ -47,6 +48,7 @@ def decide(
     own: the recipe's files. files_image: the image of those that are no texts, where there are any.
     """
     more = (image_store, *((files_image,) if files_image else ()))
+    settings = {**_ONBOOT_SETTINGS, **state_settings(recipe.state)}
     reference = {name: recipe.replace.get(name, image.reference) for name, image in images.items()}
     return ImageSpec(
         role=role,
@@ -56,7 +58,7 @@ def decide(
         kernel=reference["kernel"],
         cmdline=_cmdline(recipe),
         init=(*(reference[name] for name in need.init), *(image.reference for image in more)),
-        onboot=tuple(Entry(name=n, image=reference[n], settings=_ONBOOT_SETTINGS.get(n, {})) for n in need.onboot),
+        onboot=tuple(Entry(name=n, image=reference[n], settings=settings.get(n, {})) for n in need.onboot),
         services=tuple(_services(recipe, need, reference)),
         files=_files(node_files(recipe, role, runtime, network, kubernetes, images), own),
         container_images=tuple(images[name].reference for name in need.containers),

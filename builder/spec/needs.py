@@ -7,9 +7,8 @@ from builder.spec.model import NOTHING, Extra, PodNetwork, Runtime
 from builder.spec.versions import control_plane
 
 INIT = ("init", "runc", "containerd")
-ONBOOT_FIRST = ("sysctl", "state")
-STATE_FILES = ("var-files",)  # before `metadata`, whose files are the machine's own and win
-ONBOOT_METADATA = ("metadata",)
+ONBOOT_FIRST = ("sysctl", "metadata", "state")  # the metadata may name the disk that `state` looks for
+STATE_FILES = ("var-files",)
 ONBOOT_LAST = ("dhcpcd", "chrony", "pod-network")
 SERVICES = ("dhcpcd", "chrony", "api-balancer", "kubelet")
 VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
@@ -50,7 +49,7 @@ def needs(
     test_images = (*TEST_IMAGES, *extra.images)
     own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh)))
     virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
-    first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()), *ONBOOT_METADATA)
+    first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()))
     return Needs(
         init=(*INIT, *runtime.init, *network.init, *extra.init),
         onboot=(*first, *virtual, *runtime.onboot, *ONBOOT_LAST, *network.onboot),

@@ -1,5 +1,6 @@
 """A node's disk: what mke2fs makes of it, and what is refused."""
 
+import re
 import shutil
 import stat
 from collections import namedtuple
@@ -13,7 +14,7 @@ from builder.machine.disk import LABEL, SMALLEST, make_state_disk
 from builder.run import Completed, run
 
 Usage = namedtuple("Usage", "total used free")
-FIND_GO = Path(__file__).parents[2] / "pkg" / "state" / "find.go"
+WISH_GO = Path(__file__).parents[2] / "pkg" / "state" / "wish.go"
 
 
 def told(path: Path) -> dict[str, str]:
@@ -44,7 +45,7 @@ def test_its_root_is_root_s_whoever_makes_it(tmp_path: Path) -> None:
 
 
 def test_node_and_host_look_for_the_same_label() -> None:
-    assert f'label = "{LABEL}"' in FIND_GO.read_text()
+    assert re.search(rf'usual += "{LABEL}"', WISH_GO.read_text())
 
 
 def test_a_disk_that_is_there_is_left_alone(tmp_path: Path) -> None:

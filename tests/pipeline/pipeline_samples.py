@@ -22,7 +22,7 @@ from builder.run import run
 from builder.store import Store, key_of, sha256
 
 PLAIN = (
-    "api-balancer", "client", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver",
+    "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver",
     "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "state",
 )  # fmt: skip
 # Takes a plan as the program of pkg/image-store does, and writes nothing.

@@ -118,7 +118,7 @@ def test_a_file_below_var_is_put_there_at_boot(found: Project) -> None:
     made = plan(found, recipe, None, BuildOptions())
     text = render(found, made, None, Store(found.root / "cache"))
     for document in (Document.from_yaml(part) for part in text.split("\n---\n")):
-        assert [entry.name for entry in document.onboot or []][:4] == ["sysctl", "state", "var-files", "metadata"]
+        assert [entry.name for entry in document.onboot or []][:4] == ["sysctl", "metadata", "state", "var-files"]
         own = [(file.path, file.mode) for file in document.files or [] if "kubeiso/var" in file.path or file.path == "etc/motd"]
         assert own == [
             ("usr/share/kubeiso/var", "0755"), ("usr/share/kubeiso/var/lib", "0755"),

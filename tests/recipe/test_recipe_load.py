@@ -98,7 +98,7 @@ MISTAKES = {
     START + "colour: red": [
         (
             "2:1: colour: unknown key (known: cri, files, handlers, kernel, kubernetes, network, platform, replace, roles, "
-            "runtime, services, ssh, time)"
+            "runtime, services, ssh, state, time)"
         )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],

@@ -115,3 +115,10 @@ def test_a_text_ends_where_a_file_would(project: Path) -> None:
     text = START + "files:\n  - path: /a\n    contents: '" + "{{ values.big }}" * 20 + "'\n"
     (mistake,) = said(project, text, big="x" * 100_000)
     assert mistake == "4:15: files[0].contents: the text is longer than 1048576 characters when it is filled in"
+
+
+def test_a_node_that_takes_no_disk_is_not_told_which(project: Path) -> None:
+    assert said(project, START + "state: {need: none, format: blank}\n") == [
+        "2:21: state.format: has no effect: with need: none the node takes no disk "
+        "(leave it out, or write need: required or optional)"
+    ]
