@@ -118,7 +118,5 @@ def test_a_text_ends_where_a_file_would(project: Path) -> None:
 
 
 def test_a_node_that_takes_no_disk_is_not_told_which(project: Path) -> None:
-    assert said(project, START + "state: {need: none, format: blank}\n") == [
-        "2:21: state.format: has no effect: with need: none the node takes no disk "
-        "(leave it out, or write need: required or optional)"
-    ]
+    (told,) = said(project, START + "state: {need: none, format: blank}\n")
+    assert told.startswith("2:21: state.format: has no effect: with need: none the node takes no disk")

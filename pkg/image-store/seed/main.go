@@ -44,16 +44,16 @@ func main() {
 	copy(arguments, os.Args[1:])
 	unix.Umask(0o077)
 	debug.SetPanicOnFault(true) // what bolt maps into memory may be cut short
-	if err := (&seeder{arguments[0], arguments[1], os.Stdout, os.Stderr}).seed(context.Background()); err != nil {
+	if err := (&seeder{arguments[0], arguments[1], os.TempDir(), os.Stdout, os.Stderr}).seed(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "image-seed: %v\n", err)
 		os.Exit(exitFailure)
 	}
 }
 
-// seeder fills root from source. The last line on out is for people; what else is worth to be known goes to log.
+// seeder fills root from source; copies that it reads lie below scratch, which is memory. The last line on out is for people; what else is worth to be known goes to log.
 type seeder struct {
-	source, root string
-	out, log     io.Writer
+	source, root, scratch string
+	out, log              io.Writer
 }
 
 func (s *seeder) seed(ctx context.Context) error {
@@ -72,33 +72,47 @@ func (s *seeder) seed(ctx context.Context) error {
 	if strings.TrimSpace(string(before)) == id && usable {
 		return s.say("the images are in place")
 	}
-	if err := s.unmark(); err != nil {
-		return err
-	}
-	said, err := s.fill(ctx, usable)
+	all, err := s.stocks(ctx) // before anything is touched: what can't be read is no reason to change what is there
 	if err != nil {
-		return err
+		return explained(err)
+	}
+	if err := s.unmark(); err != nil {
+		return explained(err)
+	}
+	said, err := s.fill(ctx, usable, all)
+	if err != nil {
+		return explained(err)
 	}
 	if err := s.setMark(id); err != nil {
-		return err
+		return explained(err)
 	}
 	return s.say(said)
 }
 
-// fill brings root up to date if it has a store that is usable; if not, it begins anew.
-func (s *seeder) fill(ctx context.Context, usable bool) (string, error) {
+// fill brings root up to date if it has a store. Only where that is broken, it is put aside and another one made.
+func (s *seeder) fill(ctx context.Context, usable bool, all []stock) (string, error) {
 	if usable {
-		changes, err := s.merge(ctx)
+		changes, err := s.merge(ctx, all)
 		if err == nil {
 			return "the images of this medium are in place; " + changes.String(), nil
 		}
-		fmt.Fprintf(s.log, "image-seed: the store on the disk can't be used, and is made anew: %v\n", err)
+		if !s.isBroken(err) {
+			return "", err
+		}
+		fmt.Fprintf(s.log, "image-seed: the store on the disk is broken: %v\n", err)
+	}
+	aside, err := s.putAside()
+	if err != nil {
+		return "", err
 	}
 	if err := s.begin(); err != nil {
 		return "", err
 	}
-	changes, err := s.merge(ctx) // finds all records, and makes the links
-	return fmt.Sprintf("%d images put in place", changes.images), err
+	changes, err := s.merge(ctx, all) // finds all records, and makes the links
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d images put in place%s", changes.images, aside), s.complete()
 }
 
 func (s *seeder) say(text string) error {
@@ -108,8 +122,11 @@ func (s *seeder) say(text string) error {
 
 func (s *seeder) id() (string, error) {
 	text, err := os.ReadFile(filepath.Join(s.source, "id"))
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("this medium has no images: %w", err)
+	}
+	if err != nil {
+		return "", explained(ofSource(err))
 	}
 	return strings.TrimSpace(string(text)), nil
 }
@@ -126,6 +143,9 @@ func (s *seeder) usable() (bool, error) {
 		if errors.Is(err, bolterrors.ErrTimeout) {
 			return false, fmt.Errorf("%s is in use: does containerd run?", path)
 		}
+		if isOfDisk(err) {
+			return false, explained(err)
+		}
 		if err != nil {
 			return false, nil
 		}
@@ -134,19 +154,14 @@ func (s *seeder) usable() (bool, error) {
 	return true, nil
 }
 
-// begin fills root with the source's records alone. The metadata, without which root counts as empty, come last.
+// begin fills root, which has no store, with the source's records alone. The metadata, without which root counts as empty, come last.
 func (s *seeder) begin() error {
 	records := store.RecordsFile(snapshotter)
-	for _, name := range []string{filepath.Dir(store.MetadataFile), store.ContentDirectory, filepath.Dir(records)} {
-		if err := os.RemoveAll(filepath.Join(s.root, name)); err != nil {
-			return err
-		}
-	}
 	if err := os.MkdirAll(filepath.Join(s.root, store.SnapshotsDirectory(snapshotter)), 0o700); err != nil {
 		return err
 	}
 	blobs := filepath.Join(s.root, store.ContentDirectory)
-	if err := os.CopyFS(blobs, os.DirFS(filepath.Join(s.source, store.ContentDirectory))); err != nil {
+	if err := os.CopyFS(blobs, fromSource{os.DirFS(filepath.Join(s.source, store.ContentDirectory))}); err != nil {
 		return err
 	}
 	for _, name := range []string{records, store.MetadataFile} {
@@ -165,7 +180,7 @@ func copyFile(from, to string) error {
 	}
 	data, err := os.ReadFile(from)
 	if err != nil {
-		return err
+		return ofSource(err)
 	}
 	return writeWhole(to, data)
 }

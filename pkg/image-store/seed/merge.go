@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -40,16 +42,13 @@ type stock struct {
 
 // merge gives root all that the source has, and takes from it what can't work any more. It may be interrupted anywhere and
 // done again.
-func (s *seeder) merge(ctx context.Context) (done changes, err error) {
+func (s *seeder) merge(ctx context.Context, all []stock) (done changes, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // what bolt maps into memory may be cut short
 	defer func() {
 		if reason := recover(); reason != nil { // so does bolt on a broken page
-			err = fmt.Errorf("the database is broken: %v", reason)
+			err = fmt.Errorf("%w: %v", errPanic, reason)
 		}
 	}()
-	all, err := s.stocks(ctx)
-	if err != nil {
-		return done, fmt.Errorf("reading this medium's images: %w", err)
-	}
 	into, err := store.Open(ctx, s.root, snapshotter, &bolt.Options{Timeout: lockTimeout})
 	if err != nil {
 		return done, err
@@ -71,9 +70,19 @@ func (s *seeder) change(ctx context.Context, into *store.Store, all []stock, don
 }
 
 // stocks reads the source by means of copies of its databases, since bolt opens no file on a read-only file system for what
-// containerd's packages do to it.
+// containerd's packages do to it. What goes wrong is the source's fault.
 func (s *seeder) stocks(ctx context.Context) (all []stock, err error) {
-	aside := filepath.Join(s.root, "kubeiso-source")
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("%w: %v", errPanic, reason)
+		}
+		err = ofSource(err)
+	}()
+	aside, err := os.MkdirTemp(s.scratch, "kubeiso-source")
+	if err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, os.RemoveAll(aside)) }()
 	for _, name := range []string{store.RecordsFile(snapshotter), store.MetadataFile} {
 		if err := copyFile(filepath.Join(s.source, name), filepath.Join(aside, name)); err != nil {
@@ -148,7 +157,7 @@ func (s *seeder) addSnapshots(ctx context.Context, into *store.Store, wanted map
 			return nil
 		}
 		if wanted[name] == nil {
-			return fmt.Errorf("the medium lacks the snapshot %s, a parent of another", name)
+			return ofSource(fmt.Errorf("the medium lacks the snapshot %s, a parent of another", name))
 		}
 		if err := commit(wanted[name].Parent); err != nil {
 			return err
@@ -181,7 +190,7 @@ func (s *seeder) folder(snapshot *store.Snapshot) string {
 func (s *seeder) link(snapshot *store.Snapshot) error {
 	folder, layer := s.folder(snapshot), filepath.Join(s.source, layers, strings.TrimPrefix(snapshot.Name, "sha256:"))
 	if _, err := os.Stat(layer); err != nil {
-		return fmt.Errorf("the medium lacks the layer: %w", err)
+		return ofSource(fmt.Errorf("the medium lacks the layer: %w", err))
 	}
 	target, err := os.Readlink(folder)
 	switch {
@@ -235,13 +244,16 @@ func (s *seeder) dropBroken(ctx context.Context, blobs content.Store, blob conte
 	return os.RemoveAll(file)
 }
 
+// writeBlob copies a blob of the source that is whole.
 func (s *seeder) writeBlob(ctx context.Context, into *store.Store, blob content.Info) error {
-	file, err := os.Open(store.BlobFile(s.source, blob.Digest))
+	data, err := os.ReadFile(store.BlobFile(s.source, blob.Digest))
 	if err != nil {
-		return err
+		return ofSource(err)
 	}
-	defer file.Close()
-	return into.AddBlob(ctx, file, blob.Digest, blob.Size, blob.Labels)
+	if digest.FromBytes(data) != blob.Digest {
+		return ofSource(errors.New("the medium has other bytes than it says"))
+	}
+	return into.AddBlob(ctx, bytes.NewReader(data), blob.Digest, blob.Size, blob.Labels)
 }
 
 // addImage makes a name of an image mean what it means in the source.

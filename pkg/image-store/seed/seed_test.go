@@ -145,9 +145,11 @@ func TestAnInterruptedChangeIsMadeUpFor(t *testing.T) {
 			layer := filepath.Join(two, layers, strings.TrimPrefix(chain(missing.layers...), "sha256:"))
 			check(t, os.Rename(layer, layer+".away"))
 			var log bytes.Buffer
-			s := &seeder{two, root, &log, &log}
+			s := &seeder{two, root, t.TempDir(), &log, &log}
 			check(t, s.unmark())
-			if _, err := s.merge(context.Background()); err == nil {
+			all, err := s.stocks(context.Background())
+			check(t, err)
+			if _, err := s.merge(context.Background(), all); err == nil {
 				t.Fatal("no error")
 			}
 			check(t, os.Rename(layer+".away", layer))
@@ -228,7 +230,7 @@ func TestAStoreInUseIsLeftAlone(t *testing.T) {
 	check(t, err)
 	defer db.Close()
 	var out bytes.Buffer
-	err = (&seeder{medium(t, api), root, &out, &out}).seed(context.Background())
+	err = (&seeder{medium(t, api), root, t.TempDir(), &out, &out}).seed(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "does containerd run?") {
 		t.Errorf("got %v", err)
 	}
@@ -238,7 +240,7 @@ func TestAStoreInUseIsLeftAlone(t *testing.T) {
 }
 
 func TestAMediumWithoutImagesIsAnError(t *testing.T) {
-	err := (&seeder{t.TempDir(), t.TempDir(), nil, nil}).seed(context.Background())
+	err := (&seeder{t.TempDir(), t.TempDir(), t.TempDir(), nil, nil}).seed(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "no images") {
 		t.Errorf("got %v", err)
 	}

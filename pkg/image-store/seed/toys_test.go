@@ -101,7 +101,7 @@ func medium(t *testing.T, all ...toy) string {
 func boot(t *testing.T, source, root string) (string, string) {
 	t.Helper()
 	var out, log bytes.Buffer
-	check(t, (&seeder{source, root, &out, &log}).seed(context.Background()))
+	check(t, (&seeder{source, root, t.TempDir(), &out, &log}).seed(context.Background()))
 	return out.String(), log.String()
 }
 
