@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kubeiso.dev/pkg/initrd/blockdev"
 )
 
 func write(t *testing.T, path, text string) string {
@@ -84,7 +86,7 @@ func TestLook(t *testing.T) {
 		write(t, filepath.Join(dev, name), content)
 	}
 	write(t, filepath.Join(sysfs, "class/block/sr0"), "")
-	found := look(sysfs, dev)
+	found := look(blockdev.System{Sysfs: sysfs, Dev: dev})
 	if got := found.withLabel("KUBEISO_X"); strings.Join(got, " ") != "sdb sdb1" {
 		t.Errorf("label found on %v", got)
 	}
@@ -95,7 +97,7 @@ func TestLook(t *testing.T) {
 	if got := found.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := look(t.TempDir(), dev).String(); got != "no block devices" {
+	if got := look(blockdev.System{Sysfs: t.TempDir(), Dev: dev}).String(); got != "no block devices" {
 		t.Errorf("empty machine: %s", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kubeiso.dev/pkg/initrd/blockdev"
 	"kubeiso.dev/pkg/initrd/console"
 	"kubeiso.dev/pkg/initrd/iso9660"
 	"kubeiso.dev/pkg/initrd/kmod"
@@ -23,9 +24,6 @@ const (
 	reportPeriod = 5 * time.Second
 )
 
-// notMedia are block devices that never hold a boot medium; opening an absent floppy takes seconds.
-var notMedia = []string{"loop*", "ram*", "zram*", "fd*", "nbd*"}
-
 // findMedium looks for the volume until timeout and mounts it on mediumDir. Devices may appear at any time, so modules are
 // loaded for new ones at each round.
 func findMedium(out *console.Console, loader *kmod.Loader, config config, timeout time.Duration) error {
@@ -34,7 +32,7 @@ func findMedium(out *console.Console, loader *kmod.Loader, config config, timeou
 	begin, reported := time.Now(), time.Now()
 	for {
 		loader.Coldplug("/sys")
-		found := look("/sys", "/dev")
+		found := look(blockdev.Node)
 		for _, device := range found.withLabel(config.Label) {
 			if err := mountMedium(device, config.Layers); err != nil {
 				found[device] = err.Error()
@@ -58,38 +56,26 @@ func findMedium(out *console.Console, loader *kmod.Loader, config config, timeou
 type devices map[string]string
 
 // look reads the label of every block device.
-func look(sysfs, dev string) devices {
+func look(system blockdev.System) devices {
 	found := devices{}
-	names, _ := filepath.Glob(filepath.Join(sysfs, "class/block/*"))
-	for _, path := range names {
-		name := filepath.Base(path)
-		if !slices.ContainsFunc(notMedia, func(pattern string) bool { return matches(pattern, name) }) {
-			found[name] = describe(filepath.Join(dev, name))
-		}
+	for _, name := range system.Names() {
+		found[name] = describe(system.Path(name))
 	}
 	return found
-}
-
-func matches(pattern, name string) bool {
-	match, _ := filepath.Match(pattern, name)
-	return match
 }
 
 // describe gives what is on one device.
 func describe(path string) string {
 	file, err := os.Open(path)
-	if err == nil {
-		defer file.Close()
-		var label string
-		if label, err = iso9660.Label(file); err == nil {
-			return quote(label)
-		}
+	if err != nil {
+		return blockdev.Reason(err)
 	}
-	var cause *os.PathError
-	if errors.As(err, &cause) {
-		err = cause.Err
+	defer file.Close()
+	label, err := iso9660.Label(file)
+	if err != nil {
+		return blockdev.Reason(err)
 	}
-	return err.Error()
+	return quote(label)
 }
 
 func quote(label string) string { return `"` + label + `"` }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"kubeiso.dev/pkg/initrd/blockdev"
 )
 
 // Exit codes, as of the rest of kubeiso: 2 is a mistake of the user, 4 a failure.
@@ -79,7 +81,7 @@ func load(given options) (source string, files map[string][]byte, others []strin
 		files, others, err = readFolder(given.from)
 		return given.from, files, others, err
 	}
-	found, err := finder{"/sys", "/dev"}.find()
+	found, err := finder{blockdev.Node}.find()
 	if err != nil {
 		return "looking for the volume", nil, nil, err
 	}

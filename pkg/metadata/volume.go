@@ -7,14 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"kubeiso.dev/pkg/initrd/blockdev"
 	"kubeiso.dev/pkg/initrd/cpu"
 	"kubeiso.dev/pkg/initrd/iso9660"
 )
@@ -23,84 +22,45 @@ const (
 	volumeLabel = "cidata" // or in capitals: NoCloud's specification
 	mountPoint  = "/mnt"
 	maxFile     = 16 << 20
-	// A volume is looked for as long as block devices come and USB disks are being looked at, and a moment longer.
-	quiet       = 200 * time.Millisecond
-	searchPause = 50 * time.Millisecond
-	searchEnd   = 15 * time.Second // at native speed
 )
+
+// over tells whether so much time has passed, as this machine's speed wants it.
+var over = cpu.Over
 
 // volume is a block device's file system with the label.
 type volume struct{ device, kind string }
 
 func (v volume) String() string { return fmt.Sprintf("%s (%s)", v.device, v.kind) }
 
-// finder looks for the volume. The folders are those of the node.
-type finder struct{ sysfs, dev string }
+// finder looks for the volume among a node's block devices.
+type finder struct{ devices blockdev.System }
 
-// find gives the volume. Without one, the error is errNoVolume; two are a mistake.
-func (f finder) find() (volume, error) {
-	begin := time.Now()
-	changed, seen := begin, []string(nil)
-	for {
-		names := f.devices()
-		if !slices.Equal(names, seen) {
-			changed, seen = time.Now(), names
-			if found, err := f.look(names); !errors.Is(err, errNoVolume) {
-				return found, err
-			}
+// find gives the volume. Without one, the error is errNoVolume; two are a mistake. It is looked for as long as devices may come.
+func (f finder) find() (found volume, err error) {
+	seen, done, err := f.devices.Search(func(names []string) (bool, error) {
+		found, err = f.look(names)
+		if errors.Is(err, errNoVolume) {
+			return false, nil
 		}
-		busy := f.pending() || time.Since(changed) < quiet
-		if !busy || over(begin, searchEnd) {
-			return volume{}, fmt.Errorf("%w; looked at: %v", errNoVolume, seen)
-		}
-		time.Sleep(searchPause)
+		return err == nil, err
+	})
+	if err == nil && !done {
+		return volume{}, fmt.Errorf("%w; looked at: %v", errNoVolume, seen)
 	}
-}
-
-// over tells whether so much time has passed, as this machine's speed wants it. Only who waits that long pays for the measure.
-func over(begin time.Time, limit time.Duration) bool {
-	return time.Since(begin) > limit && time.Since(begin) > cpu.Stretch(limit)
+	return found, err
 }
 
 var errNoVolume = errors.New("no volume has the label " + volumeLabel)
-
-// notMedia are block devices that never hold the volume; opening an absent floppy takes seconds.
-var notMedia = []string{"loop*", "ram*", "zram*", "fd*", "nbd*"}
-
-// devices lists the block devices that may hold the volume, sorted.
-func (f finder) devices() []string {
-	paths, _ := filepath.Glob(filepath.Join(f.sysfs, "class/block/*"))
-	var names []string
-	for _, each := range paths {
-		name := filepath.Base(each)
-		if !slices.ContainsFunc(notMedia, func(pattern string) bool { match, _ := path.Match(pattern, name); return match }) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// pending says whether a USB disk is known whose block device is not there yet: its driver waits a second before it looks.
-func (f finder) pending() bool {
-	interfaces, _ := filepath.Glob(filepath.Join(f.sysfs, "bus/usb/drivers/usb-storage/*:*"))
-	for _, each := range interfaces {
-		if disks, _ := filepath.Glob(filepath.Join(each, "host*/target*")); len(disks) == 0 {
-			return true
-		}
-	}
-	return false
-}
 
 // look reads the labels. A disk and its partition may show the same file system (an ISO that is a disk too): that is one.
 func (f finder) look(names []string) (volume, error) {
 	var found []volume
 	disks := map[string]bool{}
 	for _, name := range names {
-		device := filepath.Join(f.dev, name)
+		device, disk := f.devices.Path(name), f.devices.Disk(name)
 		kind, label := identify(device)
-		if strings.EqualFold(label, volumeLabel) && !disks[f.disk(name)] {
-			disks[f.disk(name)] = true
+		if strings.EqualFold(label, volumeLabel) && !disks[disk] {
+			disks[disk] = true
 			found = append(found, volume{device, kind})
 		}
 	}
@@ -111,19 +71,6 @@ func (f finder) look(names []string) (volume, error) {
 		return found[0], nil
 	}
 	return volume{}, fmt.Errorf("more than one volume has the label %s: %v; take all but one away", volumeLabel, found)
-}
-
-// disk is the name of the disk that a partition is on, or that of the device itself.
-func (f finder) disk(name string) string {
-	entry := filepath.Join(f.sysfs, "class/block", name)
-	if _, err := os.Stat(filepath.Join(entry, "partition")); err != nil {
-		return name
-	}
-	target, err := filepath.EvalSymlinks(entry)
-	if err != nil {
-		return name
-	}
-	return filepath.Base(filepath.Dir(target))
 }
 
 // identify gives the kind of file system, as mount(2) calls it, and the label. A device that cannot be read (a drive without

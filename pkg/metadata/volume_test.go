@@ -8,10 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"kubeiso.dev/pkg/initrd/blockdev"
 )
 
 // fat gives a FAT file system's first part: its boot sector with a label, and a root folder with these entries.
@@ -115,7 +116,7 @@ func fakeNode(t *testing.T, devices map[string][]byte) finder {
 	for name, data := range devices {
 		addDevice(t, base, name, data)
 	}
-	return finder{filepath.Join(base, "sys"), filepath.Join(base, "dev")}
+	return finder{blockdev.System{Sysfs: filepath.Join(base, "sys"), Dev: filepath.Join(base, "dev")}}
 }
 
 func addDevice(t *testing.T, base, name string, data []byte) {
@@ -149,7 +150,7 @@ func TestTheVolumeIsFound(t *testing.T) {
 		begin := time.Now()
 		node := fakeNode(t, test.devices)
 		found, err := node.find()
-		got := strings.TrimPrefix(found.String(), node.dev+"/")
+		got := strings.TrimPrefix(found.String(), node.devices.Dev+"/")
 		if err == nil && got != test.want || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %q, %v", test.name, got, err)
 		}
@@ -161,15 +162,15 @@ func TestTheVolumeIsFound(t *testing.T) {
 
 func TestALateVolumeIsFound(t *testing.T) {
 	node := fakeNode(t, map[string][]byte{"vda": nil})
-	base := filepath.Dir(node.dev)
-	usb := filepath.Join(node.sysfs, "bus/usb/drivers/usb-storage/1-1:1.0/host6")
+	base := filepath.Dir(node.devices.Dev)
+	usb := filepath.Join(node.devices.Sysfs, "bus/usb/drivers/usb-storage/1-1:1.0/host6")
 	if err := os.MkdirAll(usb, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		time.Sleep(3 * quiet)
+		time.Sleep(3 * blockdev.Quiet)
 		addDevice(t, base, "sda", iso("cidata"))
 		if err := os.Mkdir(filepath.Join(usb, "target6:0:0"), 0o700); err != nil {
 			t.Error(err)
@@ -194,10 +195,3 @@ func TestAVolumeThatCannotBeReadIsNone(t *testing.T) {
 type brokenDevice struct{}
 
 func (brokenDevice) ReadAt([]byte, int64) (int, error) { return 0, io.ErrClosedPipe }
-
-func TestDevicesAreSorted(t *testing.T) {
-	node := fakeNode(t, map[string][]byte{"vdb": nil, "sr0": nil, "ram3": nil, "vda": nil})
-	if got := node.devices(); !slices.Equal(got, []string{"sr0", "vda", "vdb"}) {
-		t.Errorf("got %v", got)
-	}
-}

@@ -61,10 +61,5 @@ func (w *Watch) Still() time.Duration { return time.Since(w.since) }
 
 // Settled says whether no more devices are to be expected.
 func (w *Watch) Settled() bool {
-	return w.Still() >= Quiet && !w.system.Pending() || over(w.begin, searchEnd)
-}
-
-// over tells whether so much time has passed, as this machine's speed wants it. Only who waits that long pays for the measure.
-func over(begin time.Time, limit time.Duration) bool {
-	return time.Since(begin) > limit && time.Since(begin) > cpu.Stretch(limit)
+	return w.Still() >= Quiet && !w.system.Pending() || cpu.Over(w.begin, searchEnd)
 }

@@ -34,3 +34,9 @@ func TestMeasureDoesTheWork(t *testing.T) {
 		t.Error("the work was not done")
 	}
 }
+
+func TestOverIsNeverBeforeTheLimit(t *testing.T) {
+	if Over(time.Now(), time.Hour) || !Over(time.Now().Add(-(slowest+1)*time.Second), time.Second) {
+		t.Error("the limit is another one")
+	}
+}

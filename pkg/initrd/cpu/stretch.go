@@ -24,3 +24,8 @@ func paceOf(millis int64) float64 {
 func Stretch(limit time.Duration) time.Duration {
 	return time.Duration(float64(limit) * pace())
 }
+
+// Over tells whether so much time, at native speed, has passed since begin. Only who waits that long pays for the measure.
+func Over(begin time.Time, limit time.Duration) bool {
+	return time.Since(begin) > limit && time.Since(begin) > Stretch(limit)
+}
