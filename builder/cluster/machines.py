@@ -1,16 +1,17 @@
 """A node of a cluster as a virtual machine: what is attached to it."""
 
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 from builder.cluster.guestports import API_PORT, CLOSED_PORT, NODE_PORT
-from builder.cluster.metadata import node_metadata
+from builder.cluster.metadata import STATE_DISK, node_metadata
 from builder.cluster.model import Cluster, Hardware, Node
 from builder.machine import budget
 from builder.machine.cidata import make_cidata
 from builder.machine.disk import make_state_disk
 from builder.machine.model import Acceleration, ClusterCard, Forward, MachineSpec
-from builder.machine.qemu import mac_address
+from builder.machine.qemu import mac_address, machine_id
 
 
 def afford(hardware: Hardware, acceleration: Acceleration | None, masters: int, workers: int, running: int = 0) -> None:
@@ -32,9 +33,18 @@ def prepare_node(cluster: Cluster, node: Node, tree: Mapping[str, str] | None = 
     tree: paths below the node's /run/config and the files' texts.
     """
     node.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    make_cidata(node_metadata(cluster, node, mac_address(_bare(cluster, node), 1), tree), _metadata(node))
-    if cluster.hardware.disk and not _disk(node).exists():
-        make_state_disk(_disk(node), cluster.hardware.disk)
+    own = dict(tree or {})
+    if cluster.hardware.disk:
+        identity = state_id(_bare(cluster, node))
+        if not _disk(node).exists():
+            make_state_disk(_disk(node), cluster.hardware.disk, identity)
+        own[STATE_DISK] = f"{identity}\n"
+    make_cidata(node_metadata(cluster, node, mac_address(_bare(cluster, node), 1), own), _metadata(node))
+
+
+def state_id(spec: MachineSpec) -> uuid.UUID:
+    """The UUID of the file system on the disk of a machine's node."""
+    return uuid.uuid5(machine_id(spec), "state")
 
 
 def machine_spec(cluster: Cluster, node: Node, card: ClusterCard) -> MachineSpec:

@@ -22,6 +22,9 @@ POD_RANGE = "pod-network/subnet"
 API_SERVERS = "api-balancer/masters"
 """Where several masters' API servers are, HOST:PORT in lines, below /run/config; pkg/api-balancer reads it."""
 
+STATE_DISK = "state/disk"
+"""The UUID of the node's state disk, without which it does not go on, below /run/config; pkg/state reads it."""
+
 
 @dataclass(frozen=True)
 class Card:

@@ -7,10 +7,12 @@ import pytest
 import yaml
 from cluster_samples import a_cluster
 
+from builder.cluster import machines
 from builder.cluster.metadata import Card, metadata, node_metadata
-from builder.cluster.model import WORKER
+from builder.cluster.model import WORKER, Hardware
 from builder.components.registry import find
 from builder.machine.cidata import make_cidata
+from builder.machine.disk import SMALLEST
 from builder.project import Project
 from builder.run import Completed, run
 from builder.store import Store
@@ -143,3 +145,15 @@ def test_the_node_tells_what_is_wrong_and_writes_nothing(node: OnTheNode) -> Non
         "network-config, line 5, ethernets.card0.match.mac: this key is not known" in done.stderr or "macaddress" in done.stderr
     )
     assert not list(node.root.iterdir())
+
+
+def test_a_node_with_a_disk_is_told_which_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, bytes] = {}
+    monkeypatch.setattr(machines, "make_cidata", lambda files, _: made.update(files))
+    cluster = a_cluster(directory=tmp_path)
+    for disk in (0, SMALLEST):
+        (node, *_) = cluster.nodes
+        machines.prepare_node(cluster.model_copy(update={"hardware": Hardware(disk=disk)}), node)
+        told = json.loads(made["user-data"]).get("state", {}).get("entries", {}).get("disk", {}).get("content", "")
+        assert bool(told) == bool(disk)
+    assert f"Filesystem UUID:          {told.strip()}" in run(["dumpe2fs", "-h", node.directory / "state.img"]).stdout

@@ -3,6 +3,7 @@
 import re
 import shutil
 import stat
+import uuid
 from collections import namedtuple
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def test_a_disk_is_a_clean_labelled_file_system_that_takes_no_room(tmp_path: Pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
     assert run(["e2fsck", "-n", "-f", path]).code == 0
+
+
+def test_a_disk_may_have_an_identity_of_its_own(tmp_path: Path) -> None:
+    identity = uuid.uuid4()
+    make_state_disk(tmp_path / "state.img", SMALLEST, identity)
+    assert told(tmp_path / "state.img")["Filesystem UUID"] == str(identity)
 
 
 def test_its_root_is_root_s_whoever_makes_it(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import (
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/metadata"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
+	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 
 	"kubeiso.dev/pkg/image-store/store"
@@ -114,7 +116,9 @@ func isFolder(path string) bool {
 	return err == nil && about.IsDir()
 }
 
-// forgetImages removes the images that refer to snapshots which are not usable.
+// forgetImages removes the images that refer to snapshots which are not usable. One whose layers are all there as they were pulled or
+// imported stays: the CRI plugin unpacks it when a container is to have it. One that stayed without them could never run, nor would
+// anybody pull it again.
 func (s *seeder) forgetImages(ctx context.Context, into *store.Store, usable func(name string) bool, done *changes) error {
 	names := metadata.NewImageStore(into.DB)
 	all, err := names.List(ctx)
@@ -129,7 +133,11 @@ func (s *seeder) forgetImages(ctx context.Context, into *store.Store, usable fun
 		if whole {
 			continue
 		}
-		fmt.Fprintf(s.log, "image-seed: %s had layers of an earlier medium, and is removed\n", image.Name)
+		if available, _, _, _, err := images.Check(ctx, into.ContentStore(), image.Target, platforms.Default()); err == nil && available {
+			fmt.Fprintf(s.log, "image-seed: %s had layers of an earlier medium, and is unpacked again when it is used\n", image.Name)
+			continue
+		}
+		fmt.Fprintf(s.log, "image-seed: %s had layers of an earlier medium, and is removed: it has to be pulled or imported again\n", image.Name)
 		if err := names.Delete(ctx, image.Name); err != nil {
 			return err
 		}
