@@ -16,9 +16,13 @@ type pauses struct {
 	poll, again, repeat time.Duration
 	// settle is for how long no device may have come before a blank one is formatted: the right one may be late.
 	settle time.Duration
+	// atWork is between two signs of life of a program.
+	atWork time.Duration
 }
 
-var usualPauses = pauses{50 * time.Millisecond, 10 * time.Second, time.Minute, 10 * time.Second}
+var usualPauses = pauses{
+	poll: 50 * time.Millisecond, again: 10 * time.Second, repeat: time.Minute, settle: 10 * time.Second, atWork: 30 * time.Second,
+}
 
 // finder looks for the disk, and makes one where that is asked for. tell speaks to people while the boot stands.
 type finder struct {

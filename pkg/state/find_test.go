@@ -143,7 +143,7 @@ func TestAUSBDiskThatAppearsLateIsFoundWhereNoneHasToBe(t *testing.T) {
 
 // formatting is a system whose programs run, but that mounts nothing.
 func formatting(t *testing.T) system {
-	on := kernel(testWriter{t})
+	on := kernel(testWriter{t}, nothing, time.Hour)
 	on.mount = func(string, string, string, uintptr, string) error { return nil }
 	return on
 }
@@ -352,5 +352,13 @@ func TestWhatTheKernelsLogTakesAtOnce(t *testing.T) {
 	want := []string{"a\nb\n" + long, long, (long + long)[:record]}
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("got %d parts: %q", len(got), got)
+	}
+}
+
+func TestAProgramThatTakesItsTimeGivesSignsOfLife(t *testing.T) {
+	var told heard
+	code, err := kernel(testWriter{t}, told.say, 50*time.Millisecond).run("sleep", "0.3")
+	if code != 0 || err != nil || !strings.Contains(told.all(), "sleep 0.3: at work for 0 s") {
+		t.Errorf("%d, %v: %q", code, err, told.all())
 	}
 }

@@ -43,7 +43,9 @@ func work(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	from := finder{surveyor{blockdev.Node, blockdev.Probe}, kernel(os.Stderr), usualPauses, onConsoles(os.Stderr)}
+	tell := onConsoles(os.Stderr)
+	on := kernel(os.Stderr, tell, usualPauses.atWork)
+	from := finder{surveyor{blockdev.Node, blockdev.Probe}, on, usualPauses, tell}
 	return run(wanted, from, target, os.Stdout)
 }
 

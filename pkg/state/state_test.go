@@ -261,7 +261,7 @@ func TestADiskThatWasCutOffIsNotTouched(t *testing.T) {
 // What the real programs do with a real disk that lost power: its journal is replayed, and nothing else asked.
 func TestTheRealCheck(t *testing.T) {
 	var said bytes.Buffer
-	on := kernel(&said)
+	on := kernel(&said, nothing, time.Hour)
 	n := withDisk(t, 0)
 	device := n.devices.Path("vdb")
 	usually, mending := wish{need: optional}, wish{need: optional, repair: true}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -235,7 +236,7 @@ func TestADamagedSuperblockIsMendedWhenAskedFor(t *testing.T) {
 	device := n.device("vdb", 200, both(n.ext4(usual), written(t, 1024, make([]byte, 1024))))
 	wanted := usualWish(t, argument+"=repair")
 	var said bytes.Buffer
-	on := kernel(&said)
+	on := kernel(&said, nothing, time.Hour)
 	on.mount = func(string, string, string, uintptr, string) error { return nil }
 	if err := run(wanted, n.finder(on, nothing), t.TempDir(), &said); err != nil {
 		t.Fatalf("%v\n%s", err, &said)

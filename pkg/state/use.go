@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,12 +40,13 @@ type system struct {
 	free func(target string) (left, all int64, err error)
 }
 
-// kernel is the real system. What programs write goes to out.
-func kernel(out io.Writer) system {
+// kernel is the real system. What programs write goes to out; tell hears of each that is still at work, every so often.
+func kernel(out io.Writer, tell func(text string), often time.Duration) system {
 	return system{
 		run: func(argv ...string) (int, error) {
 			command := exec.Command(argv[0], argv[1:]...)
 			command.Stdout, command.Stderr = out, out
+			defer reporting(strings.Join(argv, " "), tell, often)()
 			err := command.Run()
 			if command.ProcessState == nil {
 				return 0, err
@@ -57,6 +60,23 @@ func kernel(out io.Writer) system {
 			return int64(about.Bavail) * about.Bsize, int64(about.Blocks) * about.Bsize, err
 		},
 	}
+}
+
+// reporting tells every so often that something is still at work, until what it gives is called: a check of a large disk, or of one
+// that fails, takes its time.
+func reporting(what string, tell func(text string), often time.Duration) (stop func()) {
+	ended, begin := make(chan struct{}), time.Now()
+	go func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(often):
+				tell(fmt.Sprintf("%s: at work for %.0f s", what, time.Since(begin).Seconds()))
+			}
+		}
+	}()
+	return func() { close(ended) }
 }
 
 // put checks the disk, mounts it on target and grows it. With repair, all that is broken is mended, at the price of what
