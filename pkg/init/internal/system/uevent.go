@@ -33,12 +33,12 @@ func ListenUevents() (*Uevents, error) {
 func (u *Uevents) Hotplug(loader *kmod.Loader, appeared func(subsystem string)) {
 	buffer := make([]byte, 64<<10)
 	for {
-		size, _, err := unix.Recvfrom(u.socket, buffer, 0)
+		size, from, err := unix.Recvfrom(u.socket, buffer, 0)
 		switch {
 		case errors.Is(err, unix.ENOBUFS): // events were lost: look at all devices
 			loader.Coldplug("/sys")
 			appeared("input")
-		case err == nil:
+		case err == nil && isKernel(from):
 			event := parseUevent(buffer[:size])
 			if event["ACTION"] != "add" {
 				continue
@@ -49,6 +49,12 @@ func (u *Uevents) Hotplug(loader *kmod.Loader, appeared func(subsystem string)) 
 			appeared(event["SUBSYSTEM"])
 		}
 	}
+}
+
+// isKernel says whether a message is the kernel's. Any program with CAP_NET_ADMIN in the node's network, a pod's too, can send such.
+func isKernel(from unix.Sockaddr) bool {
+	sender, known := from.(*unix.SockaddrNetlink)
+	return known && sender.Pid == 0
 }
 
 // parseUevent gives the KEY=VALUE parts of an event, "ACTION@PATH\0KEY=VALUE\0...". Something else gives none.
