@@ -194,7 +194,7 @@ func (n *Node) services(ctx context.Context) error {
 	n.mu.Lock()
 	n.manager = manager
 	n.mu.Unlock()
-	if err := control.Serve(control.Socket, manager); err != nil {
+	if err := control.Serve(control.Socket, manager, n.console); err != nil {
 		return fmt.Errorf("listening on %s: %w", control.Socket, err)
 	}
 	failed := manager.StartAll(ctx)

@@ -96,16 +96,8 @@ func (i *instance) create(ctx context.Context, service *bundle.Bundle, logDir st
 		return fmt.Errorf("making the container: %w", err)
 	}
 	i.container = container
-	stdout, err := logfile.Open(logDir + "/" + i.name + ".out.log")
-	if err != nil {
-		return err
-	}
-	i.cleanups = append(i.cleanups, stdout.Close)
-	stderr, err := logfile.Open(logDir + "/" + i.name + ".log")
-	if err != nil {
-		return err
-	}
-	i.cleanups = append(i.cleanups, stderr.Close)
+	stdout, stderr := logfile.Open(logDir+"/"+i.name+".out.log"), logfile.Open(logDir+"/"+i.name+".log")
+	i.cleanups = append(i.cleanups, stdout.Close, stderr.Close)
 	if i.task, err = container.NewTask(ctx, cio.NewCreator(cio.WithStreams(nil, stdout, stderr))); err != nil {
 		return fmt.Errorf("making the task: %w", err)
 	}

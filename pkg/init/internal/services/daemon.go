@@ -230,10 +230,7 @@ func openOutput(target string) (output, error) {
 	case "stderr":
 		return output{file: os.Stderr}, nil
 	}
-	log, err := logfile.Open(target)
-	if err != nil {
-		return output{}, err
-	}
+	log := logfile.Open(target)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return output{}, errors.Join(err, log.Close())
