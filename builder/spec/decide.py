@@ -72,7 +72,8 @@ def _files(ours: Iterable[NodeFile], own: OwnFiles) -> tuple[NodeFile, ...]:
 
 def _cmdline(recipe: Recipe) -> str:
     consoles = [f"console={console}" for console in recipe.kernel.console]
-    return " ".join([*consoles, "panic=10", "loglevel=4", *recipe.kernel.arguments])
+    watchdog = f"kubeiso.watchdog={recipe.kernel.watchdog}"
+    return " ".join([*consoles, "panic=10", "loglevel=4", watchdog, *recipe.kernel.arguments])
 
 
 def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iterable[Entry]:

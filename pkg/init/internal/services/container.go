@@ -45,7 +45,7 @@ func launch(client *containerd.Client, preparer *bundle.Preparer, dir, logDir st
 	}
 	started := &instance{client: client, name: service.Name, namespace: namespaceOf(service)}
 	if err := started.start(preparer, service, logDir); err != nil {
-		return nil, errors.Join(err, started.remove())
+		return nil, errors.Join(err, started.remove(callPeriod))
 	}
 	return started, nil
 }
@@ -184,9 +184,9 @@ func (i *instance) signal(number unix.Signal) {
 	}
 }
 
-// remove takes all away that launch made.
-func (i *instance) remove() error {
-	ctx, cancel := i.context(callPeriod)
+// remove takes all away that launch made. A task that hangs in the kernel can't be: what is then left goes with the next start.
+func (i *instance) remove(limit time.Duration) error {
+	ctx, cancel := i.context(limit)
 	defer cancel()
 	var failures []error
 	if i.task != nil {

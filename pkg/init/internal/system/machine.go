@@ -83,3 +83,15 @@ func memoryMiB(meminfo string) int {
 	}
 	return 0
 }
+
+// Number gives the whole number that the kernel's command line has for a key, or the given one where it has none that is one.
+func Number(cmdline, key string, otherwise int) int {
+	for word := range strings.FieldsSeq(cmdline) {
+		if text, found := strings.CutPrefix(word, key+"="); found {
+			if number, err := strconv.Atoi(text); err == nil && number >= 0 {
+				otherwise = number
+			}
+		}
+	}
+	return otherwise
+}
