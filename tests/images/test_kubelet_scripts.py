@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from kubelet_node import SECONDS, Node, eventually
 
 
@@ -20,7 +21,7 @@ def test_the_kubelet_waits_for_kubeadm(node: Node) -> None:
         node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--a=1 --b=2"')
         eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
     (call,) = node.calls()
-    assert call.startswith("kubelet --config=/var/lib/kubelet/config.yaml ")
+    assert call.startswith("kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/run/kubelet.conf.d ")
     assert call.endswith(" --a=1 --b=2")
 
 
@@ -86,6 +87,23 @@ def test_the_service_stops_its_kubelet(node: Node) -> None:
         with pytest.raises(ProcessLookupError):
             os.killpg(service.pid, 0)
     assert len(node.calls("kubelet")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kib", "memory"), [(1_000_000, "128Mi"), (3_000_000, "292Mi"), (64_000_000, "1024Mi")], ids=["small", "usual", "large"]
+)
+def test_a_share_of_the_memory_is_the_node_s_own(node: Node, kib: int, memory: str) -> None:
+    node.put("var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n")
+    node.put("meminfo", f"MemTotal:       {kib} kB\nMemFree: 1 kB\n")
+    words = ("/var/lib/kubelet/config.yaml", "/run/kubelet.conf.d", "/meminfo")
+    assert node.run("kubelet-reserved.sh", *words).returncode == 0
+    written = yaml.safe_load(node.text("run/kubelet.conf.d/10-reserved.conf"))
+    assert written["kind"] == "KubeletConfiguration"
+    assert written["systemReserved"].pop("cpu", "100m") == "100m"  # a single processor has none to spare
+    assert written["systemReserved"] == {"memory": memory, "pid": "1000"}
+    node.put("var/lib/kubelet/config.yaml", "systemReserved:\n  memory: 3Gi\n")
+    assert node.run("kubelet-reserved.sh", *words).returncode == 0
+    assert not node.has("run/kubelet.conf.d/10-reserved.conf"), "what the cluster's configuration says is left as it is"
 
 
 def test_init_takes_the_configuration_that_somebody_put_there(node: Node) -> None:

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,9 +23,14 @@ const (
 	runc = "/usr/bin/runc"
 	// maxShown bounds what of a failed step's output goes to the console, in bytes of each stream.
 	maxShown = 32 << 10
+	// alivePeriod spaces the lines that say that a step is at work still.
+	alivePeriod = 30 * time.Second
 	// maxNote bounds the note of a step that succeeded, in bytes.
 	maxNote = 200
 )
+
+// endPeriod is for a killed step to go, and for what is to be cleaned up after it.
+var endPeriod = 30 * time.Second
 
 // Runner runs steps one after another.
 type Runner struct {
@@ -55,7 +61,8 @@ func (r *Runner) RunAll(ctx context.Context, kind, dir string) error {
 // runOne runs and reports one step. What a step that succeeded wrote last to its standard output is the stage's note: so it can
 // tell people what it found. The failure of an optional one is reported and no error.
 func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
-	stage := r.Console.Begin(kind, filepath.Base(dir)).Announce()
+	name := filepath.Base(dir)
+	stage := r.Console.Begin(kind, name).Announce()
 	step, err := bundle.Load(dir)
 	if err != nil {
 		return stage.End(err, nil)
@@ -66,7 +73,7 @@ func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 	}
 	defer output.Close()
 	fields := console.Fields{}
-	code, err := r.run(ctx, step, output)
+	code, err := r.bounded(ctx, alive{r.Console, kind, name}, step, output)
 	if code >= 0 {
 		fields["code"] = code
 	}
@@ -83,6 +90,66 @@ func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 		return nil
 	}
 	return stage.End(err, fields)
+}
+
+// bounded runs a step within its time. While it is at work there is a line now and then; one that hangs in the kernel is left behind.
+func (r *Runner) bounded(ctx context.Context, alive alive, step *bundle.Bundle, output *output) (int, error) {
+	defer alive.tell(alivePeriod)()
+	return watched(ctx, step.Limit(), func(ctx context.Context) (int, error) { return r.run(ctx, step, output) })
+}
+
+// alive says of a step that it is at work.
+type alive struct {
+	console    *console.Console
+	kind, name string
+}
+
+// running is the state of a step that takes long.
+const running console.State = "running"
+
+// tell writes a line again and again, until it is stopped.
+func (a alive) tell(every time.Duration) (stop func()) {
+	begin, ticker, done := time.Now(), time.NewTicker(every), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				line := console.Line{Stage: a.kind, Name: a.name, State: running, Seconds: time.Since(begin).Seconds()}
+				a.console.Report(line)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { ticker.Stop(); close(done) }
+}
+
+// watched does a step's work with a context that ends with its time; 0 is no limit.
+func watched(ctx context.Context, limit time.Duration, work func(context.Context) (int, error)) (int, error) {
+	var given <-chan time.Time
+	if limit > 0 {
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		ctx, given = bounded, time.After(limit+endPeriod)
+	}
+	type outcome struct {
+		code int
+		err  error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		code, err := work(ctx)
+		ended <- outcome{code, err}
+	}()
+	select {
+	case done := <-ended:
+		if done.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return done.code, fmt.Errorf("it had not ended after %v: %w", limit, done.err)
+		}
+		return done.code, done.err
+	case <-given:
+		return -1, fmt.Errorf("it had not ended after %v, and can't be killed: a device that it waits for does not answer", limit)
+	}
 }
 
 // run takes a step from its bundle to its exit code; the code is -1 if it did not come to run.

@@ -3,10 +3,13 @@ package oneshot
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"kubeiso.dev/pkg/init/internal/bundle"
 	"kubeiso.dev/pkg/initrd/console"
@@ -95,5 +98,54 @@ func TestTheNoteIsTheLastLineOfTheStandardOutput(t *testing.T) {
 			t.Errorf("of %q: got %q, want %q", said, got, want)
 		}
 		out.Close()
+	}
+}
+
+func TestAStepThatTakesTooLongIsEndedAndToldSo(t *testing.T) {
+	code, err := watched(context.Background(), 50*time.Millisecond, func(ctx context.Context) (int, error) {
+		<-ctx.Done() // as await does, which kills then
+		return 137, errors.New("it ended with code 137")
+	})
+	if code != 137 || err == nil || err.Error() != "it had not ended after 50ms: it ended with code 137" {
+		t.Errorf("%d, %v", code, err)
+	}
+	if code, err := watched(context.Background(), 0, func(context.Context) (int, error) { return 0, nil }); code != 0 || err != nil {
+		t.Errorf("without a limit: %d, %v", code, err)
+	}
+}
+
+func TestAStepThatHangsInTheKernelIsLeftBehind(t *testing.T) {
+	before := endPeriod
+	endPeriod = 50 * time.Millisecond
+	defer func() { endPeriod = before }()
+	begin := time.Now()
+	code, err := watched(context.Background(), 50*time.Millisecond, func(context.Context) (int, error) { select {} })
+	if code != -1 || err == nil || !strings.Contains(err.Error(), "can't be killed") || time.Since(begin) > 5*time.Second {
+		t.Errorf("after %v: %d, %v", time.Since(begin), code, err)
+	}
+}
+
+// paper is a console's, for several writers.
+type paper struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *paper) Write(data []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(data)
+}
+
+func TestAStepThatTakesLongSaysSo(t *testing.T) {
+	shown := &paper{}
+	stop := alive{console.New(shown), "onboot", "003-fsck"}.tell(20 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond)
+	stop()
+	time.Sleep(50 * time.Millisecond)
+	shown.mu.Lock()
+	defer shown.mu.Unlock()
+	if told := strings.Count(shown.text.String(), `"stage":"onboot","name":"003-fsck","state":"running","seconds":0.`); told < 3 {
+		t.Errorf("%d lines: %s", told, shown.text.String())
 	}
 }
