@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,12 +20,8 @@ import (
 
 const (
 	runc = "/usr/bin/runc"
-	// maxShown bounds what of a failed step's output goes to the console, in bytes of each stream.
-	maxShown = 32 << 10
 	// alivePeriod spaces the lines that say that a step is at work still.
 	alivePeriod = 30 * time.Second
-	// maxNote bounds the note of a step that succeeded, in bytes.
-	maxNote = 200
 )
 
 // endPeriod is for a killed step to go, and for what is to be cleaned up after it.
@@ -71,9 +66,9 @@ func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 	if err != nil {
 		return stage.End(err, nil)
 	}
-	defer output.Close()
 	fields := console.Fields{}
 	code, err := r.bounded(ctx, alive{r.Console, kind, name}, step, output)
+	output.settle()
 	if code >= 0 {
 		fields["code"] = code
 	}
@@ -189,7 +184,7 @@ func (r *Runner) create(step *bundle.Bundle, output *output) (int, error) {
 }
 
 func (r *Runner) runc(output *output, arguments ...string) error {
-	err := r.Reaper.Run(append([]string{runc}, arguments...), output.stdout, output.stderr)
+	err := r.Reaper.Run(append([]string{runc}, arguments...), output.stdout.writer, output.stderr.writer)
 	if err != nil {
 		return fmt.Errorf("runc %s: %w", arguments[0], err)
 	}
@@ -208,51 +203,4 @@ func await(ctx context.Context, child *process.Child) (int, error) {
 		return code, fmt.Errorf("it ended with code %d", code)
 	}
 	return 0, nil
-}
-
-// output is where a step's output goes.
-type output struct{ stdout, stderr *os.File }
-
-// openOutput makes NAME.out.log and NAME.log, as LinuxKit names them.
-func openOutput(dir, name string) (*output, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	stdout, err := os.Create(filepath.Join(dir, name+".out.log"))
-	if err != nil {
-		return nil, err
-	}
-	stderr, err := os.Create(filepath.Join(dir, name+".log"))
-	if err != nil {
-		return nil, errors.Join(err, stdout.Close())
-	}
-	return &output{stdout, stderr}, nil
-}
-
-// Close closes both files.
-func (o *output) Close() { _ = errors.Join(o.stdout.Close(), o.stderr.Close()) }
-
-// tail gives the last part of both files.
-func (o *output) tail() string {
-	return strings.TrimRight(tailOf(o.stdout)+tailOf(o.stderr), "\n")
-}
-
-// note gives the last line of the standard output that is not blank.
-func (o *output) note() string {
-	text := strings.TrimSpace(tailOf(o.stdout))
-	line := strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
-	if len(line) > maxNote {
-		line = strings.ToValidUTF8(line[:maxNote], "") + "..."
-	}
-	return line
-}
-
-func tailOf(file *os.File) string {
-	info, err := file.Stat()
-	if err != nil {
-		return ""
-	}
-	begin := max(info.Size()-maxShown, 0)
-	text, _ := io.ReadAll(io.NewSectionReader(file, begin, maxShown))
-	return string(text)
 }

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"kubeiso.dev/pkg/init/internal/bundle"
+	"kubeiso.dev/pkg/init/internal/logfile"
 	"kubeiso.dev/pkg/initrd/console"
 )
 
@@ -61,13 +64,13 @@ func TestTailIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
-	if _, err := out.stdout.WriteString(strings.Repeat("a", maxShown) + "end of stdout\n"); err != nil {
+	if _, err := out.stdout.writer.WriteString(strings.Repeat("a", maxShown) + "end of stdout\n"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := out.stderr.WriteString("an error\n"); err != nil {
+	if _, err := out.stderr.writer.WriteString("an error\n"); err != nil {
 		t.Fatal(err)
 	}
+	out.settle()
 	tail := out.tail()
 	if len(tail) > maxShown+100 || !strings.HasSuffix(tail, "end of stdout\nan error") {
 		t.Errorf("%d bytes, ends with %q", len(tail), tail[len(tail)-30:])
@@ -88,16 +91,16 @@ func TestTheNoteIsTheLastLineOfTheStandardOutput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := out.stdout.WriteString(said); err != nil {
+		if _, err := out.stdout.writer.WriteString(said); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := out.stderr.WriteString("a warning\n"); err != nil {
+		if _, err := out.stderr.writer.WriteString("a warning\n"); err != nil {
 			t.Fatal(err)
 		}
+		out.settle()
 		if got := out.note(); got != want {
 			t.Errorf("of %q: got %q, want %q", said, got, want)
 		}
-		out.Close()
 	}
 }
 
@@ -147,5 +150,49 @@ func TestAStepThatTakesLongSaysSo(t *testing.T) {
 	defer shown.mu.Unlock()
 	if told := strings.Count(shown.text.String(), `"stage":"onboot","name":"003-fsck","state":"running","seconds":0.`); told < 3 {
 		t.Errorf("%d lines: %s", told, shown.text.String())
+	}
+}
+
+func TestWhatAStepWritesIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	out, err := openOutput(dir, "onboot.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Repeat("x", 1<<20-1) + "\n"
+	for range 20 {
+		if _, err := out.stdout.writer.WriteString(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out.settle()
+	var size int64
+	files, _ := filepath.Glob(filepath.Join(dir, "onboot.x.out.log*"))
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			size += info.Size()
+		}
+	}
+	if size == 0 || size > 2*logfile.MaxSize {
+		t.Errorf("%d bytes in %v", size, files)
+	}
+}
+
+func TestWhatAStepLeftRunningHoldsNothing(t *testing.T) {
+	out, err := openOutput(t.TempDir(), "onboot.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.stdout.writer.WriteString("done\n"); err != nil {
+		t.Fatal(err)
+	}
+	held, err := unix.Dup(int(out.stdout.writer.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(held)
+	begin := time.Now()
+	if out.settle(); time.Since(begin) > 4*settlePeriod || out.note() != "done" {
+		t.Errorf("after %v: %q", time.Since(begin), out.note())
 	}
 }
