@@ -80,6 +80,10 @@ class Kernel(Frozen):
     console: tuple[Console, ...] = Field(
         ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; the last one shows the node's stages"
     )
+    watchdog: Annotated[int, Field(ge=0, le=3600)] = Field(
+        60,
+        description="seconds after which the machine's watchdog, where it has one, resets a node that hangs; 0 leaves it alone",
+    )
 
 
 class Time(Frozen):

@@ -18,13 +18,21 @@ from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
+# e2fsck of a large disk is killed by nobody.
 _ONBOOT_SETTINGS = {
+    "state": {"annotations": {"org.kubeiso.limit": "0"}},
+    "image-seed": {"annotations": {"org.kubeiso.limit": "3600"}},
     "var-files": _OPTIONAL,
     "virtualisation": _OPTIONAL,
     "chrony": {**_OPTIONAL, "command": ["/usr/bin/clock.sh"]},
     "dhcpcd": {**_OPTIONAL, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
-_SYSCTL = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
+_SYSCTL = {
+    "net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1",
+    # The bare kernel's own are for one person's machine: all pods share them.
+    "kernel.pid_max": "4194304", "fs.inotify.max_user_instances": "8192", "fs.inotify.max_user_watches": "524288",
+    "vm.max_map_count": "262144",
+}  # fmt: skip
 
 
 def decide(
@@ -74,7 +82,8 @@ def _files(ours: Iterable[NodeFile], own: OwnFiles) -> tuple[NodeFile, ...]:
 
 def _cmdline(recipe: Recipe) -> str:
     consoles = [f"console={console}" for console in recipe.kernel.console]
-    return " ".join([*consoles, "panic=10", "loglevel=4", *recipe.kernel.arguments])
+    watchdog = f"kubeiso.watchdog={recipe.kernel.watchdog}"
+    return " ".join([*consoles, "panic=10", "loglevel=4", watchdog, *recipe.kernel.arguments])
 
 
 def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iterable[Entry]:

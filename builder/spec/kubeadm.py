@@ -85,6 +85,8 @@ def _kubelet(recipe: Recipe, runtime: Runtime) -> dict[str, Any]:
         "clusterDomain": recipe.network.domain,
         # The images lie in the read-only root: to delete them would free nothing.
         "imageGCHighThresholdPercent": 100,
+        # One pod can't take all process numbers of the node.
+        "podPidsLimit": 4096,
         "volumePluginDir": "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
     }
 

@@ -11,6 +11,8 @@ require (
 	github.com/pelletier/go-toml/v2 v2.3.0
 	github.com/vishvananda/netlink v1.3.1
 	golang.org/x/sys v0.46.0
+	google.golang.org/grpc v1.80.0
+	k8s.io/cri-api v0.36.3
 	kubeiso.dev/pkg/initrd v0.0.0-00010101000000-000000000000
 )
 
@@ -55,7 +57,6 @@ require (
 	golang.org/x/sync v0.21.0 // indirect
 	golang.org/x/text v0.38.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260406210006-6f92a3bedf2d // indirect
-	google.golang.org/grpc v1.80.0 // indirect
 	google.golang.org/protobuf v1.36.12-0.20260120151049-f2248ac996af // indirect
 )
 

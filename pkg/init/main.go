@@ -1,5 +1,5 @@
 // Command init is the first process of a node. Under other names it is the tool that talks to it: service, poweroff, reboot,
-// halt.
+// halt; and logfile, which keeps what it reads in a log that does not grow without bounds.
 package main
 
 import (
@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
 
 	"kubeiso.dev/pkg/init/internal/control"
+	"kubeiso.dev/pkg/init/internal/logfile"
 	"kubeiso.dev/pkg/init/internal/node"
 	"kubeiso.dev/pkg/init/internal/power"
 	"kubeiso.dev/pkg/init/internal/services"
@@ -25,7 +27,8 @@ const (
 	exitFailure = 4
 )
 
-var errUsage = errors.New("usage: service list | service start|stop|restart NAME")
+var errUsage = errors.New("usage: service list | service start|stop|restart NAME | " +
+	"service report STAGE NAME start|ok|failed [ERROR [KEY=VALUE...]] | logfile PATH")
 
 func main() {
 	name, arguments := filepath.Base(os.Args[0]), os.Args[1:]
@@ -48,8 +51,11 @@ func run(name string, arguments []string) error {
 	if action := power.Command(name); action != "" {
 		return stop(action, arguments)
 	}
-	if name == "service" {
+	switch name {
+	case "service":
 		return service(arguments, os.Stdout)
+	case "logfile":
+		return keepLog(arguments, os.Stdin)
 	}
 	return errors.New("this is the first process of a node; it is started by the kernel")
 }
@@ -75,15 +81,43 @@ func service(arguments []string, out io.Writer) error {
 	return printStatus(answer.Services, out)
 }
 
-// parse reads "list" or a verb and a service's name.
+// keepLog copies its input into a log to its end.
+func keepLog(arguments []string, in io.Reader) error {
+	if len(arguments) != 1 {
+		return errUsage
+	}
+	log := logfile.Open(arguments[0])
+	_, err := io.Copy(log, in)
+	return errors.Join(err, log.Close())
+}
+
+// parse reads "list", a verb and a service's name, or a report.
 func parse(arguments []string) (control.Request, error) {
 	switch {
 	case len(arguments) == 1 && arguments[0] == "list":
 		return control.Request{Verb: "list"}, nil
 	case len(arguments) == 2 && slices.Contains([]string{"start", "stop", "restart"}, arguments[0]):
 		return control.Request{Verb: arguments[0], Name: arguments[1]}, nil
+	case len(arguments) >= 4 && arguments[0] == "report":
+		return parseReport(arguments[1:])
 	}
 	return control.Request{}, errUsage
+}
+
+// parseReport reads STAGE NAME STATE [ERROR [KEY=VALUE...]].
+func parseReport(words []string) (control.Request, error) {
+	report := control.Report{Stage: words[0], Name: words[1], State: words[2], Fields: map[string]string{}}
+	if len(words) > 3 {
+		report.Error = words[3]
+		for _, word := range words[4:] {
+			key, value, found := strings.Cut(word, "=")
+			if !found {
+				return control.Request{}, errUsage
+			}
+			report.Fields[key] = value
+		}
+	}
+	return control.Request{Verb: "report", Report: &report}, nil
 }
 
 // printStatus writes one line for each service, if there are any.

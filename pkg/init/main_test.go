@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -19,6 +22,14 @@ func TestParse(t *testing.T) {
 		{"list", control.Request{Verb: "list"}, false},
 		{"restart kubelet", control.Request{Verb: "restart", Name: "kubelet"}, false},
 		{"stop kubelet", control.Request{Verb: "stop", Name: "kubelet"}, false},
+		{"report kubeadm init failed no k=v", control.Request{Verb: "report", Report: &control.Report{
+			Stage: "kubeadm", Name: "init", State: "failed", Error: "no", Fields: map[string]string{"k": "v"},
+		}}, false},
+		{"report kubeadm init ok", control.Request{Verb: "report", Report: &control.Report{
+			Stage: "kubeadm", Name: "init", State: "ok", Fields: map[string]string{},
+		}}, false},
+		{"report kubeadm init failed no k", control.Request{}, true},
+		{"report kubeadm init", control.Request{}, true},
 		{"", control.Request{}, true},
 		{"start", control.Request{}, true},
 		{"list kubelet", control.Request{}, true},
@@ -26,7 +37,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, test := range tests {
 		got, err := parse(strings.Fields(test.arguments))
-		if got != test.want || errors.Is(err, errUsage) != test.usage {
+		if !reflect.DeepEqual(got, test.want) || errors.Is(err, errUsage) != test.usage {
 			t.Errorf("%q: got %+v, %v", test.arguments, got, err)
 		}
 	}
@@ -50,5 +61,20 @@ func TestPrintStatus(t *testing.T) {
 func TestUnknownName(t *testing.T) {
 	if err := run("init", nil); err == nil {
 		t.Error("init runs as an ordinary process")
+	}
+}
+
+func TestLogfileKeepsWhatItReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a/kubeadm.log")
+	for _, text := range []string{"one\n", "two\n"} {
+		if err := keepLog([]string{path}, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "one\ntwo\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if err := keepLog(nil, strings.NewReader("")); !errors.Is(err, errUsage) {
+		t.Errorf("without a path: %v", err)
 	}
 }

@@ -1,135 +1,16 @@
-"""What the kubelet's service does with kubeadm: its scripts, in a root of their own, with programs that only note their calls."""
+"""The kubelet's service, and kubeadm's scripts by hand: in a root of their own, with programs that only note their calls."""
 
 import os
-import re
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from private_mounts import private_mounts
-
-from builder.project import Project
-
-SECONDS = 20.0
-FOLDERS = (
-    "dev", "etc/kubeadm/kube-system.init", "etc/kubernetes/pki", "programs", "proc", "run/config/kubeadm", "run/node-labels",
-    "tmp", "usr", "var/lib/kubelet", "var/log",
-)  # fmt: skip
-IN_CHROOT = 'mount --rbind /usr "$1/usr" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"'
-CONFIG = "nodeRegistration:\n  criSocket: unix:///run/x.sock\n"
-
-# Each says what it was called with. kubeadm fails, in the words of the file `broken`, while there is one; what it leaves then is
-# in `left`.
-KUBEADM = """#!/bin/sh
-echo "kubeadm $*" >>/calls
-case $1 in
-reset) rm -f /etc/kubernetes/kubelet.conf ;;
-*)
-    if [ -e /broken ]; then
-        cat /broken
-        echo "To see the stack trace of this error execute with --v=5 or higher"
-        [ ! -e /left ] || { : >/etc/kubernetes/kubelet.conf; echo config >/var/lib/kubelet/config.yaml;
-            echo 'KUBELET_KUBEADM_ARGS="--of=kubeadm"' >/var/lib/kubelet/kubeadm-flags.env; }
-        exit 1
-    fi
-    : >/etc/kubernetes/kubelet.conf
-    echo config >/var/lib/kubelet/config.yaml
-    echo 'KUBELET_KUBEADM_ARGS="--of=kubeadm"' >/var/lib/kubelet/kubeadm-flags.env ;;
-esac
-"""
-KUBELET = '#!/bin/sh\necho "kubelet $*" >>/calls\n[ ! -e /short ] || exit 3\nexec sleep 1000\n'
-PIDOF = '#!/bin/sh\n[ "$*" = kubeadm ] && [ -e /at-work ]\n'
-KUBECTL = """#!/bin/sh
-echo "kubectl $* with $KUBECONFIG" >>/calls
-[ ! -e /busy ] || { rm /busy; exit 1; }
-case $* in *"auth whoami"*) echo system:node:one ;; esac
-"""
-# Answers too late as often as the file `late` has bytes; each question is one byte of `asked`.
-CRICTL = """#!/bin/sh
-[ "$*" = "--timeout 2s info" ] || exit 2
-printf . >>/asked
-[ ! -e /late ] || [ "$(stat -c %s /asked)" -gt "$(stat -c %s /late)" ]
-"""
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node's files below `root`."""
-
-    root: Path
-
-    def put(self, path: str, text: str = "") -> None:
-        (self.root / path).write_text(text)
-
-    def has(self, path: str) -> bool:
-        return (self.root / path).exists()
-
-    def calls(self, program: str = "") -> list[str]:
-        """The calls so far, those of one program or all."""
-        file = self.root / "calls"
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [line for line in lines if line.startswith(program)]
-
-    def argv(self, script: str, *words: str) -> list[str]:
-        return [*private_mounts(), "sh", "-c", IN_CHROOT, "sh", str(self.root), str(self.root), f"/programs/{script}", *words]
-
-    def environment(self, pause: float = 0.2) -> dict[str, str]:
-        return {"PATH": "/programs:/usr/bin:/usr/sbin:/bin:/sbin", "KUBEADM_PAUSE": str(pause)}
-
-    def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
-        argv = self.argv(script, *words)
-        return subprocess.run(argv, env=self.environment(), capture_output=True, text=True, timeout=SECONDS, check=False)
-
-    @contextmanager
-    def service(self, pause: float = 0.2) -> Iterator[subprocess.Popen[bytes]]:
-        """The service under way; what it says goes to `said`. `pause`: seconds between two attempts."""
-        with (self.root / "said").open("ab") as said:
-            argv = self.argv("kubelet.sh")
-            process = subprocess.Popen(argv, env=self.environment(pause), stdout=said, stderr=said, start_new_session=True)
-        try:
-            yield process
-        finally:  # the service's processes are a session of their own, as those of a container end with it
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-    def said(self) -> str:
-        return (self.root / "said").read_text()
-
-
-def eventually(look: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + SECONDS
-    while not look():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
+import yaml
+from kubelet_node import SECONDS, Node, eventually
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    for folder in FOLDERS:
-        (tmp_path / folder).mkdir(parents=True)
-    for name in ("bin", "lib", "lib64", "sbin"):
-        (tmp_path / name).symlink_to(f"usr/{name}")
-    scripts = Project.here().pkg / "kubelet" / "files" / "usr" / "bin"
-    programs = {path.name: path.read_text() for path in scripts.iterdir()}
-    for name, text in {
-        **programs,
-        "kubeadm": KUBEADM,
-        "kubectl": KUBECTL,
-        "kubelet": KUBELET,
-        "pidof": PIDOF,
-        "crictl": CRICTL,
-    }.items():
-        (tmp_path / "programs" / name).write_text(text)
-        (tmp_path / "programs" / name).chmod(0o755)
-    made = Node(tmp_path)
-    made.put("etc/kubeadm/kubeadm.yaml", CONFIG)
-    return made
+    return Node.at(tmp_path)
 
 
 def test_the_kubelet_waits_for_kubeadm(node: Node) -> None:
@@ -140,7 +21,7 @@ def test_the_kubelet_waits_for_kubeadm(node: Node) -> None:
         node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--a=1 --b=2"')
         eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
     (call,) = node.calls()
-    assert call.startswith("kubelet --config=/var/lib/kubelet/config.yaml ")
+    assert call.startswith("kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/run/kubelet.conf.d ")
     assert call.endswith(" --a=1 --b=2")
 
 
@@ -208,8 +89,26 @@ def test_the_service_stops_its_kubelet(node: Node) -> None:
     assert len(node.calls("kubelet")) == 1
 
 
+@pytest.mark.parametrize(
+    ("kib", "memory"), [(1_000_000, "128Mi"), (3_000_000, "292Mi"), (64_000_000, "1024Mi")], ids=["small", "usual", "large"]
+)
+def test_a_share_of_the_memory_is_the_node_s_own(node: Node, kib: int, memory: str) -> None:
+    node.put("var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n")
+    node.put("meminfo", f"MemTotal:       {kib} kB\nMemFree: 1 kB\n")
+    words = ("/var/lib/kubelet/config.yaml", "/run/kubelet.conf.d", "/meminfo")
+    assert node.run("kubelet-reserved.sh", *words).returncode == 0
+    written = yaml.safe_load(node.text("run/kubelet.conf.d/10-reserved.conf"))
+    assert written["kind"] == "KubeletConfiguration"
+    assert written["systemReserved"].pop("cpu", "100m") == "100m"  # a single processor has none to spare
+    assert written["systemReserved"] == {"memory": memory, "pid": "1000"}
+    node.put("var/lib/kubelet/config.yaml", "systemReserved:\n  memory: 3Gi\n")
+    assert node.run("kubelet-reserved.sh", *words).returncode == 0
+    assert not node.has("run/kubelet.conf.d/10-reserved.conf"), "what the cluster's configuration says is left as it is"
+
+
 def test_init_takes_the_configuration_that_somebody_put_there(node: Node) -> None:
     assert node.run("kubeadm-init.sh", "--v=1").returncode == 0
+    (node.root / "etc/kubernetes/kubelet.conf").unlink()
     node.put("run/config/kubeadm/kubeadm.yaml")
     assert node.run("kubeadm-init.sh").returncode == 0
     assert node.calls() == [
@@ -247,6 +146,41 @@ def test_a_failed_init_applies_nothing(node: Node) -> None:
     assert node.calls("kubectl") == []
 
 
+def test_a_refused_manifest_keeps_no_other_from_being_applied(node: Node) -> None:
+    for name in ("50-a", "60-b"):
+        node.put(f"etc/kubeadm/kube-system.init/{name}.yaml", "a")
+    node.put("refused", "/etc/kubeadm/kube-system.init/50-a.yaml\n")
+    done = node.run("kubeadm-init.sh")
+    assert done.returncode == 1
+    assert "not applied: /etc/kubeadm/kube-system.init/50-a.yaml\n" in done.stderr
+    assert "the cluster is there" in done.stderr
+    assert node.calls("kubectl")[-1].startswith("kubectl apply -f /etc/kubeadm/kube-system.init/60-b.yaml")
+    node.put("refused")
+    assert node.run("kubeadm-manifests.sh").returncode == 0
+
+
+BEFORE = "preflight,certs,kubeconfig,etcd,control-plane,kubelet-start"
+AFTER = "upload-config,upload-certs,mark-control-plane,bootstrap-token,kubelet-finalize,addon,show-join-command"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "skipPhases: [addon/kube-proxy, 'addon/coredns']\nkind: X\n",
+        'kind: X\nskipPhases: # not with this network\n- addon/kube-proxy\n  - "addon/coredns" # neither\nother:\n- x\n',
+    ],
+    ids=["in brackets", "line by line"],
+)
+def test_phases_that_the_configuration_leaves_out_stay_out_of_both_halves_of_init(node: Node, written: str) -> None:
+    node.put("run/config/kubeadm/kubeadm.yaml", written)
+    assert node.run("kubeadm-form.sh", "begin", "--v=1").returncode == 0
+    assert node.run("kubeadm-form.sh", "end", "--v=1").returncode == 0
+    out = ",addon/kube-proxy,addon/coredns"
+    assert node.calls() == [
+        f"kubeadm init --config /run/config/kubeadm/kubeadm.yaml --skip-phases={phases}{out} --v=1" for phases in (AFTER, BEFORE)
+    ]
+
+
 def test_join_prefers_the_nodes_own_configuration(node: Node) -> None:
     node.put("run/config/kubeadm/join", "10.0.0.1:6443 --token x")
     node.put("run/config/kubeadm/kubeadm.yaml")
@@ -269,78 +203,3 @@ def test_join_without_a_word_says_what_is_missing(node: Node) -> None:
     assert done.returncode == 1
     assert "which cluster?" in done.stderr
     assert node.calls() == []
-
-
-@pytest.mark.parametrize(
-    ("verb", "words", "call"),
-    [
-        ("init", "--v=1\n", "kubeadm init --config /etc/kubeadm/kubeadm.yaml --skip-token-print --v=1"),
-        ("init", "", "kubeadm init --config /etc/kubeadm/kubeadm.yaml --skip-token-print"),
-        ("join", "10.0.0.1:6443 --token x\n", "kubeadm join --cri-socket unix:///run/x.sock 10.0.0.1:6443 --token x"),
-    ],
-)
-def test_a_node_does_by_itself_what_its_metadata_asks_for_and_only_once(node: Node, verb: str, words: str, call: str) -> None:
-    node.put(f"run/config/kubeadm/{verb}", words)
-    with node.service():
-        eventually(lambda: f"kubeadm {verb} is done" in node.said(), "kubeadm ends well")
-        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
-    with node.service():
-        eventually(lambda: len(node.calls("kubelet")) == 2, "the kubelet starts again")
-    assert node.calls("kubeadm") == [call]
-    assert not node.has("etc/kubernetes/unfinished")
-
-
-def test_a_node_that_somebody_made_a_member_is_left_alone(node: Node) -> None:
-    node.put("run/config/kubeadm/init")
-    node.put("etc/kubernetes/kubelet.conf")
-    node.put("var/lib/kubelet/config.yaml", "config")
-    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')
-    with node.service():
-        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
-    assert node.calls("kubeadm") == []
-
-
-CHECK = "\t[ERROR Port-10250]: Port 10250 is in use\n"
-CHECKS = f"{CHECK}[preflight] If you know what you are doing\nerror: error execution phase preflight: preflight checks failed\n"
-
-
-@pytest.mark.parametrize(
-    ("words", "told"), [("error: no such cluster\n", "error: no such cluster"), (CHECKS, CHECK.strip())], ids=["error", "check"]
-)
-def test_what_fails_is_said_and_tried_again(node: Node, words: str, told: str) -> None:
-    node.put("run/config/kubeadm/join", "10.0.0.1:6443")
-    node.put("broken", words)
-    with node.service():
-        eventually(lambda: len(node.calls("kubeadm join")) >= 2, "a second attempt")
-        assert re.search(rf"kubeadm join failed, .* s: {re.escape(told)}$", node.said(), re.MULTILINE)
-        assert node.calls("kubelet") == []
-        (node.root / "broken").unlink()
-        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
-        eventually(lambda: "kubeadm join is done" in node.said(), "kubeadm ends well")
-
-
-def test_after_a_failure_that_left_a_kubelet_running_the_service_begins_anew(node: Node) -> None:
-    node.put("run/config/kubeadm/init")
-    node.put("broken")
-    node.put("left")
-    with node.service(pause=3) as service:
-        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts with what the attempt left")
-        service.wait(SECONDS)
-    (node.root / "broken").unlink()
-    with node.service():
-        eventually(lambda: "kubeadm init is done" in node.said(), "kubeadm ends well")
-        eventually(lambda: len(node.calls("kubelet")) == 2, "the kubelet starts")
-    assert [call.split()[1] for call in node.calls("kubeadm")] == ["init", "reset", "init"]
-
-
-def test_an_attempt_that_a_power_cut_ended_is_cleared_first(node: Node) -> None:
-    node.put("run/config/kubeadm/init")
-    for path in ("etc/kubernetes/kubelet.conf", "etc/kubernetes/unfinished", "var/lib/kubelet/config.yaml"):
-        node.put(path, "old")
-    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--of=before"')
-    with node.service():
-        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
-        eventually(lambda: "kubeadm init is done" in node.said(), "kubeadm ends well")
-    assert [call.split()[1] for call in node.calls("kubeadm")] == ["reset", "init"]
-    assert node.calls("kubeadm reset") == ["kubeadm reset --force --cri-socket unix:///run/x.sock"]
-    assert node.calls("kubelet")[0].endswith("--of=kubeadm")

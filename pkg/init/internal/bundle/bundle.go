@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -20,6 +22,8 @@ const (
 	OptionalAnnotation = "org.kubeiso.optional"
 	// RestartAnnotation keeps a service, if "never", from being started again when it ends.
 	RestartAnnotation = "org.kubeiso.restart"
+	// LimitAnnotation says after how many seconds a step that has not ended is killed; 0: never.
+	LimitAnnotation = "org.kubeiso.limit"
 	// IfExistsAnnotation names a file of the node without which a service is not started at boot.
 	IfExistsAnnotation = "org.kubeiso.if-exists"
 )
@@ -89,6 +93,18 @@ func List(dir string) ([]string, error) {
 
 // Optional says whether the boot goes on without it.
 func (b *Bundle) Optional() bool { return b.Spec.Annotations[OptionalAnnotation] == "true" }
+
+// defaultLimit is a step's time: on an emulated machine they take a minute.
+const defaultLimit = 10 * time.Minute
+
+// Limit is the time that a step has; 0 is for ever.
+func (b *Bundle) Limit() time.Duration {
+	seconds, err := strconv.ParseUint(b.Spec.Annotations[LimitAnnotation], 10, 32)
+	if err != nil {
+		return defaultLimit
+	}
+	return time.Duration(seconds) * time.Second
+}
 
 // NeverRestart says whether it shall run only once.
 func (b *Bundle) NeverRestart() bool { return b.Spec.Annotations[RestartAnnotation] == "never" }

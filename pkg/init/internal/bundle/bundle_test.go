@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -193,5 +194,14 @@ func TestVolumeMounts(t *testing.T) {
 	calls := plan(volumeMounts("/v", false)[0])
 	if len(calls) != 2 || calls[0].source != "/v/lower" || calls[1].flags&unix.MS_RDONLY == 0 {
 		t.Errorf("read-only: %+v", calls)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": defaultLimit, "soon": defaultLimit, "0": 0, "90": 90 * time.Second} {
+		step := &Bundle{Spec: specs.Spec{Annotations: map[string]string{LimitAnnotation: text}}}
+		if got := step.Limit(); got != want {
+			t.Errorf("%q: got %v", text, got)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // MaxSize is the size, in bytes, at which a log is moved to NAME.1 and begun anew: a log takes twice this at most.
@@ -15,22 +16,29 @@ type File struct {
 	mu    sync.Mutex
 	path  string
 	limit int64
-	file  *os.File
+	file  *os.File // nil while it can't be opened
 	size  int64
+	// closed says that later writes are dropped; refused is when opening failed last.
+	closed  bool
+	refused time.Time
 }
 
-// Open opens a log for appending; its folder is made.
-func Open(path string) (*File, error) { return open(path, MaxSize) }
+// retryPeriod spaces attempts to open a log anew that could not be opened.
+const retryPeriod = time.Second
 
-func open(path string, limit int64) (*File, error) {
+// Open opens a log for appending; its folder is made. One that can't be opened now (a full disk) is with a later write.
+func Open(path string) *File { return open(path, MaxSize) }
+
+func open(path string, limit int64) *File {
 	log := &File{path: path, limit: limit}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	return log, log.reopen()
+	log.comeBack()
+	return log
 }
 
 func (f *File) reopen() error {
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+		return err
+	}
 	file, err := os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
 	if err != nil {
 		return err
@@ -52,6 +60,7 @@ func (f *File) Write(data []byte) (int, error) {
 	if f.file != nil && f.size > 0 && f.size+int64(len(data)) > f.limit {
 		f.rotate()
 	}
+	f.comeBack()
 	if f.file != nil {
 		written, _ := f.file.Write(data)
 		f.size += int64(written)
@@ -63,13 +72,24 @@ func (f *File) rotate() {
 	_ = f.file.Close()
 	f.file = nil
 	_ = os.Rename(f.path, f.path+".1")
-	_ = f.reopen()
+	f.refused = time.Time{}
+}
+
+// comeBack opens the log where it is not open: a disk that was full when it was rotated has room again one day.
+func (f *File) comeBack() {
+	if f.file != nil || f.closed || time.Since(f.refused) < retryPeriod {
+		return
+	}
+	if err := f.reopen(); err != nil {
+		f.refused = time.Now()
+	}
 }
 
 // Close closes the file; later writes are dropped.
 func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	if f.file == nil {
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func read(t *testing.T, path string) string {
@@ -39,10 +41,7 @@ func TestRotation(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.before), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			log, err := open(path, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
+			log := open(path, 10)
 			for _, text := range test.writes {
 				if n, err := log.Write([]byte(text)); n != len(text) || err != nil {
 					t.Fatalf("write gave %d, %v", n, err)
@@ -60,14 +59,60 @@ func TestRotation(t *testing.T) {
 
 func TestOpenMakesFolderAndCloseIsFinal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a/b.log")
-	log, err := Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := Open(path)
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := log.Write([]byte("late")); n != 4 || err != nil || read(t, path) != "" {
 		t.Errorf("write after close: %d, %v", n, err)
+	}
+}
+
+// fullDisk gives a folder that takes a few kilobytes in all, and a function that makes room on it.
+func fullDisk(t *testing.T) (dir string, makeRoom func()) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=8k,nr_inodes=3"); err != nil {
+		t.Skipf("this test mounts a small disk, which takes root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, func() { _ = os.Remove(filler) }
+}
+
+func TestALogComesBackOnceTheDiskHasRoomAgain(t *testing.T) {
+	dir, makeRoom := fullDisk(t)
+	path := filepath.Join(dir, "kubelet.log")
+	log := open(path, 10)
+	defer log.Close()
+	log.Write([]byte("aaaaaaaa"))
+	log.Write([]byte("bbbbbbbb")) // moves the first away, and there is no inode for another
+	if got := read(t, path); got != "" {
+		t.Fatalf("the disk is not full: %q", got)
+	}
+	makeRoom()
+	log.refused = log.refused.Add(-retryPeriod)
+	if log.Write([]byte("cccc")); read(t, path) != "cccc" {
+		t.Errorf("got %q", read(t, path))
+	}
+}
+
+func TestALogThatCouldNotBeOpenedIsLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("a file where a folder shall be"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := Open(filepath.Join(path, "x.log"))
+	defer log.Close()
+	log.Write([]byte("lost"))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	log.refused = log.refused.Add(-retryPeriod)
+	if log.Write([]byte("kept")); read(t, filepath.Join(path, "x.log")) != "kept" {
+		t.Error("the log did not come back")
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"kubeiso.dev/pkg/init/internal/process"
 	"kubeiso.dev/pkg/init/internal/services"
 	"kubeiso.dev/pkg/init/internal/system"
+	"kubeiso.dev/pkg/init/internal/watchdog"
 	"kubeiso.dev/pkg/initrd/console"
 	"kubeiso.dev/pkg/initrd/cpu"
 	"kubeiso.dev/pkg/initrd/kmod"
@@ -33,6 +34,10 @@ const (
 	hostnameImage = "/etc/hostname"
 	resolvConf    = "/etc/resolv.conf"
 
+	// watchdogOption is the kernel argument that says after how many seconds the hardware resets a node that hangs; 0: never.
+	watchdogOption  = "kubeiso.watchdog"
+	watchdogSeconds = 60
+
 	searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
@@ -42,6 +47,7 @@ type Node struct {
 	reaper  *process.Reaper
 	runner  *oneshot.Runner
 	actions chan power.Action
+	dog     watchdog.Dog
 	// cpuMillis is the processor's measure, taken before anything else runs.
 	cpuMillis int64
 
@@ -122,11 +128,16 @@ func (n *Node) modules(context.Context) error {
 	}
 	result := system.LoadModules(loader, moduleConfig)
 	go events.Hotplug(loader, func(subsystem string) {
-		if subsystem == "input" {
+		switch subsystem {
+		case "input":
 			buttons.Scan()
+		case "watchdog":
+			n.watch()
 		}
 	})
 	buttons.Scan()
+	n.dog.SetTimeout(system.Number(string(cmdline), watchdogOption, watchdogSeconds))
+	n.watch()
 	if err := system.SetClock(); err != nil {
 		n.console.Printf("Setting up the clock: %v", err)
 	}
@@ -135,6 +146,14 @@ func (n *Node) modules(context.Context) error {
 		fields["missing"] = result.Missing
 	}
 	return stage.End(nil, fields)
+}
+
+// watch takes the hardware's watchdog as soon as there is one.
+func (n *Node) watch() {
+	stage := n.console.Begin("watchdog", "")
+	if seconds, err := n.dog.Take(watchdog.Device); err != nil || seconds > 0 {
+		_ = stage.End(err, console.Fields{"timeout": seconds})
+	}
 }
 
 func (n *Node) hostname(context.Context) error {
@@ -194,7 +213,7 @@ func (n *Node) services(ctx context.Context) error {
 	n.mu.Lock()
 	n.manager = manager
 	n.mu.Unlock()
-	if err := control.Serve(control.Socket, manager); err != nil {
+	if err := control.Serve(control.Socket, manager, n.console); err != nil {
 		return fmt.Errorf("listening on %s: %w", control.Socket, err)
 	}
 	failed := manager.StartAll(ctx)

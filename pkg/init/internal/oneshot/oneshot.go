@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,11 +20,12 @@ import (
 
 const (
 	runc = "/usr/bin/runc"
-	// maxShown bounds what of a failed step's output goes to the console, in bytes of each stream.
-	maxShown = 32 << 10
-	// maxNote bounds the note of a step that succeeded, in bytes.
-	maxNote = 200
+	// alivePeriod spaces the lines that say that a step is at work still.
+	alivePeriod = 30 * time.Second
 )
+
+// endPeriod is for a killed step to go, and for what is to be cleaned up after it.
+var endPeriod = 30 * time.Second
 
 // Runner runs steps one after another.
 type Runner struct {
@@ -55,7 +56,8 @@ func (r *Runner) RunAll(ctx context.Context, kind, dir string) error {
 // runOne runs and reports one step. What a step that succeeded wrote last to its standard output is the stage's note: so it can
 // tell people what it found. The failure of an optional one is reported and no error.
 func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
-	stage := r.Console.Begin(kind, filepath.Base(dir)).Announce()
+	name := filepath.Base(dir)
+	stage := r.Console.Begin(kind, name).Announce()
 	step, err := bundle.Load(dir)
 	if err != nil {
 		return stage.End(err, nil)
@@ -64,9 +66,9 @@ func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 	if err != nil {
 		return stage.End(err, nil)
 	}
-	defer output.Close()
 	fields := console.Fields{}
-	code, err := r.run(ctx, step, output)
+	code, err := r.bounded(ctx, alive{r.Console, kind, name}, step, output)
+	output.settle()
 	if code >= 0 {
 		fields["code"] = code
 	}
@@ -83,6 +85,66 @@ func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 		return nil
 	}
 	return stage.End(err, fields)
+}
+
+// bounded runs a step within its time. While it is at work there is a line now and then; one that hangs in the kernel is left behind.
+func (r *Runner) bounded(ctx context.Context, alive alive, step *bundle.Bundle, output *output) (int, error) {
+	defer alive.tell(alivePeriod)()
+	return watched(ctx, step.Limit(), func(ctx context.Context) (int, error) { return r.run(ctx, step, output) })
+}
+
+// alive says of a step that it is at work.
+type alive struct {
+	console    *console.Console
+	kind, name string
+}
+
+// running is the state of a step that takes long.
+const running console.State = "running"
+
+// tell writes a line again and again, until it is stopped.
+func (a alive) tell(every time.Duration) (stop func()) {
+	begin, ticker, done := time.Now(), time.NewTicker(every), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				line := console.Line{Stage: a.kind, Name: a.name, State: running, Seconds: time.Since(begin).Seconds()}
+				a.console.Report(line)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { ticker.Stop(); close(done) }
+}
+
+// watched does a step's work with a context that ends with its time; 0 is no limit.
+func watched(ctx context.Context, limit time.Duration, work func(context.Context) (int, error)) (int, error) {
+	var given <-chan time.Time
+	if limit > 0 {
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		ctx, given = bounded, time.After(limit+endPeriod)
+	}
+	type outcome struct {
+		code int
+		err  error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		code, err := work(ctx)
+		ended <- outcome{code, err}
+	}()
+	select {
+	case done := <-ended:
+		if done.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return done.code, fmt.Errorf("it had not ended after %v: %w", limit, done.err)
+		}
+		return done.code, done.err
+	case <-given:
+		return -1, fmt.Errorf("it had not ended after %v, and can't be killed: a device that it waits for does not answer", limit)
+	}
 }
 
 // run takes a step from its bundle to its exit code; the code is -1 if it did not come to run.
@@ -122,7 +184,7 @@ func (r *Runner) create(step *bundle.Bundle, output *output) (int, error) {
 }
 
 func (r *Runner) runc(output *output, arguments ...string) error {
-	err := r.Reaper.Run(append([]string{runc}, arguments...), output.stdout, output.stderr)
+	err := r.Reaper.Run(append([]string{runc}, arguments...), output.stdout.writer, output.stderr.writer)
 	if err != nil {
 		return fmt.Errorf("runc %s: %w", arguments[0], err)
 	}
@@ -141,51 +203,4 @@ func await(ctx context.Context, child *process.Child) (int, error) {
 		return code, fmt.Errorf("it ended with code %d", code)
 	}
 	return 0, nil
-}
-
-// output is where a step's output goes.
-type output struct{ stdout, stderr *os.File }
-
-// openOutput makes NAME.out.log and NAME.log, as LinuxKit names them.
-func openOutput(dir, name string) (*output, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	stdout, err := os.Create(filepath.Join(dir, name+".out.log"))
-	if err != nil {
-		return nil, err
-	}
-	stderr, err := os.Create(filepath.Join(dir, name+".log"))
-	if err != nil {
-		return nil, errors.Join(err, stdout.Close())
-	}
-	return &output{stdout, stderr}, nil
-}
-
-// Close closes both files.
-func (o *output) Close() { _ = errors.Join(o.stdout.Close(), o.stderr.Close()) }
-
-// tail gives the last part of both files.
-func (o *output) tail() string {
-	return strings.TrimRight(tailOf(o.stdout)+tailOf(o.stderr), "\n")
-}
-
-// note gives the last line of the standard output that is not blank.
-func (o *output) note() string {
-	text := strings.TrimSpace(tailOf(o.stdout))
-	line := strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
-	if len(line) > maxNote {
-		line = strings.ToValidUTF8(line[:maxNote], "") + "..."
-	}
-	return line
-}
-
-func tailOf(file *os.File) string {
-	info, err := file.Stat()
-	if err != nil {
-		return ""
-	}
-	begin := max(info.Size()-maxShown, 0)
-	text, _ := io.ReadAll(io.NewSectionReader(file, begin, maxShown))
-	return string(text)
 }

@@ -3,12 +3,18 @@ package oneshot
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"kubeiso.dev/pkg/init/internal/bundle"
+	"kubeiso.dev/pkg/init/internal/logfile"
 	"kubeiso.dev/pkg/initrd/console"
 )
 
@@ -58,13 +64,13 @@ func TestTailIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
-	if _, err := out.stdout.WriteString(strings.Repeat("a", maxShown) + "end of stdout\n"); err != nil {
+	if _, err := out.stdout.writer.WriteString(strings.Repeat("a", maxShown) + "end of stdout\n"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := out.stderr.WriteString("an error\n"); err != nil {
+	if _, err := out.stderr.writer.WriteString("an error\n"); err != nil {
 		t.Fatal(err)
 	}
+	out.settle()
 	tail := out.tail()
 	if len(tail) > maxShown+100 || !strings.HasSuffix(tail, "end of stdout\nan error") {
 		t.Errorf("%d bytes, ends with %q", len(tail), tail[len(tail)-30:])
@@ -85,15 +91,108 @@ func TestTheNoteIsTheLastLineOfTheStandardOutput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := out.stdout.WriteString(said); err != nil {
+		if _, err := out.stdout.writer.WriteString(said); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := out.stderr.WriteString("a warning\n"); err != nil {
+		if _, err := out.stderr.writer.WriteString("a warning\n"); err != nil {
 			t.Fatal(err)
 		}
+		out.settle()
 		if got := out.note(); got != want {
 			t.Errorf("of %q: got %q, want %q", said, got, want)
 		}
-		out.Close()
+	}
+}
+
+func TestAStepThatTakesTooLongIsEndedAndToldSo(t *testing.T) {
+	code, err := watched(context.Background(), 50*time.Millisecond, func(ctx context.Context) (int, error) {
+		<-ctx.Done() // as await does, which kills then
+		return 137, errors.New("it ended with code 137")
+	})
+	if code != 137 || err == nil || err.Error() != "it had not ended after 50ms: it ended with code 137" {
+		t.Errorf("%d, %v", code, err)
+	}
+	if code, err := watched(context.Background(), 0, func(context.Context) (int, error) { return 0, nil }); code != 0 || err != nil {
+		t.Errorf("without a limit: %d, %v", code, err)
+	}
+}
+
+func TestAStepThatHangsInTheKernelIsLeftBehind(t *testing.T) {
+	before := endPeriod
+	endPeriod = 50 * time.Millisecond
+	defer func() { endPeriod = before }()
+	begin := time.Now()
+	code, err := watched(context.Background(), 50*time.Millisecond, func(context.Context) (int, error) { select {} })
+	if code != -1 || err == nil || !strings.Contains(err.Error(), "can't be killed") || time.Since(begin) > 5*time.Second {
+		t.Errorf("after %v: %d, %v", time.Since(begin), code, err)
+	}
+}
+
+// paper is a console's, for several writers.
+type paper struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *paper) Write(data []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(data)
+}
+
+func TestAStepThatTakesLongSaysSo(t *testing.T) {
+	shown := &paper{}
+	stop := alive{console.New(shown), "onboot", "003-fsck"}.tell(20 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond)
+	stop()
+	time.Sleep(50 * time.Millisecond)
+	shown.mu.Lock()
+	defer shown.mu.Unlock()
+	if told := strings.Count(shown.text.String(), `"stage":"onboot","name":"003-fsck","state":"running","seconds":0.`); told < 3 {
+		t.Errorf("%d lines: %s", told, shown.text.String())
+	}
+}
+
+func TestWhatAStepWritesIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	out, err := openOutput(dir, "onboot.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Repeat("x", 1<<20-1) + "\n"
+	for range 20 {
+		if _, err := out.stdout.writer.WriteString(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out.settle()
+	var size int64
+	files, _ := filepath.Glob(filepath.Join(dir, "onboot.x.out.log*"))
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			size += info.Size()
+		}
+	}
+	if size == 0 || size > 2*logfile.MaxSize {
+		t.Errorf("%d bytes in %v", size, files)
+	}
+}
+
+func TestWhatAStepLeftRunningHoldsNothing(t *testing.T) {
+	out, err := openOutput(t.TempDir(), "onboot.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.stdout.writer.WriteString("done\n"); err != nil {
+		t.Fatal(err)
+	}
+	held, err := unix.Dup(int(out.stdout.writer.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(held)
+	begin := time.Now()
+	if out.settle(); time.Since(begin) > 4*settlePeriod || out.note() != "done" {
+		t.Errorf("after %v: %q", time.Since(begin), out.note())
 	}
 }

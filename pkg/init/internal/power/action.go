@@ -2,9 +2,11 @@
 package power
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,14 +70,56 @@ func Command(name string) Action {
 	return ""
 }
 
-// Now does it at once, without stopping anything first. It returns only if the kernel refuses.
+// Now does it at once, without stopping anything first. It returns only if the kernel refuses, or does not get to it.
 func (a Action) Now() error {
-	unix.Sync()
+	_ = within(syncPeriod, "writing to the disks", func() error { unix.Sync(); return nil })
+	err := within(restPeriod, string(a), func() error { return unix.Reboot(a.command()) })
+	for _, key := range a.lastKeys() {
+		_ = os.WriteFile(sysrq, []byte(key), 0)
+		time.Sleep(keyPeriod)
+	}
+	return err
+}
+
+func (a Action) command() int {
 	switch a {
 	case Reboot:
-		return unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
+		return unix.LINUX_REBOOT_CMD_RESTART
 	case Halt:
-		return unix.Reboot(unix.LINUX_REBOOT_CMD_HALT)
+		return unix.LINUX_REBOOT_CMD_HALT
 	}
-	return unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	return unix.LINUX_REBOOT_CMD_POWER_OFF
+}
+
+// lastKeys are the kernel's own keys for a machine whose drivers don't let it stop (sysrq.rst): all disks read-only, then off;
+// and a reset in any case but a halt, since a machine that hangs serves nobody.
+func (a Action) lastKeys() []string {
+	switch a {
+	case Reboot:
+		return []string{"u", "b"}
+	case Halt:
+		return nil
+	}
+	return []string{"u", "o", "b"}
+}
+
+const sysrq = "/proc/sysrq-trigger"
+
+// How long the last calls may take before the machine stops without them.
+const (
+	syncPeriod = 15 * time.Second
+	restPeriod = 15 * time.Second
+	keyPeriod  = 5 * time.Second
+)
+
+// within does what may hang in the kernel, and waits for it no longer than that.
+func within(limit time.Duration, what string, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit):
+		return fmt.Errorf("%s takes longer than %v", what, limit)
+	}
 }

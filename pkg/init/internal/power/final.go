@@ -18,15 +18,19 @@ const (
 	lastPoll   = 100 * time.Millisecond
 	// killPeriod is how long killed processes may take to go; one that hangs in the kernel never does.
 	killPeriod = 2 * time.Second
+	// unmountPeriod is for what disks have to write still; 1 GB at 20 MB/s.
+	unmountPeriod = 50 * time.Second
 	// unmountRounds: each may free what the next one needs.
 	unmountRounds = 3
 )
 
-// EndProcesses ends every process but this one: SIGTERM, and SIGKILL for those that do not go.
-func EndProcesses() {
-	_ = unix.Kill(-1, unix.SIGTERM)
-	if awaitProcesses(lastPeriod) {
-		return
+// EndProcesses ends every process but this one: SIGTERM, and SIGKILL for those that do not go; in a hurry SIGKILL alone.
+func EndProcesses(hurried bool) {
+	if !hurried {
+		_ = unix.Kill(-1, unix.SIGTERM)
+		if awaitProcesses(lastPeriod) {
+			return
+		}
 	}
 	_ = unix.Kill(-1, unix.SIGKILL)
 	awaitProcesses(killPeriod)
@@ -58,8 +62,12 @@ func othersRun(proc string, self int) bool {
 }
 
 // UnmountDisks writes everything out and unmounts what has data to lose. A disk that is still in use becomes read-only,
-// which makes it as clean; the error names those that stay writable.
+// which makes it as clean; the error names those that stay writable. A disk that answers no more is waited for a while.
 func UnmountDisks() error {
+	return within(unmountPeriod, "unmounting the disks", unmountDisks)
+}
+
+func unmountDisks() error {
 	unix.Sync()
 	for range unmountRounds {
 		for _, target := range mountedDisks() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,5 +128,27 @@ broken line
 	want := []string{"/containers/services/a/rootfs", "/var/with blank", "/var"}
 	if got := parseDisks(mountinfo); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhatHangsInTheKernelIsNotWaitedForAnyLonger(t *testing.T) {
+	forever := make(chan struct{})
+	defer close(forever)
+	begin := time.Now()
+	err := within(100*time.Millisecond, "sync", func() error { <-forever; return nil })
+	if err == nil || err.Error() != "sync takes longer than 100ms" || time.Since(begin) > 5*time.Second {
+		t.Errorf("after %v: %v", time.Since(begin), err)
+	}
+	failure := errors.New("refused")
+	if err := within(time.Minute, "x", func() error { return failure }); err != failure {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheLastKeysResetAMachineThatDoesNotStop(t *testing.T) {
+	for action, want := range map[Action]string{PowerOff: "uob", Reboot: "ub", Halt: ""} {
+		if got := strings.Join(action.lastKeys(), ""); got != want {
+			t.Errorf("%s: %q", action, got)
+		}
 	}
 }

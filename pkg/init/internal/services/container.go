@@ -45,7 +45,7 @@ func launch(client *containerd.Client, preparer *bundle.Preparer, dir, logDir st
 	}
 	started := &instance{client: client, name: service.Name, namespace: namespaceOf(service)}
 	if err := started.start(preparer, service, logDir); err != nil {
-		return nil, errors.Join(err, started.remove())
+		return nil, errors.Join(err, started.remove(callPeriod))
 	}
 	return started, nil
 }
@@ -96,16 +96,8 @@ func (i *instance) create(ctx context.Context, service *bundle.Bundle, logDir st
 		return fmt.Errorf("making the container: %w", err)
 	}
 	i.container = container
-	stdout, err := logfile.Open(logDir + "/" + i.name + ".out.log")
-	if err != nil {
-		return err
-	}
-	i.cleanups = append(i.cleanups, stdout.Close)
-	stderr, err := logfile.Open(logDir + "/" + i.name + ".log")
-	if err != nil {
-		return err
-	}
-	i.cleanups = append(i.cleanups, stderr.Close)
+	stdout, stderr := logfile.Open(logDir+"/"+i.name+".out.log"), logfile.Open(logDir+"/"+i.name+".log")
+	i.cleanups = append(i.cleanups, stdout.Close, stderr.Close)
 	if i.task, err = container.NewTask(ctx, cio.NewCreator(cio.WithStreams(nil, stdout, stderr))); err != nil {
 		return fmt.Errorf("making the task: %w", err)
 	}
@@ -192,9 +184,9 @@ func (i *instance) signal(number unix.Signal) {
 	}
 }
 
-// remove takes all away that launch made.
-func (i *instance) remove() error {
-	ctx, cancel := i.context(callPeriod)
+// remove takes all away that launch made. A task that hangs in the kernel can't be: what is then left goes with the next start.
+func (i *instance) remove(limit time.Duration) error {
+	ctx, cancel := i.context(limit)
 	defer cancel()
 	var failures []error
 	if i.task != nil {

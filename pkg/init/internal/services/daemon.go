@@ -29,10 +29,12 @@ const (
 	Socket = "/run/containerd/containerd.sock"
 
 	answerPoll = 100 * time.Millisecond
-	stopPeriod = 10 * time.Second
 	// daemonScore makes the kernel spare containerd when memory is short, as its own unit file does.
 	daemonScore = -999
 )
+
+// stopPeriod is what a process has to end after SIGTERM, and after SIGKILL.
+var stopPeriod = 10 * time.Second
 
 // Daemon is containerd under supervision.
 type Daemon struct {
@@ -129,7 +131,9 @@ func (d *Daemon) live(ctx context.Context) error {
 	select {
 	case <-child.Done():
 	case <-ctx.Done():
-		terminate(child)
+		if !terminate(child.Kill, child.Done()) {
+			return errors.New("containerd hangs in the kernel")
+		}
 	}
 	return fmt.Errorf("containerd ended with code %d", child.Wait())
 }
@@ -206,14 +210,17 @@ func serves() bool {
 	return err == nil && serving
 }
 
-// terminate asks a process to end, and kills it when it does not.
-func terminate(child *process.Child) {
-	_ = child.Kill(unix.SIGTERM)
-	select {
-	case <-child.Done():
-	case <-time.After(stopPeriod):
-		_ = child.Kill(unix.SIGKILL)
+// terminate asks a process to end, and kills it when it does not. One that hangs in the kernel stays all the same: false.
+func terminate(kill func(unix.Signal) error, done <-chan struct{}) bool {
+	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		_ = kill(signal)
+		select {
+		case <-done:
+			return true
+		case <-time.After(stopPeriod):
+		}
 	}
+	return false
 }
 
 // output is one end for a program to write to.
@@ -230,10 +237,7 @@ func openOutput(target string) (output, error) {
 	case "stderr":
 		return output{file: os.Stderr}, nil
 	}
-	log, err := logfile.Open(target)
-	if err != nil {
-		return output{}, err
-	}
+	log := logfile.Open(target)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return output{}, errors.Join(err, log.Close())

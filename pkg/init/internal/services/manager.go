@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
 
@@ -15,6 +16,9 @@ import (
 
 // firstStopped is the service that must not start anything any more once the node stops.
 const firstStopped = "kubelet"
+
+// othersPeriod is what is kept of a shutdown's time for the services that end after the pods.
+const othersPeriod = 25 * time.Second
 
 // Manager has all services of the node.
 type Manager struct {
@@ -71,23 +75,49 @@ func wanted(dir string) bool {
 	return err != nil || loaded.Wanted()
 }
 
-// StopAll stops the kubelet, then all other services and the containers of every other namespace at once.
-func (m *Manager) StopAll() {
-	m.stopThose(func(name string) bool { return name == firstStopped })
-	var group sync.WaitGroup
-	group.Go(func() { stopForeign(m.client, m.namespaces()) })
-	group.Go(func() { m.stopThose(func(name string) bool { return name != firstStopped }) })
-	group.Wait()
+// StopAll stops the kubelet, then the pods in the way that is given, while the runtime and the network are there for them; then all
+// other services and what containers of other namespaces are left, at once. It is over when ctx ends, whatever hangs.
+func (m *Manager) StopAll(ctx context.Context, pods func(context.Context)) {
+	m.stopThose(ctx, func(name string) bool { return name == firstStopped })
+	forPods, cancel := context.WithTimeout(ctx, timeLeft(ctx)-othersPeriod)
+	defer cancel()
+	pods(forPods)
+	all(ctx,
+		func() { stopForeign(m.client, m.namespaces()) },
+		func() { m.stopThose(ctx, func(name string) bool { return name != firstStopped }) },
+	)
 }
 
-func (m *Manager) stopThose(wanted func(name string) bool) {
-	var group sync.WaitGroup
+func (m *Manager) stopThose(ctx context.Context, wanted func(name string) bool) {
+	var stops []func()
 	for _, each := range m.services {
 		if wanted(filepath.Base(each.dir)) {
-			group.Go(func() { _ = each.stop() })
+			stops = append(stops, func() { _ = each.stop() })
 		}
 	}
-	group.Wait()
+	all(ctx, stops...)
+}
+
+// all does everything at once, and waits until it is done or ctx ends.
+func all(ctx context.Context, work ...func()) {
+	var group sync.WaitGroup
+	for _, each := range work {
+		group.Go(each)
+	}
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+func timeLeft(ctx context.Context) time.Duration {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return time.Hour
+	}
+	return time.Until(end)
 }
 
 // namespaces are those that the services live in.

@@ -32,7 +32,8 @@ type run interface {
 	pid() int
 	wait() int
 	signal(number unix.Signal)
-	remove() error
+	// remove takes away what is left; it tries for no longer than that.
+	remove(limit time.Duration) error
 }
 
 func (i *instance) pid() int { return int(i.task.Pid()) }
@@ -133,13 +134,14 @@ func (s *service) attend(current run, quit <-chan struct{}) int {
 	exit := make(chan int, 1)
 	go func() { exit <- current.wait() }()
 	var code int
+	limit := callPeriod
 	select {
 	case code = <-exit:
 	case <-quit:
-		code = end(current, exit)
+		code, limit = end(current, exit), 2*stopPeriod
 	}
 	s.setStatus("waiting", 0)
-	if err := current.remove(); err != nil {
+	if err := current.remove(limit); err != nil {
 		s.console.Printf("Cleaning up after service %s: %v", s.status.Name, err)
 	}
 	return code

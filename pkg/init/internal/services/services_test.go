@@ -2,6 +2,7 @@ package services
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -77,6 +78,8 @@ type fakeRun struct {
 	mu      sync.Mutex
 	signals []unix.Signal
 	removed bool
+	limit   time.Duration
+	stuck   bool // no signal ends it
 }
 
 func newFakeRun() *fakeRun { return &fakeRun{exit: make(chan int, 1)} }
@@ -87,12 +90,14 @@ func (f *fakeRun) signal(number unix.Signal) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.signals = append(f.signals, number)
-	f.exit <- 128 + int(number)
+	if !f.stuck {
+		f.exit <- 128 + int(number)
+	}
 }
-func (f *fakeRun) remove() error {
+func (f *fakeRun) remove(limit time.Duration) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.removed = true
+	f.removed, f.limit = true, limit
 	return nil
 }
 
@@ -217,5 +222,48 @@ func TestManagerKnowsItsServices(t *testing.T) {
 		if err := act("nginx"); err == nil || !strings.Contains(err.Error(), `"nginx"`) {
 			t.Errorf("unknown service: %v", err)
 		}
+	}
+}
+
+// hurry makes processes' time to end short.
+func hurry(t *testing.T) {
+	before := stopPeriod
+	stopPeriod = 100 * time.Millisecond
+	t.Cleanup(func() { stopPeriod = before })
+}
+
+func TestAContainerStuckInTheKernelDoesNotHoldTheOthers(t *testing.T) {
+	hurry(t)
+	stuck := newFakeRun()
+	stuck.stuck = true
+	service, _ := newFakeService(func(<-chan struct{}) (run, error) { return stuck, nil })
+	if err := service.start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := service.stop(); err != nil || len(stuck.signals) != 2 || stuck.limit != 2*stopPeriod {
+		t.Errorf("stopped: %v, signals %v, %v to remove it", err, stuck.signals, stuck.limit)
+	}
+}
+
+func TestWhatIsStoppedIsWaitedForNoLongerThanTheShutdownLasts(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	forever := make(chan struct{})
+	defer close(forever)
+	begin, ended := time.Now(), make(chan struct{})
+	all(ctx, func() { <-forever }, func() { close(ended) })
+	if <-ended; time.Since(begin) > 5*time.Second {
+		t.Errorf("after %v", time.Since(begin))
+	}
+}
+
+func TestADaemonThatHangsInTheKernelIsGivenUp(t *testing.T) {
+	hurry(t)
+	var sent []unix.Signal
+	if terminate(func(signal unix.Signal) error { sent = append(sent, signal); return nil }, make(chan struct{})) {
+		t.Error("it did not end")
+	}
+	if len(sent) != 2 || sent[0] != unix.SIGTERM || sent[1] != unix.SIGKILL {
+		t.Errorf("got %v", sent)
 	}
 }

@@ -12,13 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFiles is the limit of open files that programs of the node start with.
-const openFiles = 1 << 20
+// Open files that programs of the node, and of pods, may have: what they start with, and what they may ask for. Programs that close
+// every descriptor that could be open take minutes with a million, and select(2) knows 1024; the hard limit is for all others.
+const (
+	openFiles    = 1024
+	maxOpenFiles = 1 << 20
+)
 
 // SetLimits sets the limits that all programs inherit. The syscall package's call tells Go's runtime, too, which would
 // give children the old limit else.
 func SetLimits() error {
-	files := syscall.Rlimit{Cur: openFiles, Max: openFiles}
+	files := syscall.Rlimit{Cur: openFiles, Max: maxOpenFiles}
 	processes := syscall.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	return errors.Join(syscall.Setrlimit(unix.RLIMIT_NOFILE, &files), syscall.Setrlimit(unix.RLIMIT_NPROC, &processes))
 }
@@ -82,4 +86,16 @@ func memoryMiB(meminfo string) int {
 		}
 	}
 	return 0
+}
+
+// Number gives the whole number that the kernel's command line has for a key, or the given one where it has none that is one.
+func Number(cmdline, key string, otherwise int) int {
+	for word := range strings.FieldsSeq(cmdline) {
+		if text, found := strings.CutPrefix(word, key+"="); found {
+			if number, err := strconv.Atoi(text); err == nil && number >= 0 {
+				otherwise = number
+			}
+		}
+	}
+	return otherwise
 }

@@ -150,3 +150,17 @@ func TestMachine(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestNumber(t *testing.T) {
+	for cmdline, want := range map[string]int{
+		"":                           60,
+		"quiet kubeiso.watchdog=0\n": 0,
+		"kubeiso.watchdog=30 kubeiso.watchdog=120": 120,
+		"kubeiso.watchdog=soon":                    60,
+		"kubeiso.watchdog=-1 xkubeiso.watchdog=5":  60,
+	} {
+		if got := Number(cmdline, "kubeiso.watchdog", 60); got != want {
+			t.Errorf("%q: got %d", cmdline, got)
+		}
+	}
+}

@@ -1,15 +1,21 @@
 #!/bin/sh
-# kubeadm-auto.sh PID: what the node does by itself where /run/config/kubeadm has a file init (its words are arguments for
-# kubeadm-init.sh) or join: it runs kubeadm in the background, again and again until it succeeds.
-# PID is, or will be, the kubelet. Its end makes the node start this service anew, which begins with kubeadm reset.
+# kubeadm-auto.sh PID: what the node does by itself where /run/config/kubeadm has a file init (its words are arguments for kubeadm
+# init) or join: it runs kubeadm in the background, again and again until it succeeds. What was reached is never taken back: only
+# an init whose control plane never came up, and a join whose node never became a member, begin with kubeadm reset.
+# PID is, or will be, the kubelet. Its end makes the node start this service anew.
 set -uf
 kubelet=$1
 given=/run/config/kubeadm
 kubernetes=/etc/kubernetes
 flags=/var/lib/kubelet/kubeadm-flags.env
 log=/var/log/kubeadm.log
-pause=${KUBEADM_PAUSE:-30} # seconds
-# There from the first attempt until one succeeds, on the disk that has what kubeadm writes.
+run=/run/kubeadm-auto # forgotten with each boot
+first=${KUBEADM_PAUSE:-15} # seconds before the second attempt; each further pause is twice as long, up to 20 times this
+# How far it came, on the disk that has what kubeadm writes; without this file nothing was begun, or all is done.
+#   begun   kubeadm is at work, and no other node can have joined: to reset loses nothing
+#   again   so it is, and kubeadm reset has to come first
+#   formed  the control plane came up, the cluster's tokens come after: from here on nothing is reset
+#   member  kubeadm is done, the manifests of kube-system.init are not
 unfinished=$kubernetes/unfinished
 
 if [ -f "$given/init" ]; then
@@ -19,50 +25,161 @@ elif [ -f "$given/join" ]; then
 else
     exit 0
 fi
-if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then
-    exit 0 # done, or somebody else did it
-fi
+
+# Nothing but the rename changes what a power cut leaves: the text is on the disk before it.
+mark() {
+    echo "$1" >"$unfinished.new" && sync && mv "$unfinished.new" "$unfinished" && sync
+}
+
+standing() {
+    [ -e "$unfinished" ] || return
+    word=$(cat "$unfinished")
+    case $word in
+    formed | member) [ -s "$kubernetes/kubelet.conf" ] || word=again ;; # somebody reset by hand what came up once
+    esac
+    echo "${word:-begun}"
+}
+
+# Says it on the node's console, as a stage.
+tell() { # NAME STATE [ERROR]
+    service report kubeadm "$@" 2>/dev/null || true
+}
 
 reset() {
     socket=$(sed -n 's/^ *criSocket: *//p' /etc/kubeadm/kubeadm.yaml)
-    kubeadm reset --force --cri-socket "$socket" >>"$log" 2>&1 || echo "kubeadm-auto.sh: kubeadm reset failed, see $log"
+    logged reset kubeadm reset --force --cri-socket "$socket" || echo "kubeadm-auto.sh: kubeadm reset failed, see $log"
     rm -f "$flags" /var/lib/kubelet/config.yaml
 }
 
-attempt() {
-    if [ "$verb" = init ]; then
-        # shellcheck disable=SC2046
-        kubeadm-init.sh --skip-token-print $(cat "$given/init")
-    else
-        kubeadm-join.sh
-    fi
+# Runs a command with its output in the log, and gives its exit code. The arguments may be secret, so the log has a title instead.
+logged() { # TITLE COMMAND...
+    title=$1
+    shift
+    rm -f "$run/code"
+    { echo "=== $(date -u +%Y-%m-%dT%H:%M:%SZ) $title" && "$@"; echo "$?" >"$run/code"; } 2>&1 | logfile "$log"
+    return "$(cat "$run/code" || echo 1)"
 }
 
 # The last attempt's cause: a failed check of kubeadm's preflight is told in a line of its own, before its error.
 cause() {
-    grep -E '^[[:space:]]*(\[ERROR |error: )' "$log" | grep -v ': preflight checks failed$' | tail -n 1 | sed 's/^[[:space:]]*//'
+    cat "$log.1" "$log" 2>/dev/null | awk '
+        /^=== / { told = last = ""; next }
+        /: preflight checks failed$/ { next }
+        /^[ \t]*(\[ERROR |error: |Error from server|The .* is invalid: )/ { told = $0 }
+        /[^ \t]/ { last = $0 }
+        END { sub(/^[ \t]*/, "", told); print (told != "" ? told : last) }'
 }
 
-attempts() {
-    until attempt >>"$log" 2>&1; do
-        echo "kubeadm-auto.sh: kubeadm $verb failed, see $log; again in $pause s: $(cause)"
-        sleep "$pause"
-        if [ -e "$flags" ]; then
-            kill "$kubelet" # it runs with the configuration of this attempt
-            exit
+# Tells a failure, and waits.
+again() { # NAME WHAT
+    pause=$(cat "$run/pause" 2>/dev/null || echo "$first")
+    awk -v now="$pause" -v first="$first" 'BEGIN { print (2 * now < 20 * first) ? 2 * now : 20 * first }' >"$run/pause"
+    why=$(cause)
+    echo "kubeadm-auto.sh: $2 failed, see $log; again in $pause s: $why"
+    tell "$1" failed "$why" "again_in=$pause"
+    sleep "$pause"
+}
+
+insist() { # NAME WHAT COMMAND...
+    name=$1 what=$2
+    shift 2
+    until "$@"; do again "$name" "$what"; done
+}
+
+reached() { logged "noting $1" mark "$1"; }
+
+# What comes next has its own first pause.
+forget_pauses() { rm -f "$run/pause"; }
+
+begin_anew() {
+    [ "$(standing)" != again ] || reset
+    insist "$verb" "noting that kubeadm begins" reached begun
+}
+
+# After an attempt that may be undone. A kubelet that runs has that attempt's configuration: the service begins anew with reset.
+undo() {
+    reached again
+    if [ -e "$flags" ]; then
+        kill "$kubelet"
+        exit
+    fi
+    begin_anew
+}
+
+init() {
+    # shellcheck disable=SC2046
+    set -- $(cat "$given/init")
+    if [ "$(standing)" = begun ]; then
+        until logged "kubeadm init, as far as the control plane" kubeadm-form.sh begin "$@"; do
+            again init "kubeadm init"
+            undo
+        done
+        insist init "noting that the control plane is up" reached formed
+        forget_pauses
+    fi
+    if [ "$(standing)" = formed ]; then
+        insist init "kubeadm init" logged "kubeadm init, with its control plane up" kubeadm-form.sh end "$@"
+        insist init "noting that kubeadm init is done" reached member
+        forget_pauses
+    fi
+    insist manifests "applying the manifests" logged "manifests" kubeadm-manifests.sh
+}
+
+# Whether the kubelet has a certificate of the cluster.
+has_certificate() {
+    [ -s "$kubernetes/kubelet.conf" ] || return 1
+    certificate=$(sed -n 's/^ *client-certificate: *//p' "$kubernetes/kubelet.conf")
+    [ -z "$certificate" ] || [ -s "$certificate" ]
+}
+
+# Of a node with a certificate: does the cluster know it? A further master has the rest of kubeadm join to do.
+is_member() {
+    if [ -e "$kubernetes/manifests/kube-apiserver.yaml" ]; then
+        kubeadm-join.sh --skip-phases=preflight,control-plane-prepare,check-etcd,kubelet-start
+    else
+        kubectl --kubeconfig "$kubernetes/kubelet.conf" auth whoami
+    fi
+}
+
+join() {
+    while :; do
+        if has_certificate; then
+            logged "kubeadm join, after the node got its certificate" is_member && return
+        else
+            logged "kubeadm join" kubeadm-join.sh && return
         fi
-        reset
+        again join "kubeadm join"
+        if ! has_certificate || cause | grep -q Unauthorized; then
+            undo
+        fi
     done
-    rm "$unfinished"
-    sync
-    echo "kubeadm-auto.sh: kubeadm $verb is done"
 }
 
-if [ -e "$unfinished" ]; then
-    echo "kubeadm-auto.sh: an earlier kubeadm $verb did not get to its end: kubeadm reset"
-    reset
+at_work() {
+    tell "$verb" start
+    "$verb"
+    rm -f "$unfinished"
+    forget_pauses
+    sync # a power cut from now on loses nothing
+    echo "kubeadm-auto.sh: kubeadm $verb is done"
+    tell "$verb" ok
+}
+
+if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then
+    exit 0 # done, or somebody else did it
 fi
-: >"$unfinished"
-sync
+mkdir -p "$run"
+was=$(standing)
+if [ "$was" = begun ] && ! { [ "$verb" = join ] && has_certificate; }; then
+    was=again
+    mark again
+fi
+if [ "$was" = again ]; then
+    echo "kubeadm-auto.sh: an earlier kubeadm $verb did not get to its end: kubeadm reset"
+fi
+case $was in
+again | '') begin_anew ;;
+*) echo "kubeadm-auto.sh: kubeadm $verb goes on where it was ended ($was)" ;;
+esac
 echo "kubeadm-auto.sh: kubeadm $verb, output in $log"
-attempts &
+at_work &

@@ -1,12 +1,19 @@
 #!/bin/sh
-# kubeadm-join.sh [ARGUMENTS]: kubeadm join with /run/config/kubeadm/kubeadm.yaml where somebody put one, else with the arguments,
-# else with those in the file /run/config/kubeadm/join (as LinuxKit's Kubernetes has it).
+# kubeadm-join.sh [--skip-phases=...] [ARGUMENTS]: kubeadm join with /run/config/kubeadm/kubeadm.yaml where somebody put one, else
+# with the arguments, else with those in the file /run/config/kubeadm/join (as LinuxKit's Kubernetes has it).
 set -ef
 given=/run/config/kubeadm
 image=/etc/kubeadm
+skipped=''
+case ${1:-} in
+--skip-phases=*)
+    skipped=$1
+    shift
+    ;;
+esac
 if [ -f "$given/kubeadm.yaml" ]; then
     runtime-ready.sh
-    kubeadm join --config "$given/kubeadm.yaml" "$@"
+    kubeadm join --config "$given/kubeadm.yaml" ${skipped:+"$skipped"} "$@"
     sync # a power cut from now on loses nothing of what kubeadm wrote
     exit
 fi
@@ -22,5 +29,5 @@ fi
 base=$image/kubeadm-join.yaml # a master's; a worker has no other configuration than the one for join
 [ -f "$base" ] || base=$image/kubeadm.yaml
 runtime-ready.sh
-kubeadm join --cri-socket "$(sed -n 's/^ *criSocket: *//p' "$base")" "$@"
+kubeadm join --cri-socket "$(sed -n 's/^ *criSocket: *//p' "$base")" ${skipped:+"$skipped"} "$@"
 sync

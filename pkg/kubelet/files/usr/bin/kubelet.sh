@@ -18,13 +18,16 @@ if [ -n "$found" ]; then
     set -- --node-labels="$found" "$@"
     node-labels.sh "$found" &
 fi
+reserved=/run/kubelet.conf.d
+kubelet-reserved.sh "$config" "$reserved" || echo "kubelet.sh: nothing is reserved for the node itself"
+mkdir -p "$reserved"
 stopped='' child=''
 trap 'stopped=yes; [ -z "$child" ] || kill "$child"' TERM INT
 while :; do
     echo "kubelet.sh: starting the kubelet"
     # Words of both variables are separate arguments.
     # shellcheck disable=SC2086
-    kubelet --config="$config" --kubeconfig=/etc/kubernetes/kubelet.conf \
+    kubelet --config="$config" --config-dir="$reserved" --kubeconfig=/etc/kubernetes/kubelet.conf \
         --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf $KUBELET_KUBEADM_ARGS ${KUBELET_ARGS:-} "$@" &
     child=$!
     [ -z "$stopped" ] || kill "$child"

@@ -1,0 +1,64 @@
+package watchdog
+
+import (
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// fake is a watchdog that counts.
+type fake struct {
+	food, disarmed atomic.Int32
+	seconds        int
+}
+
+func (f *fake) setTimeout(seconds int) (int, error) { f.seconds = seconds; return 1, nil }
+func (f *fake) feed() error                         { f.food.Add(1); return nil }
+func (f *fake) disarm() error                       { f.disarmed.Add(1); return nil }
+
+func TestItIsFedThreeTimesInItsTimeout(t *testing.T) {
+	held := &fake{}
+	dog := &Dog{timeout: 60}
+	if seconds, err := dog.hold(held); err != nil || seconds != 1 || held.seconds != 60 {
+		t.Fatalf("got %d s, %v; asked for %d", seconds, err, held.seconds)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if food := held.food.Load(); food < 3 {
+		t.Errorf("fed %d times in its timeout", food)
+	}
+}
+
+func TestItIsFedNoMoreAfterTheEndOfAShutdown(t *testing.T) {
+	held := &fake{}
+	dog := &Dog{timeout: 60}
+	if _, err := dog.hold(held); err != nil {
+		t.Fatal(err)
+	}
+	dog.Until(time.Now())
+	time.Sleep(500 * time.Millisecond)
+	before := held.food.Load()
+	time.Sleep(800 * time.Millisecond)
+	if held.food.Load() != before {
+		t.Error("it is fed still")
+	}
+}
+
+func TestAMachineThatStandsStillIsNotReset(t *testing.T) {
+	held := &fake{}
+	dog := &Dog{timeout: 60}
+	if _, err := dog.hold(held); err != nil {
+		t.Fatal(err)
+	}
+	if err := dog.Release(); err != nil || held.disarmed.Load() != 1 {
+		t.Errorf("disarmed %d times: %v", held.disarmed.Load(), err)
+	}
+}
+
+func TestWhatIsNotThereOrNotWantedIsLeftAlone(t *testing.T) {
+	for _, dog := range []*Dog{{timeout: 60}, {}} {
+		if seconds, err := dog.Take(filepath.Join(t.TempDir(), "watchdog")); seconds != 0 || err != nil || dog.Release() != nil {
+			t.Errorf("%d s, %v", seconds, err)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+"""The power of all machines goes at drawn moments, while a cluster forms by itself and while its pods write.
+
+KUBEISO_POWER_CUTS: how many times (5 while it forms, 4 while pods write). KUBEISO_SEED: the seed that is printed, to draw the
+same moments.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from boot_helpers import booted, planned
+
+from builder.checks import Check, Engine, NotYet, Outcome
+from builder.cluster import lifecycle
+from builder.cluster.kubectl import Kubectl
+from builder.cluster.lifecycle import ClusterPlan, Machines
+from builder.cluster.model import Cluster
+from builder.errors import CheckError
+from builder.forming import form
+from builder.forming.readiness import Readiness
+from builder.progress import note
+
+pytestmark = [pytest.mark.boot, pytest.mark.long]
+
+SEED = int(os.environ.get("KUBEISO_SEED") or time.time())
+CUTS = int(os.environ.get("KUBEISO_POWER_CUTS") or 0)
+FORMING = 40.0
+"""Seconds natively from running services to a worker that joined."""
+
+WRITER = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: writer}
+spec:
+  selector: {matchLabels: {app: writer}}
+  template:
+    metadata: {labels: {app: writer}}
+    spec:
+      tolerations: [{operator: Exists}]
+      containers:
+      - name: writer
+        image: docker.io/kubeiso/client:1
+        command: [sh, -c, 'n=0; while :; do n=$((n + 1)); echo $n >/data/$((n % 50)); busybox sync; done']
+        volumeMounts: [{name: data, mountPath: /data}]
+      volumes: [{name: data, hostPath: {path: /var/lib/writer, type: DirectoryOrCreate}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def plan(out: Path) -> ClusterPlan:
+    """A master and a worker with state disks, which form their cluster by themselves."""
+    made = planned(out, workers=1, unattended=True)
+    return replace(made, hardware=made.hardware.model_copy(update={"disk": 4096}))
+
+
+@dataclass
+class Powered:
+    """Machines whose power can be cut; `scale` follows their last boot."""
+
+    cluster: Cluster
+    machines: Machines
+    scale: float
+
+    def cut(self) -> None:
+        """All at once, as where the mains fail."""
+        for machine in self.machines.values():
+            if machine.pid:
+                os.kill(machine.pid, signal.SIGKILL)
+        for machine in self.machines.values():
+            machine.stop(grace=0)
+        self.machines.clear()
+
+    def start(self) -> None:
+        self.machines.update(lifecycle.start(self.cluster, leashed=True))
+        self.scale = lifecycle.wait_ready(self.cluster.nodes, self.machines)
+
+    def passes(self, checks: Iterable[Check]) -> None:
+        engine = Engine(self.scale, lambda: lifecycle.obituary(self.machines))
+        engine.run(list(checks))
+        wrong = [f"{found.name}: {found.reason}" for found in engine.findings if found.outcome is not Outcome.PASSED]
+        assert wrong == [], "\n".join(wrong)
+
+    def becomes_whole(self) -> None:
+        """The cluster is there as it shall be, or its nodes' consoles say why not."""
+        kubectl = Kubectl(self.cluster)
+        self.passes([*form.by_themselves(self.cluster, self.machines), *Readiness(self.cluster, kubectl).checks()])
+
+    def identity(self) -> str:
+        """What only this one cluster has, once its tokens let others in; empty before, and while the API server is away."""
+        kubectl = Kubectl(self.cluster)
+        with suppress(NotYet, CheckError):
+            kubectl.get("configmap", "kubeadm-config", "-n", "kube-system")
+            return str(kubectl.get("namespace", "kube-system")["metadata"]["uid"])
+        return ""
+
+
+def wait_and_look(powered: Powered, seconds: float) -> str:
+    """The identity that the cluster last had in so many seconds."""
+    seen, until = "", time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if left > 5:
+            seen = powered.identity() or seen
+        time.sleep(min(2.0, max(0.0, until - time.monotonic())))
+    return seen
+
+
+def moment(title: str, number: int) -> float:
+    """A part of one, the same for the same seed."""
+    part = random.Random(f"{SEED} {title} {number}").random()
+    note(f"KUBEISO_SEED={SEED}: {title}, cut {number} at {part:.2f}")
+    return part
+
+
+@pytest.mark.parametrize("number", range(CUTS or 5))
+def test_a_first_boot_that_loses_power_ends_in_the_one_cluster(plan: ClusterPlan, number: int) -> None:
+    part = moment("a first boot", number)
+    with booted(replace(plan, name=f"t-cut-{number}")) as (cluster, machines, scale):
+        powered = Powered(cluster, machines, scale)
+        before = wait_and_look(powered, part * FORMING * scale)
+        powered.cut()
+        powered.start()
+        powered.becomes_whole()
+        after = powered.identity()
+        assert after and before in ("", after), f"another cluster, after a cut at {part:.2f} of its forming"
+
+
+def test_pods_that_write_while_the_power_goes_harm_neither_etcd_nor_images(plan: ClusterPlan) -> None:
+    with booted(replace(plan, name="t-cuts")) as (cluster, machines, scale):
+        powered = Powered(cluster, machines, scale)
+        powered.becomes_whole()
+        kubectl = Kubectl(cluster)
+        kubectl.text("apply", "-f", "-", input=WRITER)
+        before = powered.identity()
+        for number in range(CUTS or 4):
+            powered.passes([Check("writer", "a pod writes on each node", _rolled_out(kubectl, len(cluster.nodes)), 240)])
+            time.sleep(moment("pods write", number) * 10 * powered.scale)
+            powered.cut()
+            powered.start()
+            powered.becomes_whole()
+            assert powered.identity() == before
+            images_are_whole(powered)
+
+
+def _rolled_out(kubectl: Kubectl, count: int) -> Callable[[], str]:
+    def look() -> str:
+        status = kubectl.get("daemonset", "writer")["status"]
+        if status.get("numberReady", 0) != count or status.get("updatedNumberScheduled", 0) != count:
+            raise NotYet(f"{status.get('numberReady', 0)} of {count} ready")
+        return f"{count} ready"
+
+    return look
+
+
+def images_are_whole(powered: Powered) -> None:
+    """containerd's own check of every image of the pods: each blob is there."""
+    for machine in powered.machines.values():
+        ended = machine.shell().run("ctr -n k8s.io images check", machine.within(60))
+        rows = [line for line in ended.output.splitlines()[1:] if line]
+        broken = [line for line in rows if " complete (" not in line]
+        assert ended.code == 0 and rows and broken == [], ended.output
