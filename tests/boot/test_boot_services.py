@@ -94,6 +94,14 @@ def test_root_is_read_only_and_images_need_no_unpacking(node: Running) -> None:
         assert image in names.splitlines()
 
 
+def test_other_pod_networks_can_bring_their_plugins_beside_ours(node: Running) -> None:
+    """As Calico's and Cilium's pods do, by a hostPath that the kubelet has to see too."""
+    kubelet = "ctr -n services.linuxkit tasks exec --exec-id plugins kubelet sh -c"
+    sh(node, f"{kubelet} 'cp /usr/bin/busybox /opt/cni/bin/theirs'")
+    assert {"bridge", "host-local", "theirs"} <= set(sh(node, f"{kubelet} 'ls /opt/cni/bin'").split())
+    assert "theirs" in sh(node, "ls /var/lib/cni/bin")
+
+
 def test_nothing_listens_but_on_loopback(node: Running) -> None:
     """Before kubeadm init nothing of the node can be reached from outside."""
     listening = [line.split()[3] for line in sh(node, "netstat -ltn").splitlines()[2:]]

@@ -1,0 +1,53 @@
+"""Which interfaces the node's DHCP client may take."""
+
+import subprocess
+from fnmatch import fnmatch
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "pkg/dhcpcd/files/usr/bin/dhcpcd.sh"
+CARDS = ("eth0", "eth1", "lan0")
+OTHERS = (
+    "lo",
+    "cni0",
+    "veth1a2b3c",
+    "cali0123456789a",
+    "flannel.1",
+    "cilium_host",
+    "lxc12345",
+    "docker0",
+    "kube-ipvs0",
+    "vxlan.calico",
+    "tunl0",
+)
+
+
+def arguments(folder: Path, *given: str) -> list[str]:
+    """dhcpcd's, on a node with these cards, of which eth1 has its addresses from the metadata."""
+    for name in (*CARDS, *OTHERS):
+        (folder / "sys/class/net" / name).mkdir(parents=True)
+    for name in CARDS:
+        (folder / "sys/class/net" / name / "device").mkdir()
+    (folder / "config/network/static").mkdir(parents=True)
+    (folder / "config/network/static/eth1").touch()
+    client = folder / "dhcpcd"
+    client.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    client.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "SYS": f"{folder}/sys", "CONFIG": f"{folder}/config", "DHCPCD": str(client)}
+    return subprocess.run(["sh", SCRIPT, *given], env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def values(words: list[str], option: str) -> list[str]:
+    return [words[at + 1] for at, word in enumerate(words) if word == option]
+
+
+def test_it_takes_cards_alone_whatever_pod_networks_call_theirs(tmp_path: Path) -> None:
+    words = arguments(tmp_path, "-1")
+    allowed, denied = values(words, "-z"), values(words, "-Z")
+    taken = {name for name in (*CARDS, *OTHERS) if any(fnmatch(name, pattern) for pattern in allowed)} - set(denied)
+    assert taken == {"eth0", "lan0"}
+    assert words[-1] == "-1"
+
+
+def test_a_card_that_comes_later_is_known_by_its_name(tmp_path: Path) -> None:
+    allowed = values(arguments(tmp_path), "-z")
+    assert all(any(fnmatch(name, pattern) for pattern in allowed) for name in ("eth2", "enp1s0", "wlan0", "usb0"))
