@@ -25,5 +25,5 @@ if chronyd -q -t "${PATIENCE:-60}" -f /etc/chrony.conf && [ "$(date +%s)" -ge "$
     exit 0
 fi
 date -u -s "@$floor" >/dev/null || exit
-echo "the clock said $before, and no time server answered: it starts at $(said), when this node's kernel was made."
-echo "next: set the machine's clock in its firmware, or name time servers that it reaches (recipe: time, DHCP: option 42)"
+echo "the clock said $before, and no time server answered: it starts at $(said), when this node's kernel was made;" \
+    "next: set the machine's clock in its firmware, or name time servers that it reaches (recipe: time, DHCP: option 42)"
