@@ -43,7 +43,12 @@ class Node:
 
     def start(self, code: int = 0) -> str:
         path = f"{self.folder}:{os.environ['PATH']}"
-        environment = {"PATH": path, "VERSION_FILE": str(self.folder / "version"), "DATE": shutil.which("date") or ""}
+        environment = {
+            "PATH": path,
+            "PATIENCE": "2",
+            "VERSION_FILE": str(self.folder / "version"),
+            "DATE": shutil.which("date") or "",
+        }
         done = subprocess.run(["sh", CLOCK], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         return done.stdout
