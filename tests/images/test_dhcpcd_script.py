@@ -21,7 +21,7 @@ OTHERS = (
 )
 
 
-def arguments(folder: Path, *given: str) -> list[str]:
+def arguments(folder: Path, *given: str, cable: bool = True) -> list[str]:
     """dhcpcd's, on a node with these cards, of which eth1 has its addresses from the metadata."""
     for name in (*CARDS, *OTHERS):
         (folder / "sys/class/net" / name).mkdir(parents=True)
@@ -32,7 +32,11 @@ def arguments(folder: Path, *given: str) -> list[str]:
     client = folder / "dhcpcd"
     client.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     client.chmod(0o755)
-    environment = {"PATH": "/usr/bin:/bin", "SYS": f"{folder}/sys", "CONFIG": f"{folder}/config", "DHCPCD": str(client)}
+    switch = folder / "ip"
+    told = f"(sleep 0.3; echo 1 >{folder}/sys/class/net/$3/carrier) &\n" if cable else ""
+    switch.write_text(f'#!/bin/sh\necho "$@" >>{folder}/switched\n{told}')
+    switch.chmod(0o755)
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SYS": f"{folder}/sys", "CONFIG": f"{folder}/config", "DHCPCD": str(client)}
     return subprocess.run(["sh", SCRIPT, *given], env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -51,3 +55,14 @@ def test_it_takes_cards_alone_whatever_pod_networks_call_theirs(tmp_path: Path) 
 def test_a_card_that_comes_later_is_known_by_its_name(tmp_path: Path) -> None:
     allowed = values(arguments(tmp_path), "-z")
     assert all(any(fnmatch(name, pattern) for pattern in allowed) for name in ("eth2", "enp1s0", "wlan0", "usb0"))
+
+
+def test_as_a_step_it_switches_cards_on_and_waits_for_a_cable(tmp_path: Path) -> None:
+    """dhcpcd -1 ends at once where no card has told of its cable yet."""
+    assert arguments(tmp_path, "-1")[-1] == "-1"
+    assert sorted((tmp_path / "switched").read_text().splitlines()) == ["link set eth0 up", "link set lan0 up"]
+    assert any((tmp_path / "sys/class/net" / card / "carrier").exists() for card in ("eth0", "lan0"))
+
+
+def test_a_card_without_a_cable_holds_a_boot_for_seconds_only(tmp_path: Path) -> None:
+    assert arguments(tmp_path, "-1", cable=False)[-1] == "-1"

@@ -4,6 +4,26 @@
 set -eu
 sys=${SYS:-/sys}
 config=${CONFIG:-/run/config}
+
+# A card tells of its cable a moment after it was switched on, and dhcpcd -1 would end before that.
+await_cable() {
+    carriers=
+    for device in "$sys"/class/net/*/device; do
+        card=${device%/device}
+        if [ -e "$device" ] && [ ! -e "$config/network/static/${card##*/}" ]; then
+            ip link set "${card##*/}" up || true
+            carriers="$carriers $card/carrier"
+        fi
+    done
+    tries=30
+    # shellcheck disable=SC2086 # separate words
+    until [ -z "$carriers" ] || [ "$tries" -eq 0 ] || grep -qsx 1 $carriers; do
+        sleep 0.1
+        tries=$((tries - 1))
+    done
+}
+
+[ "${1:-}" != -1 ] || await_cable
 set -- -z 'eth*' -z 'en*' -z 'wl*' -z 'ww*' -z 'ib*' -z 'usb*' "$@"
 for device in "$sys"/class/net/*/device; do
     if [ -e "$device" ]; then
