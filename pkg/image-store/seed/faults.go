@@ -157,7 +157,7 @@ func (s *seeder) putAside() (said string, err error) {
 			return said, err
 		}
 	}
-	return said, writeWhole(filepath.Join(s.root, begun), nil)
+	return said, errors.Join(os.MkdirAll(s.root, 0o711), writeWhole(filepath.Join(s.root, begun), nil))
 }
 
 // moveAway moves what there is of a store into a folder of its own.
