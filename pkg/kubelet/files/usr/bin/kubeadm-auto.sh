@@ -161,8 +161,8 @@ at_work() {
     rm -f "$unfinished"
     forget_pauses
     sync # a power cut from now on loses nothing
-    echo "kubeadm-auto.sh: kubeadm $verb is done"
     tell "$verb" ok
+    echo "kubeadm-auto.sh: kubeadm $verb is done"
 }
 
 if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then
