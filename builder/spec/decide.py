@@ -18,9 +18,7 @@ from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
-# e2fsck of a large disk is killed by nobody.
 _ONBOOT_SETTINGS = {
-    "state": {"annotations": {"org.kubeiso.limit": "0"}},
     "image-seed": {"annotations": {"org.kubeiso.limit": "3600"}},
     "var-files": _OPTIONAL,
     "virtualisation": _OPTIONAL,
@@ -56,7 +54,7 @@ def decide(
     own: the recipe's files. files_image: the image of those that are no texts, where there are any.
     """
     more = (image_store, *((files_image,) if files_image else ()))
-    settings = {**_ONBOOT_SETTINGS, **state_settings(recipe.state)}
+    settings = {**_ONBOOT_SETTINGS, "state": state_settings(recipe.state)}
     reference = {name: recipe.replace.get(name, image.reference) for name, image in images.items()}
     return ImageSpec(
         role=role,

@@ -7,8 +7,12 @@ from builder.recipe.model import State
 MIB = {"Mi": 1, "Gi": 1 << 10, "Ti": 1 << 20}
 
 
-def state_settings(state: State) -> dict[str, dict[str, Any]]:
-    """The step's LinuxKit settings by its name; none for a recipe that says nothing, since that is what the image does anyway."""
+_UNLIMITED = {"annotations": {"org.kubeiso.limit": "0"}}
+"""It may wait for the disk for ever, and a check of a large one is killed by nobody."""
+
+
+def state_settings(state: State) -> dict[str, Any]:
+    """The step's LinuxKit settings. A recipe that says nothing needs no command: the image's own does the same."""
     usual = State()
     words: list[str] = []
     for flag, value, default in (
@@ -17,7 +21,7 @@ def state_settings(state: State) -> dict[str, dict[str, Any]]:
     ):  # fmt: skip
         if value is not None and value != default:
             words += [flag, value]
-    return {"state": {"command": ["/usr/bin/state", *words]}} if words else {}
+    return {**_UNLIMITED, "command": ["/usr/bin/state", *words]} if words else _UNLIMITED
 
 
 def size_of(text: str) -> int:

@@ -8,9 +8,12 @@ from spec_samples import spec_of
 from builder.recipe.model import Recipe, State
 
 
+def settings(state: State) -> dict[str, Any]:
+    return next(step for step in spec_of(Recipe(runtime="cri-containerd", state=state)).onboot if step.name == "state").settings
+
+
 def command(state: State) -> Any:
-    entry = next(entry for entry in spec_of(Recipe(runtime="cri-containerd", state=state)).onboot if entry.name == "state")
-    return entry.settings.get("command")
+    return settings(state).get("command")
 
 
 def test_a_recipe_that_says_nothing_leaves_the_step_as_it_is() -> None:
@@ -31,6 +34,11 @@ def test_a_recipe_that_says_nothing_leaves_the_step_as_it_is() -> None:
 )
 def test_the_step_is_told_what_the_recipe_says(state: State, words: list[str]) -> None:
     assert command(state) == ["/usr/bin/state", *words]
+
+
+@pytest.mark.parametrize("state", [State(), State(need="required"), State(need="required", format="blank")], ids=str)
+def test_whatever_a_recipe_says_nobody_ends_the_step_while_it_waits_or_checks_the_disk(state: State) -> None:
+    assert settings(state)["annotations"] == {"org.kubeiso.limit": "0"}
 
 
 def test_the_metadata_which_may_name_the_disk_are_read_before_it_is_looked_for() -> None:
