@@ -33,13 +33,13 @@ def prepare_node(cluster: Cluster, node: Node, tree: Mapping[str, str] | None = 
     tree: paths below the node's /run/config and the files' texts.
     """
     node.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    own = dict(tree or {})
+    machine, own = _bare(cluster, node), dict(tree or {})
     if cluster.hardware.disk:
-        identity = state_id(_bare(cluster, node))
+        identity = state_id(machine)
         if not _disk(node).exists():
             make_state_disk(_disk(node), cluster.hardware.disk, identity)
         own[STATE_DISK] = f"{identity}\n"
-    make_cidata(node_metadata(cluster, node, mac_address(_bare(cluster, node), 1), own), _metadata(node))
+    make_cidata(node_metadata(cluster, node, mac_address(machine, 1), own), _metadata(node))
 
 
 def state_id(spec: MachineSpec) -> uuid.UUID:

@@ -88,7 +88,7 @@ class Kernel(Frozen):
 
 class Time(Frozen):
     servers: tuple[Server, ...] = Field(
-        ("time.cloudflare.com",), description="NTP servers besides those that DHCP and the metadata name; [] for these alone"
+        ("time.cloudflare.com",), description="NTP servers besides those that DHCP names; [] for these alone"
     )
 
 

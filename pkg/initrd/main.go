@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kubeiso.dev/pkg/initrd/cmdline"
 	"kubeiso.dev/pkg/initrd/console"
 	"kubeiso.dev/pkg/initrd/cpu"
 	"kubeiso.dev/pkg/initrd/kmod"
@@ -95,15 +96,7 @@ func (a arguments) has(word string) bool {
 }
 
 // value gives the value of the last "key=value", or nothing.
-func (a arguments) value(key string) string {
-	value := ""
-	for _, word := range strings.Fields(a.text) {
-		if name, found, ok := strings.Cut(word, "="); ok && name == key {
-			value = found
-		}
-	}
-	return value
-}
+func (a arguments) value(key string) string { return cmdline.Value(a.text, key) }
 
 // mediumTimeout is how long to look for the medium: kubeiso.medium_timeout in seconds, or five minutes.
 func (a arguments) mediumTimeout() time.Duration {

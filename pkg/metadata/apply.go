@@ -14,6 +14,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"kubeiso.dev/pkg/initrd/cpu"
 )
 
 // link is a network interface that is there.
@@ -71,7 +73,7 @@ func await(on host, ethernets []*ethernet, timeout time.Duration) (map[*ethernet
 			return nil, fmt.Errorf("listing the network interfaces: %w", err)
 		}
 		matched, err := match(ethernets, links)
-		if err == nil || over(begin, timeout) {
+		if err == nil || cpu.Over(begin, timeout) {
 			return matched, err
 		}
 	}

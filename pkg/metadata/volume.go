@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kubeiso.dev/pkg/initrd/blockdev"
-	"kubeiso.dev/pkg/initrd/cpu"
 	"kubeiso.dev/pkg/initrd/iso9660"
 )
 
@@ -23,9 +22,6 @@ const (
 	mountPoint  = "/mnt"
 	maxFile     = 16 << 20
 )
-
-// over tells whether so much time has passed, as this machine's speed wants it.
-var over = cpu.Over
 
 // volume is a block device's file system with the label.
 type volume struct{ device, kind string }

@@ -12,8 +12,6 @@ type choice struct {
 	trouble      string
 }
 
-func (c choice) done() bool { return c.take != nil }
-
 // choose judges all findings together. Where the right disk may be one that can't be used, no other one is taken in its place and
 // none is formatted.
 func choose(all []finding, wanted wish) choice {

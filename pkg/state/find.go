@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"kubeiso.dev/pkg/initrd/blockdev"
@@ -63,7 +64,7 @@ func (f finder) find(wanted wish) (*finding, error) {
 
 // make formats a disk that is blank still, and gives what it has become.
 func (f finder) make(disk finding, wanted wish) (*finding, error) {
-	name := baseOf(disk.path)
+	name := filepath.Base(disk.path)
 	if now := f.look(name, wanted); now.is != disk.is {
 		return nil, fmt.Errorf("%s was blank and is no more: it is %s", disk.path, now)
 	}

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"kubeiso.dev/pkg/initrd/blockdev"
 )
@@ -86,5 +85,3 @@ func run(wanted wish, from finder, target string, out io.Writer) error {
 	_, err = fmt.Fprintf(out, "state: %s (%s) keeps %s%s%s\n", disk.path, disk.kind, target, remark, from.room(target))
 	return err
 }
-
-func baseOf(path string) string { return filepath.Base(path) }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"kubeiso.dev/pkg/initrd/cmdline"
 )
 
 const (
@@ -89,8 +91,8 @@ func (w wish) named(file string) (wish, error) {
 }
 
 // told adds what the kernel's command line says, if it does. It can't take back what the recipe or the metadata require.
-func (w wish) told(cmdline string) (wish, error) {
-	word := strings.ToLower(valueOf(cmdline, argument))
+func (w wish) told(text string) (wish, error) {
+	word := strings.ToLower(cmdline.Value(text, argument))
 	switch {
 	case word == "":
 	case word == off && w.need == required:
@@ -160,14 +162,3 @@ func (w wish) which() string {
 }
 
 func mebibytes(size int64) string { return strconv.FormatInt(size>>20, 10) + " MiB" }
-
-// valueOf gives the value of the last "key=value" of a command line, or nothing.
-func valueOf(cmdline, key string) string {
-	value := ""
-	for _, word := range strings.Fields(cmdline) {
-		if name, found, ok := strings.Cut(word, "="); ok && name == key {
-			value = found
-		}
-	}
-	return value
-}

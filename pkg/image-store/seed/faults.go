@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -64,12 +65,11 @@ var ofDisk = []error{unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EROFS, unix.EACCES
 
 // isOfDisk says whether the fault is one of those. bolt and others pass on the words of some errors only.
 func isOfDisk(err error) bool {
-	for _, each := range ofDisk {
-		if err != nil && (errors.Is(err, each) || strings.Contains(err.Error(), each.Error())) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ofDisk, func(each error) bool { return says(err, each) })
+}
+
+func says(err, cause error) bool {
+	return err != nil && (errors.Is(err, cause) || strings.Contains(err.Error(), cause.Error()))
 }
 
 // isBroken says whether, after that fault, the store on the disk is one that no program can use: not where the medium or the disk
@@ -89,22 +89,30 @@ func (s *seeder) isBroken(err error) bool {
 	return errors.Is(err, errPanic)
 }
 
-// examine reads all of a database. bolt's own check does it in a goroutine, whose fault would end the program.
-func examine(path string) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // what bolt maps into memory may be cut short
+// guarded does what has bolt read a database, which may have broken pages, or be cut short where it is mapped into memory: a fault is
+// an error then, and no end of the program.
+func guarded(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("%w: %v", errPanic, reason)
 		}
 	}()
-	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockTimeout})
-	if err != nil {
-		return err
-	}
-	err = db.View(func(tx *bolt.Tx) error {
-		return tx.ForEach(func(_ []byte, bucket *bolt.Bucket) error { return readAll(bucket) })
+	return do()
+}
+
+// examine reads all of a database. bolt's own check does it in a goroutine, whose fault would end the program.
+func examine(path string) error {
+	return guarded(func() error {
+		db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockTimeout})
+		if err != nil {
+			return err
+		}
+		err = db.View(func(tx *bolt.Tx) error {
+			return tx.ForEach(func(_ []byte, bucket *bolt.Bucket) error { return readAll(bucket) })
+		})
+		return errors.Join(err, db.Close())
 	})
-	return errors.Join(err, db.Close())
 }
 
 // readAll touches each byte of a bucket and of those in it.
@@ -124,7 +132,7 @@ func explained(err error) error {
 	switch {
 	case errors.As(err, &source) && !errors.Is(err, unix.ENOSPC):
 		return fmt.Errorf("%w\nnext: write the medium anew, or take another drive; what lies on the state disk was not touched", err)
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), err != nil && strings.Contains(err.Error(), unix.ENOSPC.Error()):
+	case says(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return fmt.Errorf("%w\nnext: make room on the state disk, or enlarge it; no image on it was removed", err)
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w: does containerd run?", err)

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -43,18 +42,15 @@ type stock struct {
 // merge gives root all that the source has, and takes from it what can't work any more. It may be interrupted anywhere and
 // done again.
 func (s *seeder) merge(ctx context.Context, all []stock) (done changes, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // what bolt maps into memory may be cut short
-	defer func() {
-		if reason := recover(); reason != nil { // so does bolt on a broken page
-			err = fmt.Errorf("%w: %v", errPanic, reason)
+	err = guarded(func() error {
+		into, err := store.Open(ctx, s.root, snapshotter, &bolt.Options{Timeout: lockTimeout})
+		if err != nil {
+			return err
 		}
-	}()
-	into, err := store.Open(ctx, s.root, snapshotter, &bolt.Options{Timeout: lockTimeout})
-	if err != nil {
-		return done, err
-	}
-	err = s.change(ctx, into, all, &done)
-	return done, errors.Join(err, into.Close()) // not deferred: after a panic, bolt would wait for itself
+		err = s.change(ctx, into, all, &done)
+		return errors.Join(err, into.Close()) // not deferred: after a panic, bolt would wait for itself
+	})
+	return done, err
 }
 
 func (s *seeder) change(ctx context.Context, into *store.Store, all []stock, done *changes) error {
@@ -72,13 +68,11 @@ func (s *seeder) change(ctx context.Context, into *store.Store, all []stock, don
 // stocks reads the source by means of copies of its databases, since bolt opens no file on a read-only file system for what
 // containerd's packages do to it. What goes wrong is the source's fault.
 func (s *seeder) stocks(ctx context.Context) (all []stock, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if reason := recover(); reason != nil {
-			err = fmt.Errorf("%w: %v", errPanic, reason)
-		}
-		err = ofSource(err)
-	}()
+	err = guarded(func() error { all, err = s.read(ctx); return err })
+	return all, ofSource(err)
+}
+
+func (s *seeder) read(ctx context.Context) (all []stock, err error) {
 	aside, err := os.MkdirTemp(s.scratch, "kubeiso-source")
 	if err != nil {
 		return nil, err

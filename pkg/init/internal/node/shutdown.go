@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kubeiso.dev/pkg/init/internal/deadline"
 	"kubeiso.dev/pkg/init/internal/pods"
 	"kubeiso.dev/pkg/init/internal/power"
 	"kubeiso.dev/pkg/initrd/console"
@@ -84,7 +85,7 @@ func (n *Node) stopAll(ctx context.Context, booted <-chan struct{}) {
 
 // stopServices stops the kubelet, the pods and all other services, if there are any yet, then containerd.
 func (n *Node) stopServices(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, timeLeft(ctx)-stepsLimit)
+	ctx, cancel := context.WithTimeout(ctx, deadline.Left(ctx, shutdownLimit)-stepsLimit)
 	defer cancel()
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -99,11 +100,6 @@ func (n *Node) stopServices(ctx context.Context) {
 func (n *Node) stopPods(ctx context.Context) {
 	stage := n.console.Begin("pods", "")
 	_ = stage.End(pods.Stop(ctx, pods.Config), nil)
-}
-
-func timeLeft(ctx context.Context) time.Duration {
-	end, _ := ctx.Deadline()
-	return time.Until(end)
 }
 
 // drain waits until the console has shown all, but not for ever.

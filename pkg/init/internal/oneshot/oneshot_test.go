@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"kubeiso.dev/pkg/init/internal/bundle"
 	"kubeiso.dev/pkg/init/internal/logfile"
+	"kubeiso.dev/pkg/init/internal/paper"
 	"kubeiso.dev/pkg/initrd/console"
 )
 
@@ -128,28 +128,14 @@ func TestAStepThatHangsInTheKernelIsLeftBehind(t *testing.T) {
 	}
 }
 
-// paper is a console's, for several writers.
-type paper struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (p *paper) Write(data []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(data)
-}
-
 func TestAStepThatTakesLongSaysSo(t *testing.T) {
-	shown := &paper{}
+	shown := &paper.Paper{}
 	stop := alive{console.New(shown), "onboot", "003-fsck"}.tell(20 * time.Millisecond)
 	time.Sleep(200 * time.Millisecond)
 	stop()
 	time.Sleep(50 * time.Millisecond)
-	shown.mu.Lock()
-	defer shown.mu.Unlock()
-	if told := strings.Count(shown.text.String(), `"stage":"onboot","name":"003-fsck","state":"running","seconds":0.`); told < 3 {
-		t.Errorf("%d lines: %s", told, shown.text.String())
+	if told := strings.Count(shown.String(), `"stage":"onboot","name":"003-fsck","state":"running","seconds":0.`); told < 3 {
+		t.Errorf("%d lines: %s", told, shown.String())
 	}
 }
 

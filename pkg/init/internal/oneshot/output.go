@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"kubeiso.dev/pkg/init/internal/logfile"
@@ -45,12 +46,12 @@ func (o *output) settle() {
 
 // tail gives the last part of both streams, once they are settled.
 func (o *output) tail() string {
-	return strings.TrimRight(string(o.stdout.end())+string(o.stderr.end()), "\n")
+	return strings.TrimRight(o.stdout.end()+o.stderr.end(), "\n")
 }
 
 // note gives the last line of the standard output that is not blank.
 func (o *output) note() string {
-	text := strings.TrimSpace(string(o.stdout.end()))
+	text := strings.TrimSpace(o.stdout.end())
 	line := strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
 	if len(line) > maxNote {
 		line = strings.ToValidUTF8(line[:maxNote], "") + "..."
@@ -63,7 +64,8 @@ type stream struct {
 	writer *os.File
 	done   chan struct{}
 	log    *logfile.File
-	kept   chan []byte // holds the last bytes
+	mu     sync.Mutex
+	kept   []byte // the last bytes
 }
 
 func openStream(path string) (*stream, error) {
@@ -71,8 +73,7 @@ func openStream(path string) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened := &stream{writer: writer, done: make(chan struct{}), log: logfile.Open(path), kept: make(chan []byte, 1)}
-	opened.kept <- nil
+	opened := &stream{writer: writer, done: make(chan struct{}), log: logfile.Open(path)}
 	go func() {
 		defer close(opened.done)
 		_, _ = io.Copy(opened, reader)
@@ -83,8 +84,10 @@ func openStream(path string) (*stream, error) {
 
 // Write takes what came out of the pipe.
 func (s *stream) Write(data []byte) (int, error) {
-	kept := append(<-s.kept, data...)
-	s.kept <- kept[max(0, len(kept)-maxShown):]
+	s.mu.Lock()
+	kept := append(s.kept, data...)
+	s.kept = kept[max(0, len(kept)-maxShown):]
+	s.mu.Unlock()
 	return s.log.Write(data)
 }
 
@@ -96,8 +99,9 @@ func (s *stream) settle() {
 	}
 }
 
-func (s *stream) end() []byte {
-	kept := <-s.kept
-	s.kept <- kept
-	return append([]byte(nil), kept...)
+// end gives the last bytes that came.
+func (s *stream) end() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.kept)
 }

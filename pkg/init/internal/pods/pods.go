@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"kubeiso.dev/pkg/init/internal/deadline"
 )
 
 const (
@@ -53,7 +55,7 @@ func Stop(ctx context.Context, config string) error {
 		return fmt.Errorf("asking the container runtime for its containers: %w", err)
 	}
 	others, system := sorted(found)
-	first, cancel := context.WithTimeout(ctx, 2*remaining(ctx)/3)
+	first, cancel := context.WithTimeout(ctx, 2*deadline.Left(ctx, defaultGrace)/3)
 	defer cancel()
 	return errors.Join(stop(first, client, others), stop(ctx, client, system))
 }
@@ -96,7 +98,7 @@ func stop(ctx context.Context, client cri.RuntimeServiceClient, containers []*cr
 	failures := make([]error, len(containers))
 	var group sync.WaitGroup
 	for i, each := range containers {
-		grace := min(graceOf(each), remaining(ctx))
+		grace := min(graceOf(each), deadline.Left(ctx, defaultGrace))
 		group.Go(func() {
 			request := &cri.StopContainerRequest{ContainerId: each.Id, Timeout: int64(grace.Seconds())}
 			if _, err := client.StopContainer(ctx, request); err != nil {
@@ -114,13 +116,4 @@ func graceOf(container *cri.Container) time.Duration {
 		return defaultGrace
 	}
 	return time.Duration(seconds) * time.Second
-}
-
-// remaining is the time that ctx has left; one without an end has the default grace period.
-func remaining(ctx context.Context) time.Duration {
-	end, bounded := ctx.Deadline()
-	if !bounded {
-		return defaultGrace
-	}
-	return max(0, time.Until(end))
 }

@@ -11,6 +11,7 @@ import (
 	containerd "github.com/containerd/containerd/v2/client"
 
 	"kubeiso.dev/pkg/init/internal/bundle"
+	"kubeiso.dev/pkg/init/internal/deadline"
 	"kubeiso.dev/pkg/initrd/console"
 )
 
@@ -79,7 +80,7 @@ func wanted(dir string) bool {
 // other services and what containers of other namespaces are left, at once. It is over when ctx ends, whatever hangs.
 func (m *Manager) StopAll(ctx context.Context, pods func(context.Context)) {
 	m.stopThose(ctx, func(name string) bool { return name == firstStopped })
-	forPods, cancel := context.WithTimeout(ctx, timeLeft(ctx)-othersPeriod)
+	forPods, cancel := context.WithTimeout(ctx, deadline.Left(ctx, time.Hour)-othersPeriod)
 	defer cancel()
 	pods(forPods)
 	all(ctx,
@@ -110,14 +111,6 @@ func all(ctx context.Context, work ...func()) {
 	case <-done:
 	case <-ctx.Done():
 	}
-}
-
-func timeLeft(ctx context.Context) time.Duration {
-	end, bounded := ctx.Deadline()
-	if !bounded {
-		return time.Hour
-	}
-	return time.Until(end)
 }
 
 // namespaces are those that the services live in.

@@ -1,7 +1,6 @@
 package services
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kubeiso.dev/pkg/init/internal/paper"
 	"kubeiso.dev/pkg/initrd/console"
 )
 
@@ -101,24 +101,6 @@ func (f *fakeRun) remove(limit time.Duration) error {
 	return nil
 }
 
-// lockedBuffer is a console's paper for several writers.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(data []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(data)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // eventually waits until the condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -131,8 +113,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // newFakeService gives a service whose runs come from launch, and its console.
-func newFakeService(launch func(<-chan struct{}) (run, error)) (*service, *lockedBuffer) {
-	shown := &lockedBuffer{}
+func newFakeService(launch func(<-chan struct{}) (run, error)) (*service, *paper.Paper) {
+	shown := &paper.Paper{}
 	made := newService(console.New(shown), "/containers/services/kubelet", launch)
 	made.never = func() bool { return false }
 	return made, shown

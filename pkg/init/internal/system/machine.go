@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kubeiso.dev/pkg/initrd/cmdline"
 )
 
 // Open files that programs of the node, and of pods, may have: what they start with, and what they may ask for. Programs that close
@@ -89,12 +91,10 @@ func memoryMiB(meminfo string) int {
 }
 
 // Number gives the whole number that the kernel's command line has for a key, or the given one where it has none that is one.
-func Number(cmdline, key string, otherwise int) int {
-	for word := range strings.FieldsSeq(cmdline) {
-		if text, found := strings.CutPrefix(word, key+"="); found {
-			if number, err := strconv.Atoi(text); err == nil && number >= 0 {
-				otherwise = number
-			}
+func Number(text, key string, otherwise int) int {
+	for value := range cmdline.Values(text, key) {
+		if number, err := strconv.Atoi(value); err == nil && number >= 0 {
+			otherwise = number
 		}
 	}
 	return otherwise

@@ -12,7 +12,7 @@ made() {
     day=$(sed -n 's/.* \([A-Z][a-z][a-z] *[0-9]* [0-9:]\{8\}\) [A-Z]* \([0-9]\{4\}\)$/\1 \2/p' "$1")
     [ -n "$day" ] && date -u -D '%b %d %H:%M:%S %Y' -d "$day" +%s
 }
-# Whether a time server set the clock in time. `chronyd -q` is no way: its first answers did not do on an emulated machine.
+# Whether a time server set the clock in time. `chronyd -q` gives up after some seconds, and a network may come later.
 asked() {
     chronyd -d -f /etc/chrony.conf &
     daemon=$!

@@ -5,15 +5,20 @@ set -eu
 sys=${SYS:-/sys}
 config=${CONFIG:-/run/config}
 
+cards=
+for device in "$sys"/class/net/*/device; do
+    card=${device%/device}
+    if [ -e "$device" ] && [ ! -e "$config/network/static/${card##*/}" ]; then
+        cards="$cards ${card##*/}"
+    fi
+done
+
 # A card tells of its cable a moment after it was switched on, and dhcpcd -1 would end before that.
 await_cable() {
     carriers=
-    for device in "$sys"/class/net/*/device; do
-        card=${device%/device}
-        if [ -e "$device" ] && [ ! -e "$config/network/static/${card##*/}" ]; then
-            ip link set "${card##*/}" up || true
-            carriers="$carriers $card/carrier"
-        fi
+    for card in $cards; do
+        ip link set "$card" up || true
+        carriers="$carriers $sys/class/net/$card/carrier"
     done
     tries=30
     # shellcheck disable=SC2086 # separate words
@@ -25,11 +30,8 @@ await_cable() {
 
 [ "${1:-}" != -1 ] || await_cable
 set -- -z 'eth*' -z 'en*' -z 'wl*' -z 'ww*' -z 'ib*' -z 'usb*' "$@"
-for device in "$sys"/class/net/*/device; do
-    if [ -e "$device" ]; then
-        card=${device%/device}
-        set -- -z "${card##*/}" "$@"
-    fi
+for card in $cards; do
+    set -- -z "$card" "$@"
 done
 for file in "$config"/network/static/*; do
     if [ -e "$file" ]; then
