@@ -81,7 +81,7 @@ def test_a_blank_disk_that_is_plugged_in_becomes_the_state_disk(machine: Machine
         qmp.execute("blockdev-add", driver="raw", node_name="late", file={"driver": "file", "filename": str(path)})
         qmp.execute("device_add", driver="usb-storage", id="late", drive="late")
     poll(comes("it becomes this node's state disk", machine), within(machine, 10), what="the node takes the disk")
-    machine.console().wait_stage("ready", within(machine, 20))
+    lifecycle.booted(machine, within(machine, 20).seconds)
     assert "ext4" in said(machine, "grep ' /var ' /proc/mounts")
     said(machine, "echo kept >/var/lib/kept && sync")
 
@@ -89,7 +89,7 @@ def test_a_blank_disk_that_is_plugged_in_becomes_the_state_disk(machine: Machine
 def test_the_next_boot_finds_it_as_it_was(machine: Machine) -> None:
     begin = len(shown(machine))
     machine.reset()
-    machine.console().wait_stage("ready", within(machine, 30))
+    lifecycle.booted(machine, within(machine, 30).seconds)
     assert said(machine, "cat /var/lib/kept") == "kept"
     assert "it becomes this node's state disk" not in shown(machine)[begin:]
 
