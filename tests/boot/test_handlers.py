@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from boot_helpers import passes, planned
 
-pytestmark = [pytest.mark.boot, pytest.mark.long]
+pytestmark = pytest.mark.boot
 
 HANDLERS = ("crun", "gvisor")
 

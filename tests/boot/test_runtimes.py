@@ -11,7 +11,7 @@ from builder.machine.model import Attachment, Firmware
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 
-pytestmark = [pytest.mark.boot, pytest.mark.long]
+pytestmark = pytest.mark.boot
 
 
 @pytest.mark.parametrize("runtime", ["docker"])
