@@ -8,28 +8,27 @@ import (
 )
 
 // takeKeys adds SSH keys. Like cloud-init it takes a text with lines, a list, and a map of names to either.
-func (w *wanted) takeKeys(keys *fields, name string) error {
+func (w *wanted) takeKeys(keys *fields, name string) {
 	given, found := keys.take(name)
 	if !found {
-		return nil
+		return
 	}
 	all := []value{given}
 	if given.isMap() {
 		named, err := given.fields()
 		if err != nil {
-			return err
+			w.fault(err)
+			return
 		}
 		all = named.rest()
 	}
 	for _, each := range all {
-		if err := w.addKeys(each); err != nil {
-			return err
-		}
+		w.addKeys(each)
 	}
-	return nil
 }
 
-func (w *wanted) addKeys(at value) error {
+// addKeys adds every key that can be read; each other one is a fault.
+func (w *wanted) addKeys(at value) {
 	all := []value{at}
 	if at.isList() {
 		all, _ = at.list()
@@ -37,21 +36,26 @@ func (w *wanted) addKeys(at value) error {
 	for _, each := range all {
 		text, err := each.text()
 		if err != nil {
-			return err
+			w.fault(err)
+			continue
 		}
 		for line := range strings.Lines(text) {
 			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 				continue
 			}
 			if !isKey(line) {
-				return each.errorf("this is no SSH public key, such as ssh-ed25519 AAAA... NAME")
+				w.fault(each.errorf("this is no SSH public key, such as ssh-ed25519 AAAA... NAME"))
+				continue
 			}
-			if !slices.Contains(w.keys, line) {
-				w.keys = append(w.keys, line)
-			}
+			w.addKey(line)
 		}
 	}
-	return nil
+}
+
+func (w *wanted) addKey(line string) {
+	if !slices.Contains(w.keys, line) {
+		w.keys = append(w.keys, line)
+	}
 }
 
 // isKey says whether a line has a key: a type and, in base64, a blob that begins with the type once more (RFC 4253, section

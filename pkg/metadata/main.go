@@ -1,8 +1,9 @@
 // Command metadata gives a node what is its own: it reads the volume with the label cidata, writes the node's name, SSH keys
 // and configuration below /run/config, and sets static addresses. A node without such a volume keeps what its image has.
 //
-// A volume has NoCloud's files meta-data, user-data and network-config, and perhaps LinuxKit's config. A mistake in them ends
-// the program before anything is written, since a node with half of its configuration would be worse than none.
+// A volume has NoCloud's files meta-data, user-data and network-config, and perhaps LinuxKit's config. What can't be honoured in them
+// ends the program with its reasons, after it has done what lets people in: the node's name, SSH keys, and addresses, as far as they
+// could be read. The node's configuration is not written then, since half of it would make another node than its author wanted.
 package main
 
 import (
@@ -11,8 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"kubeiso.dev/pkg/initrd/blockdev"
 )
 
 // Exit codes, as of the rest of kubeiso: 2 is a mistake of the user, 4 a failure.
@@ -39,8 +38,7 @@ func main() {
 	}
 	if err := run(given, kernel{"/sys"}, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "metadata: %v\n", err)
-		var wrong *mistake
-		if errors.As(err, &wrong) {
+		if isMistake(err) {
 			os.Exit(exitMistake)
 		}
 		os.Exit(exitFailure)
@@ -48,56 +46,60 @@ func main() {
 }
 
 func run(given options, on host, out, warnings io.Writer) error {
-	source, files, others, err := load(given)
+	held, err := load(given)
 	if errors.Is(err, errNoVolume) {
 		fmt.Fprintf(out, "metadata: %v: the node keeps its image's configuration\n", err)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", source, err)
+		return fmt.Errorf("%s: %w", held.source, err)
 	}
-	all, mistakes := parse(files)
-	if mistakes != nil {
-		return fmt.Errorf("%s: %w", source, errors.Join(mistakes...))
-	}
-	warn := func(text string) { fmt.Fprintf(warnings, "metadata: warning: %s: %s\n", source, text) }
-	for _, text := range all.warnings {
-		warn(text)
-	}
-	if others != nil {
-		warn(fmt.Sprintf("files that are not read: %q", others))
+	all := parse(held.files)
+	all.faults = append(all.faults, held.faults...)
+	warn := func(text string) { fmt.Fprintf(warnings, "metadata: warning: %s: %s\n", held.source, text) }
+	if held.others != nil {
+		warn(fmt.Sprintf("files that are not read: %q", held.others))
 	}
 	done, err := all.carryOut(given, on, warn)
 	if err != nil {
-		return fmt.Errorf("%s: %w", source, err)
+		return fmt.Errorf("%s: %w", held.source, err)
 	}
-	fmt.Fprintf(out, "metadata: %s: %s\n", source, all.summary(done))
+	for _, text := range all.warnings {
+		warn(text)
+	}
+	fmt.Fprintf(out, "metadata: %s: %s\n", held.source, all.summary(done))
+	if err := all.failure(); err != nil {
+		return fmt.Errorf("%s: %w", held.source, err)
+	}
 	return nil
 }
 
-// load gives the files and what they are from.
-func load(given options) (source string, files map[string][]byte, others []string, err error) {
-	if given.from != "" {
-		files, others, err = readFolder(given.from)
-		return given.from, files, others, err
-	}
-	found, err := finder{blockdev.Node}.find()
-	if err != nil {
-		return "looking for the volume", nil, nil, err
-	}
-	files, others, err = found.read()
-	return found.String(), files, others, err
-}
-
-// carryOut configures the network, then writes the files.
+// carryOut configures the network, then writes the files; after a fault, those alone that let people in.
 func (w *wanted) carryOut(given options, on host, warn func(string)) (done []applied, err error) {
 	if given.dryRun {
 		done = onPaper(w.ethernets)
-	} else if done, err = apply(on, w.ethernets, linkTimeout, warn); err != nil {
-		return nil, err
+	} else {
+		var faults []error
+		done, faults = apply(on, w.ethernets, linkTimeout, warn)
+		w.faults = append(w.faults, faults...)
+	}
+	if w.faults != nil {
+		w.degrade()
+		done = withAddresses(done)
 	}
 	if err := writeEntries(given.root, w.entries); err != nil {
 		return nil, err
 	}
 	return done, writeNetwork(given.root, done)
+}
+
+// withAddresses leaves the interfaces that have got addresses: a DHCP client shall ask for those of all others.
+func withAddresses(done []applied) []applied {
+	var left []applied
+	for _, each := range done {
+		if each.whole && len(each.from.addresses) > 0 {
+			left = append(left, each)
+		}
+	}
+	return left
 }

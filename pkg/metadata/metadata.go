@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"regexp"
+	"errors"
 	"strings"
 )
 
@@ -14,6 +14,8 @@ const (
 	configFile   = "config"
 )
 
+var volumeFiles = []string{metaDataFile, userDataFile, networkFile, configFile}
+
 // Where the node's programs look below /run/config.
 const (
 	hostnameFile = "hostname"
@@ -22,49 +24,53 @@ const (
 	staticFolder = "network/static"
 )
 
-// wanted is all that a volume asks of the node.
+// wanted is all that a volume asks of the node, as far as it can be read. `faults` are what can't be honoured; `warnings` what makes
+// no difference to the node.
 type wanted struct {
 	hostname  string
 	keys      []string
 	entries   entries
 	ethernets []*ethernet
 	warnings  []string
+	faults    []error
 }
 
-// parse reads the files of a volume, by their names; each may be missing. It gives the first mistake of each file.
-func parse(files map[string][]byte) (*wanted, []error) {
+// parse reads the files of a volume, by their names; each may be missing. What one mistake spoils is no more than it has to be:
+// a node that can't be what its author wanted needs its SSH keys and addresses all the more.
+func parse(files map[string][]byte) *wanted {
 	all := &wanted{entries: entries{}}
-	var mistakes []error
 	for _, each := range []struct {
 		name string
-		read func(string, []byte) error
+		read func(string, []byte)
 	}{
 		{metaDataFile, all.metaData}, {userDataFile, all.userData}, {configFile, all.config}, {networkFile, all.networkConfig},
 	} {
 		if text, given := files[each.name]; given {
-			if err := each.read(each.name, text); err != nil {
-				mistakes = append(mistakes, err)
-			}
+			each.read(each.name, text)
 		}
 	}
-	if mistakes == nil {
-		mistakes = all.own(files)
-	}
-	return all, mistakes
+	all.own(files)
+	return all
 }
 
 // own adds the files that are not asked for as such.
-func (w *wanted) own(files map[string][]byte) (mistakes []error) {
+func (w *wanted) own(files map[string][]byte) {
 	add := func(path, content string, mode uint32, from string) {
 		if err := w.entries.add(path, entry{content: content, mode: mode, from: from}); err != nil {
-			mistakes = append(mistakes, &mistake{file: from, text: err.Error()})
+			w.fault(&mistake{file: from, text: err.Error()})
 		}
 	}
 	if w.hostname != "" {
 		add(hostnameFile, w.hostname+"\n", 0o644, "the node's name in "+metaDataFile+" or "+userDataFile)
 	}
 	if w.keys != nil {
-		add(keysFile, strings.Join(w.keys, "\n")+"\n", 0o600, "the SSH keys in "+metaDataFile+" or "+userDataFile)
+		text := strings.Join(w.keys, "\n") + "\n"
+		if given, found := w.entries[keysFile]; found && !given.folder { // both may log in
+			given.content = strings.TrimRight(given.content, "\n") + "\n" + text
+			w.entries[keysFile] = given
+		} else {
+			add(keysFile, text, 0o600, "the SSH keys in "+metaDataFile+" or "+userDataFile)
+		}
 	}
 	// LinuxKit's programs find the whole of it there.
 	for _, name := range []string{userDataFile, configFile} {
@@ -73,37 +79,43 @@ func (w *wanted) own(files map[string][]byte) (mistakes []error) {
 			break
 		}
 	}
-	return mistakes
+}
+
+// fault keeps what can't be honoured; nil is none.
+func (w *wanted) fault(err error) {
+	if err != nil {
+		w.faults = append(w.faults, err)
+	}
 }
 
 func (w *wanted) warn(at value, format string, arguments ...any) {
 	w.warnings = append(w.warnings, at.errorf(format, arguments...).Error())
 }
 
-func (w *wanted) metaData(file string, text []byte) error {
-	keys, err := mapping(file, text)
-	if err != nil || keys == nil {
-		return err
+// mapping reads a file with one document that is a mapping; nil if there is none that can be read.
+func (w *wanted) mapping(file string, text []byte) *fields {
+	root, found, err := parseYAML(file, text)
+	if err != nil || !found {
+		w.fault(err)
+		return nil
+	}
+	keys, err := root.fields()
+	w.fault(err)
+	return keys
+}
+
+func (w *wanted) metaData(file string, text []byte) {
+	keys := w.mapping(file, text)
+	if keys == nil {
+		w.salvage(file, text)
+		return
 	}
 	keys.take("instance-id")
 	for _, key := range []string{"hostname", "local-hostname"} { // the latter is NoCloud's own word
-		if err := w.takeHostname(keys, key); err != nil {
-			return err
-		}
+		w.takeHostname(keys, key)
 	}
-	if err := w.takeKeys(keys, "public-keys"); err != nil {
-		return err
-	}
+	w.takeKeys(keys, "public-keys")
 	w.ignore(keys)
-	return nil
-}
-
-func (w *wanted) takeHostname(keys *fields, key string) error {
-	name, err := taken(keys, key, hostname)
-	if err == nil && name != "" {
-		w.hostname = name
-	}
-	return err
 }
 
 // ignore warns of keys that mean nothing to this node.
@@ -113,16 +125,45 @@ func (w *wanted) ignore(keys *fields) {
 	}
 }
 
-// A node's name is a DNS name, since Kubernetes takes nothing else (RFC 1123, section 2.1); Linux takes 64 characters.
-var dnsName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`)
+// refuse tells of keys that are not known, and without which the outcome is another one.
+func (w *wanted) refuse(keys *fields) {
+	for _, each := range keys.rest() {
+		w.fault(each.errorf("this key is not known to a node"))
+	}
+}
 
-func hostname(at value) (string, error) {
-	name, err := at.text()
-	if err != nil {
-		return "", err
+// degrade leaves what lets people in and nothing else: half of a configuration would make another node than its author wanted.
+func (w *wanted) degrade() {
+	for path := range w.entries {
+		if folder, _, _ := strings.Cut(path, "/"); folder != hostnameFile && folder != "ssh" {
+			delete(w.entries, path)
+		}
 	}
-	if !dnsName.MatchString(name) || len(name) > 64 {
-		return "", at.errorf("%q is no name for a node: it takes a-z, 0-9 and -, in parts divided by dots", name)
+}
+
+// failure is all faults as one error, without line breaks: it is told in one line.
+func (w *wanted) failure() error {
+	if w.faults == nil {
+		return nil
 	}
-	return name, nil
+	return &failure{w.faults}
+}
+
+type failure struct{ faults []error }
+
+func (f *failure) Error() string {
+	var texts []string
+	for _, each := range f.faults {
+		texts = append(texts, strings.Join(strings.Fields(each.Error()), " "))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap gives the faults, for errors.As.
+func (f *failure) Unwrap() []error { return f.faults }
+
+// isMistake says whether something in the files is wrong, as opposed to what carries them.
+func isMistake(err error) bool {
+	var wrong *mistake
+	return errors.As(err, &wrong)
 }

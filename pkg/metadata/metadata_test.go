@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,18 +29,20 @@ func texts(files map[string]string) map[string][]byte {
 // must parses files that have no mistake.
 func must(t *testing.T, files map[string]string) *wanted {
 	t.Helper()
-	all, mistakes := parse(texts(files))
-	if mistakes != nil {
-		t.Fatalf("unexpected: %v", errors.Join(mistakes...))
+	all := parse(texts(files))
+	if err := all.failure(); err != nil {
+		t.Fatalf("unexpected: %v", err)
 	}
 	return all
 }
 
 func TestMistakesAreToldWithFileLineAndKey(t *testing.T) {
 	tests := []struct{ file, text, want string }{
-		{"meta-data", "local-hostname: a_b\n", `meta-data, line 1, local-hostname: "a_b" is no name`},
+		{"meta-data", "local-hostname: a_b\n", `meta-data, line 1, local-hostname: "a_b" is no name for a node: it has '_'`},
 		{"meta-data", "local-hostname: [a]\n", "meta-data, line 1, local-hostname: a text is expected"},
-		{"meta-data", "a: 1\nlocal-hostname: Web\n", `meta-data, line 2, local-hostname: "Web" is no name`},
+		{"meta-data", "a: 1\nlocal-hostname: -web\n", `meta-data, line 2, local-hostname: "-web" is no name for a node: its part "-web" begins`},
+		{"meta-data", "local-hostname: a..b\n", "it has an empty part"},
+		{"meta-data", "local-hostname: " + strings.Repeat("a", 64) + "\n", "it has 64 characters, and 63 are the limit"},
 		{"meta-data", "hostname: a\nhostname: b\n", "meta-data, line 2, hostname: the key is there twice"},
 		{"meta-data", "- a\n", "meta-data, line 1: keys with values are expected"},
 		{"meta-data", "a: b: c\n", "meta-data, line 1: mapping values"},
@@ -46,13 +50,21 @@ func TestMistakesAreToldWithFileLineAndKey(t *testing.T) {
 		{"meta-data", "a: 1\n---\nb: 1\n", "meta-data: there is more than one YAML document"},
 		{"meta-data", "public-keys:\n- ssh-rsa !\n", "meta-data, line 2, public-keys[0]: this is no SSH public key"},
 		{"meta-data", "public-keys: {me: [{a: b}]}\n", "meta-data, line 1, public-keys.me[0]: a text is expected"},
-		{"user-data", "#!/bin/sh\necho\n", "user-data, line 1: it is neither YAML"},
-		{"user-data", "# cloud-config\n", "user-data, line 1: it is neither YAML"},
+		{"user-data", "#!/bin/sh\necho\n", "user-data, line 1: it is a script, and a node runs none"},
+		{"user-data", "MIME-Version: 1.0\n", "line 1: it is a MIME message"},
+		{"user-data", "#include\nhttp://x\n", "a node fetches nothing"},
+		{"user-data", "## template: jinja\n#cloud-config\nhostname: {{ ds.x }}\n", "a Jinja template with variables"},
+		{"user-data", "\x1f\x8bx", "user-data: "},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, source: {uri: 'http://x'}}\n", "write_files[0].source: a node fetches nothing"},
+		{"user-data", "#cloud-config\nhostname: &a {<<: *a}\n", "a text is expected"},
+		{"user-data", "#cloud-config\n<<: [1]\n", "takes a mapping"},
+		{"user-data", "# cloud-config\n", "user-data, line 1: it is in a form that a node doesn't know"},
 		{"user-data", "#cloud-config\nssh_authorized_keys: 5\n", "user-data, line 2, ssh_authorized_keys: this is no SSH"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /etc/x, content: y}\n", `user-data, line 3, write_files[0]: path: "/etc/x" is not below`},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/../x}\n", "is not below /run/config"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, permissions: rw}\n", `permissions: "rw" is no mode`},
-		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: gzip}\n", `encoding: "gzip" is not known`},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: zip}\n", `encoding: "zip" is not known`},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: gzip, content: YQ==}\n", "it is not compressed"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: b64, content: '%'}\n", "no base64"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, append: true}\n", "nothing to append to"},
 		{"user-data", `{"a": {"content": "1"}`, "user-data, line 1: this is no JSON: unexpected end"},
@@ -70,21 +82,22 @@ func TestMistakesAreToldWithFileLineAndKey(t *testing.T) {
 		{"config", "[]", "config, line 1: a map of names"},
 	}
 	for _, test := range tests {
-		_, mistakes := parse(texts(map[string]string{test.file: test.text}))
-		if len(mistakes) != 1 || !strings.Contains(mistakes[0].Error(), test.want) {
-			t.Errorf("%s %q: got %v, want %q", test.file, test.text, mistakes, test.want)
+		faults := parse(texts(map[string]string{test.file: test.text})).faults
+		if len(faults) != 1 || !strings.Contains(faults[0].Error(), test.want) {
+			t.Errorf("%s %q: got %v, want %q", test.file, test.text, faults, test.want)
 		}
-		var wrong *mistake
-		if err := errors.Join(mistakes...); !errors.As(err, &wrong) {
+		if err := errors.Join(faults...); !isMistake(err) {
 			t.Errorf("%q: %v is no mistake of the author", test.text, err)
 		}
 	}
 }
 
 func TestEveryFileTellsItsMistake(t *testing.T) {
-	_, mistakes := parse(texts(map[string]string{"meta-data": "- a", "user-data": "x", "network-config": "version: 1"}))
-	if len(mistakes) != 3 {
-		t.Errorf("got %v", mistakes)
+	all := parse(texts(map[string]string{
+		"meta-data": "- a", "user-data": "#cloud-config\nssh_authorized_keys: [x, y]\nwrite_files: [{path: /x}]", "network-config": "version: 1",
+	}))
+	if len(all.faults) != 5 || strings.Contains(all.failure().Error(), "\n") {
+		t.Errorf("got %v", all.faults)
 	}
 }
 
@@ -100,8 +113,8 @@ func TestPathsAreGivenOnce(t *testing.T) {
 		{map[string]string{"meta-data": "public-keys: " + keyOne, "config": `{"ssh": {"content": "b"}}`}, "/run/config/ssh is a file in config"},
 	}
 	for _, test := range tests {
-		if _, mistakes := parse(texts(test.files)); len(mistakes) != 1 || !strings.Contains(mistakes[0].Error(), test.want) {
-			t.Errorf("%v: got %v", test.files, mistakes)
+		if faults := parse(texts(test.files)).faults; len(faults) != 1 || !strings.Contains(faults[0].Error(), test.want) {
+			t.Errorf("%v: got %v", test.files, faults)
 		}
 	}
 }
@@ -116,6 +129,11 @@ func TestNameAndKeys(t *testing.T) {
 		{"local-hostname: a", "#cloud-config\nhostname: c\n", "c", nil},
 		{"local-hostname: 12", "#cloud-config\n", "12", nil},
 		{"", "", "", nil},
+		{"local-hostname: ESX-Node01.", "", "esx-node01", nil},
+		{"local-hostname: a", "#cloud-config\nfqdn: node1.example.org\n", "node1", nil},
+		{"", "#cloud-config\nfqdn: node1.example.org\nhostname: n\n", "n", nil},
+		{"", "#cloud-config\nfqdn: Node1.example.org\nhostname: n\nprefer_fqdn_over_hostname: true\n", "node1.example.org", nil},
+		{"", "## template: jinja\n#cloud-config\nhostname: n\n", "n", nil},
 		{"local-hostname:\npublic-keys:\n", "", "", nil},
 		{"public-keys: |\n  " + keyOne + "\n  # mine\n\n  " + keyTwo, "", "", []string{keyOne, keyTwo}},
 		{"public-keys: [" + keyOne + "]", "#cloud-config\nssh_authorized_keys: [" + keyOne + ", " + keyTwo + "]", "", []string{keyOne, keyTwo}},
@@ -212,19 +230,104 @@ func TestFilesAreWrittenWithTheirModes(t *testing.T) {
 	}
 }
 
-func TestNothingIsWrittenAfterAMistake(t *testing.T) {
+func TestAfterAFaultWhatLetsPeopleInIsWrittenAndNothingElse(t *testing.T) {
 	from, root := t.TempDir(), t.TempDir()
-	for name, text := range map[string]string{"meta-data": "local-hostname: n", "user-data": "{"} {
+	for name, text := range map[string]string{
+		"meta-data":      "local-hostname: n\npublic-keys: [" + keyOne + ", ssh-rsa broken]",
+		"user-data":      `{"kubeadm": {"entries": {"init": {"content": ""}}}, "ssh": {"entries": {"authorized_keys": {"content": "` + keyTwo + `"}}}, `,
+		"network-config": "{version: 2, bonds: {b: {}}, ethernets: {eth0: {}, eth1: {addresses: [192.0.2.1/24]}}}",
+	} {
 		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	err := run(options{from, root, true}, nil, &bytes.Buffer{}, &bytes.Buffer{})
-	if err == nil || !strings.Contains(err.Error(), from+": user-data, line 1") {
+	for _, want := range []string{"meta-data, line 2, public-keys[1]: this is no", "user-data, line 1: ", "network-config, line 1, bonds: this key"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	got := modes(t, root)
+	keys := "-rw-r--r-- " + keyTwo + "\n" + keyOne + "\n"
+	if got["run/config/hostname"] != "-rw-r--r-- n\n" || got["run/config/ssh/authorized_keys"] != keys {
+		t.Errorf("written: %v", got)
+	}
+	if _, found := got["run/config/network/static/eth1"]; !found {
+		t.Error("the card that has got its address is left to DHCP")
+	}
+	for _, name := range []string{"run/config/kubeadm", "run/config/userdata", "run/config/network/static/eth0"} {
+		if _, found := got[name]; found {
+			t.Errorf("%s is written", name)
+		}
+	}
+}
+
+func TestKeysOutliveAFileThatCannotBeRead(t *testing.T) {
+	for name, user := range map[string]string{
+		"bad YAML":   "#cloud-config\nhostname: n\npackages: [a\nssh_authorized_keys:\n- " + keyOne + "\nruncmd:\n - a\n  - b: c: d\n",
+		"MIME":       "Content-Type: multipart/mixed; boundary=\"x\"\nMIME-Version: 1.0\n\n--x\nContent-Type: text/cloud-config\n\n#cloud-config\nhostname: n\nssh_authorized_keys:\n  - " + keyOne + "\n--x--\n",
+		"a template": "## template: jinja\n#cloud-config\nhostname: n\nssh_authorized_keys: ['" + keyOne + "']\nruncmd: [{{ a }}]\n",
+	} {
+		all := parse(texts(map[string]string{"user-data": user}))
+		if len(all.faults) != 1 || all.hostname != "n" || !slices.Equal(all.keys, []string{keyOne}) {
+			t.Errorf("%s: got %q, %q, %v", name, all.hostname, all.keys, all.faults)
+		}
+	}
+	script := parse(texts(map[string]string{"user-data": "#!/bin/sh\ncat <<E\nssh_authorized_keys:\n- " + keyOne + "\nE\n"}))
+	if len(script.faults) != 1 || script.keys != nil {
+		t.Errorf("a script: got %q, %v", script.keys, script.faults)
+	}
+}
+
+func TestYAMLMeansWhatItMeansToCloudInit(t *testing.T) {
+	zipped := "H4sIAAAAAAACA0vOzytJzSsBAKkwxf4HAAAA" // gzip of "content"
+	all := must(t, map[string]string{"user-data": `#cloud-config
+base: &base {permissions: '0600', content: secret, owner: 'root:root'}
+list: &list {permissions: 0640, encoding: text/plain}
+write_files:
+- {path: /run/config/a, <<: *base}
+- {path: /run/config/b, <<: [*list, *base]}
+- {path: /run/config/c, <<: *base, permissions: 0o644}
+- {path: /run/config/d, permissions: 420, content: !!binary c2VjcmV0}
+- {path: /run/config/e}
+- {path: /run/config/f, content: ` + zipped + `, encoding: gz+b64}
+- {path: /run/config/g, content: !!binary ` + zipped + `, encoding: gzip}
+- {path: /run/config/h, permissions: "420", content: x, source: {uri: "http://x"}}
+`})
+	for path, want := range map[string]entry{
+		"a": {content: "secret", mode: 0o600}, "b": {content: "secret", mode: 0o640}, "c": {content: "secret", mode: 0o644},
+		"d": {content: "secret", mode: 0o644}, "e": {mode: 0o644}, "f": {content: "content", mode: 0o644},
+		"g": {content: "content", mode: 0o644}, "h": {content: "x", mode: 0o420},
+	} {
+		got := all.entries[path]
+		if got.from = ""; got != want {
+			t.Errorf("%s: got %+v, want %+v", path, got, want)
+		}
+	}
+}
+
+func TestMergeKeysThatGrowWithoutEndAreAMistake(t *testing.T) {
+	text := "a0: &a0 {k: v}\n"
+	for i := range 40 {
+		text += fmt.Sprintf("a%d: &a%d {<<: [*a%d, *a%d]}\n", i+1, i+1, i, i)
+	}
+	all := parse(texts(map[string]string{"network-config": text + "<<: *a40\n"}))
+	if err := all.failure(); err == nil || !strings.Contains(err.Error(), "brings more than") {
 		t.Errorf("got %v", err)
 	}
-	if got := modes(t, root); len(got) > 0 {
-		t.Errorf("written: %v", got)
+	circle := parse(texts(map[string]string{"network-config": "version: 2\nethernets: &e {<<: *e}\n"}))
+	if err := circle.failure(); err == nil || !strings.Contains(err.Error(), "leads to itself") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestACompressedUserDataIsRead(t *testing.T) {
+	var zipped bytes.Buffer
+	writer := gzip.NewWriter(&zipped)
+	_, _ = writer.Write([]byte("#cloud-config\nhostname: n\n"))
+	_ = writer.Close()
+	if all := must(t, map[string]string{"user-data": zipped.String()}); all.hostname != "n" {
+		t.Errorf("got %q", all.hostname)
 	}
 }
 
@@ -233,7 +336,7 @@ func TestAFolderWithoutTheFilesIsAnError(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(from, "USER_DAT"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := readFolder(from)
+	_, err := readFolder(from, from)
 	if err == nil || !strings.Contains(err.Error(), "it has [USER_DAT]") {
 		t.Errorf("got %v", err)
 	}

@@ -2,133 +2,114 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
-	"path"
+	"compress/gzip"
+	"io"
 	"strings"
 )
 
-// userData reads what cloud-init calls user-data in the two forms that a node takes.
-func (w *wanted) userData(file string, text []byte) error {
-	start := bytes.TrimSpace(text)
-	first, _, _ := bytes.Cut(start, []byte("\n"))
+const (
+	cloudConfigHeader = "#cloud-config"
+	jinjaHeader       = "## template: jinja"
+)
+
+// otherFormats are the first words of cloud-init's formats that a node can do nothing with.
+var otherFormats = []struct{ start, what string }{
+	{"#!", "a script, and a node runs none"},
+	{"#include", "a list of addresses, and a node fetches nothing"},
+	{"#cloud-boothook", "a boothook, and a node runs none"},
+	{"#part-handler", "a part-handler, and a node runs none"},
+	{"#cloud-config-archive", "an archive of several parts, which a node doesn't take"},
+	{"#cloud-config-jsonp", "a list of JSON patches, which a node doesn't take"},
+	{"content-type:", "a MIME message, which a node doesn't take"},
+	{"mime-version:", "a MIME message, which a node doesn't take"},
+	{"from ", "a MIME message, which a node doesn't take"},
+}
+
+// userData reads what cloud-init calls user-data in the two forms that a node takes; either may be compressed.
+func (w *wanted) userData(file string, text []byte) {
+	text, err := unzipped(text)
+	if err != nil {
+		w.fault(&mistake{file: file, text: err.Error()})
+		return
+	}
+	start := bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
+	first := firstLine(start)
 	switch {
 	case len(start) == 0:
-		return nil
 	case start[0] == '{':
-		return parseTree(file, text, w.entries)
-	case string(bytes.TrimSpace(first)) == "#cloud-config":
-		return w.cloudConfig(file, text)
+		w.fault(parseTree(file, text, w.entries))
+	case first == cloudConfigHeader:
+		w.cloudConfig(file, text)
+	case first == jinjaHeader && firstLine(bytes.TrimSpace(start[len(first):])) == cloudConfigHeader:
+		w.template(file, text)
+	default:
+		w.fault(&mistake{file: file, line: 1, text: "it is " + format(first) + "; a node reads YAML that begins with the line \"" +
+			cloudConfigHeader + "\", or LinuxKit's JSON"})
+		if !strings.HasPrefix(first, "#!") {
+			w.salvage(file, text)
+		}
 	}
-	return &mistake{file: file, line: 1, text: `it is neither YAML that begins with the line "#cloud-config" nor LinuxKit's JSON`}
+}
+
+// firstLine is the first line of a text, without blanks at its ends.
+func firstLine(text []byte) string {
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	return string(bytes.TrimSpace(first))
+}
+
+// format names what a text that begins so is.
+func format(first string) string {
+	for _, each := range otherFormats {
+		if strings.HasPrefix(strings.ToLower(first), each.start) {
+			return each.what
+		}
+	}
+	return "in a form that a node doesn't know"
+}
+
+// template takes a cloud-config that cloud-init would render by Jinja first; one without any variable is the same after that.
+func (w *wanted) template(file string, text []byte) {
+	if !bytes.Contains(text, []byte("{{")) && !bytes.Contains(text, []byte("{%")) {
+		w.cloudConfig(file, text)
+		return
+	}
+	w.fault(&mistake{file: file, line: 1, text: "it is a Jinja template with variables, which a node doesn't render"})
+	w.salvage(file, text)
+}
+
+// unzipped is a text as it was before gzip, if it was compressed.
+func unzipped(text []byte) ([]byte, error) {
+	if !bytes.HasPrefix(text, []byte("\x1f\x8b")) {
+		return text, nil
+	}
+	reader, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(io.LimitReader(reader, maxFile+1))
+	if err == nil && len(plain) > maxFile {
+		err = errTooLarge
+	}
+	return plain, err
 }
 
 // config reads LinuxKit's tree in a file of its own.
-func (w *wanted) config(file string, text []byte) error {
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil
+func (w *wanted) config(file string, text []byte) {
+	if len(bytes.TrimSpace(text)) > 0 {
+		w.fault(parseTree(file, text, w.entries))
 	}
-	return parseTree(file, text, w.entries)
 }
 
-func (w *wanted) cloudConfig(file string, text []byte) error {
-	keys, err := mapping(file, text)
-	if err != nil || keys == nil {
-		return err
+func (w *wanted) cloudConfig(file string, text []byte) {
+	keys := w.mapping(file, text)
+	if keys == nil {
+		w.salvage(file, text)
+		return
 	}
-	if err := w.takeHostname(keys, "hostname"); err != nil {
-		return err
-	}
-	if err := w.takeKeys(keys, "ssh_authorized_keys"); err != nil {
-		return err
-	}
+	w.takeFQDN(keys)
+	w.takeKeys(keys, "ssh_authorized_keys")
 	if files, given := keys.take("write_files"); given {
-		if err := w.writeFiles(files); err != nil {
-			return err
-		}
+		w.writeFiles(files)
 	}
 	w.ignore(keys)
-	return nil
-}
-
-// runConfig is where a node's configuration lies; the rest of its root cannot be written.
-const runConfig = "/run/config"
-
-func (w *wanted) writeFiles(at value) error {
-	files, err := at.list()
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		if err := w.writeFile(file); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeFile takes one entry of cloud-init's write_files.
-func (w *wanted) writeFile(at value) error {
-	keys, err := at.fields()
-	if err != nil {
-		return err
-	}
-	target, err := taken(keys, "path", value.text)
-	if err != nil {
-		return err
-	}
-	below, inside := strings.CutPrefix(target, runConfig+"/")
-	if !inside || path.Clean(target) != target {
-		return at.errorf("path: %q is not below %s, and a node can be written nowhere else", target, runConfig)
-	}
-	made := entry{mode: defaultFileMode, from: at.file}
-	if made.content, err = taken(keys, "content", value.text); err != nil {
-		return err
-	}
-	if made.content, err = decoded(keys, made.content); err != nil {
-		return err
-	}
-	if mode, given := keys.take("permissions"); given {
-		text, err := mode.text()
-		if err != nil {
-			return err
-		}
-		if made.mode, err = parseMode(strings.TrimPrefix(text, "0o")); err != nil {
-			return mode.errorf("%v", err)
-		}
-	}
-	appended, err := taken(keys, "append", value.boolean)
-	if err != nil {
-		return err
-	}
-	if appended {
-		return at.errorf("append: a node's files are new at each boot, so there is nothing to append to")
-	}
-	w.ignore(keys)
-	if err := w.entries.add(below, made); err != nil {
-		return at.errorf("%v", err)
-	}
-	return nil
-}
-
-// decoded is the content as its key "encoding" has it.
-func decoded(keys *fields, content string) (string, error) {
-	encoding, given := keys.take("encoding")
-	if !given {
-		return content, nil
-	}
-	name, err := encoding.text()
-	if err != nil {
-		return "", err
-	}
-	switch name {
-	case "text/plain":
-		return content, nil
-	case "b64", "base64":
-		plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content), ""))
-		if err != nil {
-			return "", encoding.errorf("the content is no base64: %v", err)
-		}
-		return string(plain), nil
-	}
-	return "", encoding.errorf("%q is not known here; text/plain and b64 are", name)
 }

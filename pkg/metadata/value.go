@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -53,15 +52,6 @@ func parseYAML(file string, text []byte) (root value, found bool, err error) {
 	return root, !root.isNull(), nil
 }
 
-// mapping reads a file with one document that is a mapping; nil if there is nothing in it.
-func mapping(file string, text []byte) (*fields, error) {
-	root, found, err := parseYAML(file, text)
-	if err != nil || !found {
-		return nil, err
-	}
-	return root.fields()
-}
-
 // syntaxMistake takes the parser's "yaml: line 3: TEXT", in which it leaves the first line out.
 func syntaxMistake(file string, err error) error {
 	found, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
@@ -91,12 +81,20 @@ func (v value) isNull() bool {
 func (v value) isList() bool { return v.resolved().Kind == yaml.SequenceNode }
 func (v value) isMap() bool  { return v.resolved().Kind == yaml.MappingNode }
 
-// text gives a scalar as it is written.
+// text gives a scalar as it is written; one with the tag !!binary as the bytes that it stands for.
 func (v value) text() (string, error) {
-	if node := v.resolved(); node.Kind == yaml.ScalarNode && !v.isNull() {
+	node := v.resolved()
+	if node.Kind != yaml.ScalarNode || v.isNull() {
+		return "", v.errorf("a text is expected here")
+	}
+	if node.ShortTag() != "!!binary" {
 		return node.Value, nil
 	}
-	return "", v.errorf("a text is expected here")
+	plain, err := unBase64(node.Value)
+	if err != nil {
+		return "", v.errorf("!!binary: this is no base64: %v", err)
+	}
+	return plain, nil
 }
 
 func (v value) integer() (int, error) {
@@ -104,20 +102,23 @@ func (v value) integer() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	number, err := strconv.Atoi(text)
+	number, isNumber := v.number()
+	if !isNumber {
+		number, err = strconv.Atoi(text)
+	}
 	if err != nil || number < 0 {
 		return 0, v.errorf("%q is no whole number", text)
 	}
 	return number, nil
 }
 
-// boolean takes YAML 1.1's words too, as cloud-init does.
+// boolean takes YAML 1.1's words too, and those of netplan.
 func (v value) boolean() (bool, error) {
 	text, err := v.text()
 	switch strings.ToLower(text) {
-	case "true", "yes", "on":
+	case "true", "yes", "on", "y":
 		return true, err
-	case "false", "no", "off":
+	case "false", "no", "off", "n":
 		return false, err
 	}
 	return false, v.errorf("true or false is expected here")
@@ -152,35 +153,6 @@ func (v value) texts() ([]string, error) {
 	return texts, nil
 }
 
-// fields are the keys of a mapping that nobody has asked for yet, in the order of the file. A key without a value counts as
-// not given.
-type fields struct {
-	of     value
-	names  []string
-	values map[string]value
-}
-
-func (v value) fields() (*fields, error) {
-	if !v.isMap() {
-		return nil, v.errorf("keys with values are expected here")
-	}
-	found := &fields{of: v, values: map[string]value{}}
-	content := v.resolved().Content
-	for i := 0; i < len(content); i += 2 {
-		key := content[i]
-		at := value{v.file, joined(v.path, key.Value), content[i+1]}
-		if key.Kind != yaml.ScalarNode {
-			return nil, v.errorf("a key must be a text")
-		}
-		if _, twice := found.values[key.Value]; twice {
-			return nil, value{v.file, at.path, key}.errorf("the key is there twice")
-		}
-		found.names = append(found.names, key.Value)
-		found.values[key.Value] = at
-	}
-	return found, nil
-}
-
 func joined(path, key string) string {
 	if path == "" {
 		return key
@@ -188,27 +160,11 @@ func joined(path, key string) string {
 	return path + "." + key
 }
 
-// take gives the value of a key and counts it as asked for.
-func (f *fields) take(key string) (value, bool) {
-	found, given := f.values[key]
-	f.names = slices.DeleteFunc(f.names, func(name string) bool { return name == key })
-	return found, given && !found.isNull()
-}
-
-// rest gives what was not asked for.
-func (f *fields) rest() []value {
-	var left []value
-	for _, name := range f.names {
-		left = append(left, f.values[name])
+// textOrTexts takes a single text, too.
+func (v value) textOrTexts() ([]string, error) {
+	if v.isList() {
+		return v.texts()
 	}
-	return left
-}
-
-// taken reads the value of a key with read, if it is given.
-func taken[T any](f *fields, key string, read func(value) (T, error)) (T, error) {
-	if found, given := f.take(key); given {
-		return read(found)
-	}
-	var none T
-	return none, nil
+	text, err := v.text()
+	return []string{text}, err
 }

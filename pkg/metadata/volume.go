@@ -19,47 +19,69 @@ import (
 
 const (
 	volumeLabel = "cidata" // or in capitals: NoCloud's specification
-	mountPoint  = "/mnt"
-	maxFile     = 16 << 20
+	// linuxkitLabel is that of LinuxKit's own volumes. Others may have it by chance, so it counts where one of the files is there.
+	linuxkitLabel = "config"
+	mountPoint    = "/mnt"
+	maxFile       = 16 << 20
 )
 
 // volume is a block device's file system with the label.
-type volume struct{ device, kind string }
+type volume struct {
+	device, kind string
+	// certain says that its label means nothing but metadata.
+	certain bool
+}
 
 func (v volume) String() string { return fmt.Sprintf("%s (%s)", v.device, v.kind) }
 
 // finder looks for the volume among a node's block devices.
 type finder struct{ devices blockdev.System }
 
-// find gives the volume. Without one, the error is errNoVolume; two are a mistake. It is looked for as long as devices may come.
-func (f finder) find() (found volume, err error) {
+// find gives the volume with the label cidata, or all that have LinuxKit's. Without any, the error is errNoVolume; two with the
+// label cidata are a mistake. It is looked for as long as devices may come.
+func (f finder) find() (found []volume, err error) {
 	seen, done, err := f.devices.Search(func(names []string) (bool, error) {
-		found, err = f.look(names)
+		one, err := f.look(names)
 		if errors.Is(err, errNoVolume) {
 			return false, nil
 		}
+		found = []volume{one}
 		return err == nil, err
 	})
-	if err == nil && !done {
-		return volume{}, fmt.Errorf("%w; looked at: %v", errNoVolume, seen)
+	if err != nil || done {
+		return found, err
 	}
-	return found, err
+	if found := f.labelled(seen, linuxkitLabel); found != nil {
+		return found, nil
+	}
+	return nil, fmt.Errorf("%w; looked at: %v", errNoVolume, seen)
 }
 
-var errNoVolume = errors.New("no volume has the label " + volumeLabel)
+var (
+	errNoVolume  = errors.New("no volume has the label " + volumeLabel)
+	errNoFiles   = errors.New("none of the files")
+	errTooLarge  = fmt.Errorf("it is larger than %d MiB", maxFile>>20)
+	errNotZipped = errors.New("it is not compressed")
+)
 
-// look reads the labels. A disk and its partition may show the same file system (an ISO that is a disk too): that is one.
-func (f finder) look(names []string) (volume, error) {
-	var found []volume
+// labelled gives the volumes with a label. A disk and its partition may show the same file system (an ISO that is a disk too): that
+// is one.
+func (f finder) labelled(names []string, wanted string) (found []volume) {
 	disks := map[string]bool{}
 	for _, name := range names {
 		device, disk := f.devices.Path(name), f.devices.Disk(name)
 		kind, label := identify(device)
-		if strings.EqualFold(label, volumeLabel) && !disks[disk] {
+		if strings.EqualFold(label, wanted) && !disks[disk] {
 			disks[disk] = true
-			found = append(found, volume{device, kind})
+			found = append(found, volume{device, kind, wanted == volumeLabel})
 		}
 	}
+	return found
+}
+
+// look gives the volume with the label cidata.
+func (f finder) look(names []string) (volume, error) {
+	found := f.labelled(names, volumeLabel)
 	switch len(found) {
 	case 0:
 		return volume{}, errNoVolume
@@ -88,40 +110,74 @@ func identify(device string) (kind, label string) {
 	return "", ""
 }
 
+// contents are the files of a volume that are known, the names of the others, and what could not be read.
+type contents struct {
+	source string
+	files  map[string][]byte
+	others []string
+	faults []error
+}
+
+// load gives what a volume holds, or the folder that is given in its place.
+func load(given options) (contents, error) {
+	if given.from != "" {
+		return readFolder(given.from, given.from)
+	}
+	found, err := finder{blockdev.Node}.find()
+	if err != nil {
+		return contents{source: "looking for the volume"}, err
+	}
+	return readFirst(found, volume.read)
+}
+
+// readFirst reads the first of several volumes that has one of the files. One volume alone has to have them, unless its label is
+// LinuxKit's: many a thing is called "config".
+func readFirst(all []volume, read func(volume) (contents, error)) (contents, error) {
+	for _, each := range all {
+		held, err := read(each)
+		if !errors.Is(err, errNoFiles) || each.certain {
+			return held, err
+		}
+	}
+	return contents{}, fmt.Errorf("%w; looked at: %v", errNoVolume, all)
+}
+
 // read mounts the volume, reads its files and unmounts it.
-func (v volume) read() (files map[string][]byte, others []string, err error) {
+func (v volume) read() (held contents, err error) {
 	flags := uintptr(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 	switch err := unix.Mount(v.device, mountPoint, v.kind, flags, ""); {
 	case errors.Is(err, unix.ENODEV): // mount(2) has asked for the module by then
-		return nil, nil, fmt.Errorf("mounting it: this kernel has no driver for %s", v.kind)
+		return contents{source: v.String()}, fmt.Errorf("mounting it: this kernel has no driver for %s", v.kind)
 	case err != nil:
-		return nil, nil, fmt.Errorf("mounting it: %w", err)
+		return contents{source: v.String()}, fmt.Errorf("mounting it: %w", err)
 	}
 	defer func() { err = errors.Join(err, unix.Unmount(mountPoint, 0)) }()
-	return readFolder(mountPoint)
+	return readFolder(v.String(), mountPoint)
 }
 
-// readFolder reads the files of a volume that are known, and lists the others.
-func readFolder(folder string) (files map[string][]byte, others []string, err error) {
+// readFolder reads the files of a volume that are known. One that can't be read is a fault, and keeps no other from being read.
+func readFolder(source, folder string) (contents, error) {
+	held := contents{source: source, files: map[string][]byte{}}
 	listed, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, nil, err
+		return held, err
 	}
-	files = map[string][]byte{}
 	for _, each := range listed {
-		if !slices.Contains([]string{metaDataFile, userDataFile, networkFile, configFile}, each.Name()) {
-			others = append(others, each.Name())
+		if !slices.Contains(volumeFiles, each.Name()) {
+			held.others = append(held.others, each.Name())
 			continue
 		}
-		if files[each.Name()], err = readFile(filepath.Join(folder, each.Name())); err != nil {
-			return nil, nil, err
+		text, err := readFile(filepath.Join(folder, each.Name()))
+		if err != nil {
+			held.faults = append(held.faults, err)
+			continue
 		}
+		held.files[each.Name()] = text
 	}
-	if len(files) == 0 {
-		wanted := strings.Join([]string{metaDataFile, userDataFile, networkFile, configFile}, ", ")
-		return nil, nil, fmt.Errorf("it has none of the files %s; it has %v", wanted, others)
+	if len(held.files) == 0 && held.faults == nil {
+		return held, fmt.Errorf("it has %w %s; it has %v", errNoFiles, strings.Join(volumeFiles, ", "), held.others)
 	}
-	return files, others, nil
+	return held, nil
 }
 
 func readFile(name string) ([]byte, error) {
@@ -135,7 +191,7 @@ func readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	if text.Len() > maxFile {
-		return nil, &fs.PathError{Op: "reading", Path: name, Err: fmt.Errorf("it is larger than %d MiB", maxFile>>20)}
+		return nil, &fs.PathError{Op: "reading", Path: name, Err: errTooLarge}
 	}
 	return text.Bytes(), nil
 }

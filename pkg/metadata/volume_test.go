@@ -142,6 +142,8 @@ func TestTheVolumeIsFound(t *testing.T) {
 		{"ISO 9660", map[string][]byte{"sr0": iso("cidata"), "vda": iso("KUBEISO")}, "sr0 (iso9660)"},
 		{"FAT in a partition", map[string][]byte{"vdb": nil, "vdb/vdb1": fat(true, "CIDATA")}, "vdb1 (vfat)"},
 		{"a disk that is its own partition", map[string][]byte{"sda": iso("CIDATA"), "sda/sda1": iso("CIDATA")}, "sda (iso9660)"},
+		{"LinuxKit's label", map[string][]byte{"sr0": iso("config"), "vda": iso("KUBEISO")}, "sr0 (iso9660)"},
+		{"LinuxKit's label beside the other", map[string][]byte{"sr0": iso("config"), "vda": iso("cidata")}, "vda (iso9660)"},
 		{"two", map[string][]byte{"vda": iso("CIDATA"), "vdb": fat(false, "cidata")}, "more than one volume"},
 		{"none", map[string][]byte{"vda": iso("CIDATA2"), "vdb": nil}, "no volume has the label cidata; looked at: [vda vdb]"},
 		{"what is no medium", map[string][]byte{"loop0": iso("CIDATA"), "fd0": iso("CIDATA")}, "looked at: []"},
@@ -149,7 +151,11 @@ func TestTheVolumeIsFound(t *testing.T) {
 	for _, test := range tests {
 		begin := time.Now()
 		node := fakeNode(t, test.devices)
-		found, err := node.find()
+		all, err := node.find()
+		var found volume
+		if len(all) > 0 {
+			found = all[0]
+		}
 		got := strings.TrimPrefix(found.String(), node.devices.Dev+"/")
 		if err == nil && got != test.want || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %q, %v", test.name, got, err)
@@ -178,7 +184,7 @@ func TestALateVolumeIsFound(t *testing.T) {
 	}()
 	found, err := node.find()
 	<-done
-	if err != nil || found.kind != "iso9660" {
+	if err != nil || found[0].kind != "iso9660" {
 		t.Errorf("got %v, %v", found, err)
 	}
 }
@@ -195,3 +201,34 @@ func TestAVolumeThatCannotBeReadIsNone(t *testing.T) {
 type brokenDevice struct{}
 
 func (brokenDevice) ReadAt([]byte, int64) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestAVolumeThatIsCalledConfigByChanceIsNone(t *testing.T) {
+	chance, meant := volume{"/dev/sda1", "vfat", false}, volume{"/dev/sr0", "iso9660", false}
+	read := func(from volume) (contents, error) {
+		if from == meant {
+			return contents{source: from.device}, nil
+		}
+		return contents{}, errNoFiles
+	}
+	if held, err := readFirst([]volume{chance, meant}, read); err != nil || held.source != "/dev/sr0" {
+		t.Errorf("got %v, %v", held, err)
+	}
+	if _, err := readFirst([]volume{chance}, read); !errors.Is(err, errNoVolume) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := readFirst([]volume{{"/dev/sr0", "iso9660", true}}, read); !errors.Is(err, errNoFiles) || errors.Is(err, errNoVolume) {
+		t.Errorf("a volume with the label cidata: got %v", err)
+	}
+}
+
+func TestAFileThatCannotBeReadIsAFault(t *testing.T) {
+	from := t.TempDir()
+	err := errors.Join(os.Mkdir(filepath.Join(from, "user-data"), 0o700), os.WriteFile(filepath.Join(from, "meta-data"), []byte("a: b"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := readFolder(from, from)
+	if err != nil || len(held.faults) != 1 || string(held.files["meta-data"]) != "a: b" {
+		t.Errorf("got %v, %v", held, err)
+	}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// ethernet is one entry of `ethernets` in a network-config of version 2 (cloud-init's documentation, "Networking config
+// Version 2", and netplan's reference).
+type ethernet struct {
+	at          value
+	id          string
+	mac         string   // as net.HardwareAddr writes it; empty if it does not count
+	name        string   // the interface's name, which may have wildcards
+	drivers     []string // any of them, which may have wildcards
+	setName     string
+	setMAC      string
+	optional    bool
+	dhcp        bool
+	mtu         int
+	addresses   []address
+	routes      []route
+	nameservers []netip.Addr
+	search      []string
+}
+
+// String tells what the interface gets.
+func (e *ethernet) String() string {
+	var parts []string
+	if e.dhcp {
+		parts = append(parts, "DHCP")
+	}
+	for _, address := range e.addresses {
+		parts = append(parts, address.String())
+	}
+	if e.setMAC != "" {
+		parts = append(parts, "hardware address "+e.setMAC)
+	}
+	if e.mtu != 0 {
+		parts = append(parts, fmt.Sprintf("MTU %d", e.mtu))
+	}
+	for _, route := range e.routes {
+		parts = append(parts, "route "+route.String())
+	}
+	if parts == nil {
+		parts = append(parts, "no address")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// leftToDHCP says whether there is nothing to do for it but what the DHCP client does anyway.
+func (e *ethernet) leftToDHCP() bool {
+	return e.dhcp && e.setName == "" && e.setMAC == "" && e.mtu == 0 && e.addresses == nil && e.routes == nil
+}
+
+// Keys of an ethernet that make no difference on a node.
+var harmless = []string{
+	"accept-ra", "critical", "dhcp-identifier", "emit-lldp", "ipv6-privacy", "link-local", "optional-addresses", "renderer",
+	"wakeonlan",
+}
+
+// readEthernet reads one entry; nil if nobody can tell which interface it is for. What is wrong within is left out.
+func (w *wanted) readEthernet(id string, at value) *ethernet {
+	made := &ethernet{at: at, id: id, name: id}
+	if at.isNull() {
+		return made
+	}
+	keys, err := at.fields()
+	if err != nil {
+		w.fault(err)
+		return nil
+	}
+	if match, given := keys.take("match"); given && !w.readMatch(made, match) {
+		return nil
+	}
+	takeInto(w, keys, "set-name", &made.setName, value.interfaceName)
+	takeInto(w, keys, "macaddress", &made.setMAC, value.mac)
+	takeInto(w, keys, "optional", &made.optional, value.boolean)
+	takeInto(w, keys, "mtu", &made.mtu, value.integer)
+	w.readAddresses(made, keys)
+	w.readDHCP(made, keys)
+	if servers, given := keys.take("nameservers"); given {
+		w.readNameservers(made, servers)
+	}
+	for _, key := range harmless {
+		if given, found := keys.take(key); found {
+			w.warn(given, "this node does nothing with it")
+		}
+	}
+	w.refuse(keys)
+	return made
+}
+
+// readMatch says whether it can be told which interface is meant.
+func (w *wanted) readMatch(made *ethernet, at value) bool {
+	keys, err := at.fields()
+	if err != nil {
+		w.fault(err)
+		return false
+	}
+	before := len(w.faults)
+	made.name = ""
+	takeInto(w, keys, "macaddress", &made.mac, value.mac)
+	takeInto(w, keys, "name", &made.name, value.text)
+	takeInto(w, keys, "driver", &made.drivers, value.textOrTexts)
+	w.refuse(keys)
+	if len(w.faults) == before && made.mac == "" && made.name == "" && made.drivers == nil {
+		w.fault(at.errorf("macaddress, name or driver is needed here"))
+	}
+	return len(w.faults) == before
+}
+
+func (w *wanted) readAddresses(made *ethernet, keys *fields) {
+	if given, found := keys.take("addresses"); found {
+		made.addresses = eachOf(w, given, value.prefix)
+	}
+	if given, found := keys.take("routes"); found {
+		made.routes = eachOf(w, given, w.readRoute)
+	}
+	for _, key := range []string{"gateway4", "gateway6"} {
+		var gateway netip.Addr
+		if takeInto(w, keys, key, &gateway, value.address); gateway.IsValid() {
+			made.routes = append(made.routes, route{to: everything(gateway), via: gateway})
+		}
+	}
+}
+
+// readDHCP takes dhcp4. A node has no DHCP for IPv6 and gives its DHCP client no other ways than its own: where that makes another
+// network of it, it is a fault.
+func (w *wanted) readDHCP(made *ethernet, keys *fields) {
+	takeInto(w, keys, "dhcp4", &made.dhcp, value.boolean)
+	six, given := keys.take("dhcp6")
+	if given {
+		switch wanted, err := six.boolean(); {
+		case err != nil:
+			w.fault(err)
+		case wanted && !made.dhcp && made.addresses == nil:
+			w.fault(six.errorf("a node has no DHCP for IPv6, and this card gets no other address"))
+		case wanted:
+			w.warn(six, "a node has no DHCP for IPv6; the card's other addresses are all that it gets")
+		}
+	}
+	if overrides, given := keys.take("dhcp4-overrides"); given {
+		w.checkOverrides(overrides, made.dhcp)
+	}
+	if overrides, given := keys.take("dhcp6-overrides"); given {
+		w.warn(overrides, "this node does nothing with it")
+	}
+}
+
+// theClients are the keys of dhcp4-overrides with what a node's DHCP client does; another value there changes the node's network.
+var theClients = map[string]bool{"use-dns": true, "use-routes": true, "use-domains": true, "use-mtu": true}
+
+func (w *wanted) checkOverrides(at value, dhcp bool) {
+	keys, err := at.fields()
+	if err != nil {
+		w.fault(err)
+		return
+	}
+	for i, each := range keys.rest() {
+		name := keys.names[i]
+		does, known := theClients[name]
+		wish, err := each.boolean()
+		switch {
+		case dhcp && known && err != nil && !each.isNull():
+			w.fault(err)
+		case dhcp && known && wish != does && !each.isNull(), dhcp && name == "route-metric":
+			w.fault(each.errorf("a node's DHCP client can't be told this"))
+		default:
+			w.warn(each, "this node does nothing with it")
+		}
+	}
+}
+
+func (w *wanted) readNameservers(made *ethernet, at value) {
+	keys, err := at.fields()
+	if err != nil {
+		w.fault(err)
+		return
+	}
+	if given, found := keys.take("addresses"); found {
+		made.nameservers = eachOf(w, given, value.address)
+	}
+	takeInto(w, keys, "search", &made.search, value.texts)
+	w.refuse(keys)
+}
