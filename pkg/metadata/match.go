@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kubeiso.dev/pkg/initrd/cpu"
 )
 
 // link is a network interface that is there.
@@ -25,7 +27,7 @@ func await(on host, ethernets []*ethernet, timeout time.Duration) (matched map[*
 			return nil, nil, []error{fmt.Errorf("listing the network interfaces: %w", err)}
 		}
 		matched, faults := match(ethernets, links)
-		if faults == nil || over(begin, timeout) {
+		if faults == nil || cpu.Over(begin, timeout) {
 			return matched, links, faults
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -24,8 +25,12 @@ const (
 	RestartAnnotation = "org.kubeiso.restart"
 	// LimitAnnotation says after how many seconds a step that has not ended is killed; 0: never.
 	LimitAnnotation = "org.kubeiso.limit"
-	// IfExistsAnnotation names a file of the node without which a service is not started at boot.
+	// DegradeAnnotation lets the boot go on in degraded mode, if "true", when an onboot step fails.
+	DegradeAnnotation = "org.kubeiso.degrade"
+	// IfExistsAnnotation names files of the node, with blanks between, without any of which a service is not started at boot.
 	IfExistsAnnotation = "org.kubeiso.if-exists"
+	// UnlessExistsAnnotation names a file of the node with which a service is not started at boot.
+	UnlessExistsAnnotation = "org.kubeiso.unless-exists"
 )
 
 // Runtime is runtime.json. Its keys are LinuxKit's (docs/yaml.md, "runtime").
@@ -109,14 +114,16 @@ func (b *Bundle) Limit() time.Duration {
 // NeverRestart says whether it shall run only once.
 func (b *Bundle) NeverRestart() bool { return b.Spec.Annotations[RestartAnnotation] == "never" }
 
-// Wanted says whether the node has what the service is for.
+// Degrades says whether the boot goes on without it, in degraded mode.
+func (b *Bundle) Degrades() bool { return b.Spec.Annotations[DegradeAnnotation] == "true" }
+
+// Wanted says whether the node has what the service is for, and nothing that speaks against it.
 func (b *Bundle) Wanted() bool {
-	path := b.Spec.Annotations[IfExistsAnnotation]
-	if path == "" {
-		return true
+	if path := b.Spec.Annotations[UnlessExistsAnnotation]; path != "" && exists(path) {
+		return false
 	}
-	_, err := os.Stat(path)
-	return err == nil
+	paths := strings.Fields(b.Spec.Annotations[IfExistsAnnotation])
+	return len(paths) == 0 || slices.ContainsFunc(paths, exists)
 }
 
 // Rootfs is the absolute path of the root file system.

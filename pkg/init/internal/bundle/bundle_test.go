@@ -42,6 +42,14 @@ func TestAServiceIsWantedWhereItsFileIs(t *testing.T) {
 	if !wanted.Wanted() || !(&Bundle{}).Wanted() {
 		t.Error("not wanted")
 	}
+	either := &Bundle{Spec: specs.Spec{Annotations: map[string]string{IfExistsAnnotation: file + ".none " + file}}}
+	if !either.Wanted() {
+		t.Error("not wanted though one of its files is there")
+	}
+	unless := &Bundle{Spec: specs.Spec{Annotations: map[string]string{UnlessExistsAnnotation: file, IfExistsAnnotation: file}}}
+	if unless.Wanted() {
+		t.Error("wanted though a file speaks against it")
+	}
 }
 
 func TestLoad(t *testing.T) {

@@ -48,6 +48,8 @@ type Node struct {
 	runner  *oneshot.Runner
 	actions chan power.Action
 	dog     watchdog.Dog
+	// degraded is why the node is not what it should be.
+	degraded condition
 	// cpuMillis is the processor's measure, taken before anything else runs.
 	cpuMillis int64
 
@@ -63,8 +65,10 @@ func Run() {
 	out := console.Open()
 	mountErr = out.BeginAt("mounts", "", begin).End(mountErr, nil)
 	node := &Node{console: out, reaper: process.NewReaper(system.TimerSlack()), actions: make(chan power.Action, 1)}
+	node.degraded.file = degradedFile
 	node.runner = &oneshot.Runner{
 		Console: out, Reaper: node.reaper, Preparer: bundle.NewPreparer(), LogDir: onbootLogs, StateDir: system.StateDir,
+		Degrade: node.degraded.add,
 	}
 	power.Notify(node.actions)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -229,6 +233,7 @@ func (n *Node) ready(failed []string) {
 	if failed != nil {
 		fields["failed"] = failed
 	}
+	n.degraded.tell(n.console, fields)
 	n.console.Report(console.Line{Stage: "ready", State: console.OK, Seconds: -1, Fields: fields})
 }
 

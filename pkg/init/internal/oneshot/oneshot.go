@@ -36,6 +36,8 @@ type Runner struct {
 	LogDir string
 	// StateDir is for files that live as long as a step.
 	StateDir string
+	// Degrade is told of steps that failed, after which the node goes on in degraded mode.
+	Degrade func(step string, why error) error
 }
 
 // RunAll runs every bundle in dir in name order, and reports each as stage kind. It ends at the first step that fails and is
@@ -54,7 +56,8 @@ func (r *Runner) RunAll(ctx context.Context, kind, dir string) error {
 }
 
 // runOne runs and reports one step. What a step that succeeded wrote last to its standard output is the stage's note: so it can
-// tell people what it found. The failure of an optional one is reported and no error.
+// tell people what it found; what one that failed wrote last to its standard error is part of the stage's error. The failure of an
+// optional one is reported and no error, as is that of one without which the node is degraded.
 func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 	name := filepath.Base(dir)
 	stage := r.Console.Begin(kind, name).Announce()
@@ -79,12 +82,27 @@ func (r *Runner) runOne(ctx context.Context, kind, dir string) error {
 		return stage.End(nil, fields)
 	}
 	r.Console.Printf("%s", output.tail())
-	if step.Optional() {
-		fields["optional"] = true
-		_ = stage.End(err, fields)
-		return nil
+	if word := output.stderr.lastLine(); word != "" {
+		err = fmt.Errorf("%w: %s", err, word)
 	}
-	return stage.End(err, fields)
+	return r.fail(stage, step, err, fields)
+}
+
+// fail reports a step's failure, and gives it back where the boot can't go on with it.
+func (r *Runner) fail(stage *console.Stage, step *bundle.Bundle, err error, fields console.Fields) error {
+	switch {
+	case step.Optional():
+		fields["optional"] = true
+	case step.Degrades() && r.Degrade != nil:
+		if noted := r.Degrade(step.Name, err); noted != nil { // what must not run would
+			return stage.End(errors.Join(err, noted), fields)
+		}
+		fields["degraded"] = true
+	default:
+		return stage.End(err, fields)
+	}
+	_ = stage.End(err, fields)
+	return nil
 }
 
 // bounded runs a step within its time. While it is at work there is a line now and then; one that hangs in the kernel is left behind.

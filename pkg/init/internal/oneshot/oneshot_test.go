@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,5 +181,43 @@ func TestWhatAStepLeftRunningHoldsNothing(t *testing.T) {
 	begin := time.Now()
 	if out.settle(); time.Since(begin) > 4*settlePeriod || out.note() != "done" {
 		t.Errorf("after %v: %q", time.Since(begin), out.note())
+	}
+}
+
+func TestAStepWithoutWhichTheNodeIsDegradedDoesNotStopTheBoot(t *testing.T) {
+	runner, shown := newRunner(t)
+	var told []string
+	full := error(nil)
+	runner.Degrade = func(step string, why error) error { told = append(told, step+": "+why.Error()); return full }
+	annotated := &bundle.Bundle{Name: "003-metadata"}
+	annotated.Spec.Annotations = map[string]string{bundle.DegradeAnnotation: "true"}
+	stage := runner.Console.Begin("onboot", annotated.Name)
+	if err := runner.fail(stage, annotated, errors.New("no"), console.Fields{"code": 2}); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if !slices.Equal(told, []string{"003-metadata: no"}) || !strings.Contains(shown.String(), `"error":"no","code":2,"degraded":true`) {
+		t.Errorf("told %q, console %q", told, shown)
+	}
+	full = errors.New("no space")
+	if err := runner.fail(stage, annotated, errors.New("no"), console.Fields{}); !errors.Is(err, full) {
+		t.Errorf("the boot goes on though its services can't know: %v", err)
+	}
+	annotated.Spec.Annotations, told = nil, nil
+	if err := runner.fail(stage, annotated, errors.New("no"), console.Fields{}); err == nil || told != nil {
+		t.Errorf("got %v, told %q", err, told)
+	}
+}
+
+func TestTheErrorOfAStepIsWhatItSaidLast(t *testing.T) {
+	out, err := openOutput(t.TempDir(), "onboot.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.stderr.writer.WriteString("a warning\nmetadata: the reason\n\n"); err != nil {
+		t.Fatal(err)
+	}
+	out.settle()
+	if got := out.stderr.lastLine(); got != "metadata: the reason" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -51,8 +51,7 @@ func (o *output) tail() string {
 
 // note gives the last line of the standard output that is not blank.
 func (o *output) note() string {
-	text := strings.TrimSpace(o.stdout.end())
-	line := strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
+	line := o.stdout.lastLine()
 	if len(line) > maxNote {
 		line = strings.ToValidUTF8(line[:maxNote], "") + "..."
 	}
@@ -104,4 +103,10 @@ func (s *stream) end() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return string(s.kept)
+}
+
+// lastLine gives the last line that is not blank.
+func (s *stream) lastLine() string {
+	text := strings.TrimSpace(s.end())
+	return strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
 }
