@@ -137,6 +137,13 @@ def status(name: Name = "kubeiso", as_json: Json = False) -> None:
     _verdict(cluster, running, engine)
 
 
+def _demand_whole(cluster: Cluster) -> None:
+    """Raises CheckError with the reason of the first node that told at its boot that it runs without its kubelet."""
+    for node in cluster.nodes:
+        if reason := Story.from_log(node.directory / CONSOLE_LOG).degraded:
+            raise lifecycle.degraded(node.name, reason)
+
+
 def notes_of(node: Node) -> dict[str, str]:
     """What the steps of the node's boot found out, by the step's name (LinuxKit puts a number before it)."""
     told = Story.from_log(node.directory / CONSOLE_LOG).stages
@@ -156,6 +163,7 @@ def _verdict(cluster: Cluster, running: Mapping[str, bool], engine: Engine) -> N
     if down := [node for node, alive in running.items() if not alive]:
         hint = f"kubeiso logs --name {cluster.name}; kubeiso down --name {cluster.name} removes the cluster"
         raise CheckError(f"{', '.join(down)} does not run", hint=hint)
+    _demand_whole(cluster)
     if not cluster.kubeconfig.exists():
         raise CheckError("kubeadm init has not been run", hint=f"kubeiso init --name {cluster.name}")
     _demand(cluster, engine)

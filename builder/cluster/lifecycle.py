@@ -174,19 +174,33 @@ def booted(machine: Machine, seconds: float) -> Stage:
     run the breakpoint with which the kernel replaced code for a moment (text_poke) after it has put the code back.
     """
     try:
-        return machine.console().wait_stage("ready", Deadline.after(seconds))
+        return _whole(machine, seconds)
     except CheckError as error:
         if machine.spec.acceleration.name != "tcg" or _BREAKPOINT not in error.what:
             raise
         warn(f"{machine.spec.name} is reset, since its emulator ran code that was no more: {error.what}")
     machine.reset()
-    return machine.console().wait_stage("ready", Deadline.after(seconds))
+    return _whole(machine, seconds)
+
+
+def _whole(machine: Machine, seconds: float) -> Stage:
+    """The stage ready of a node that is not degraded."""
+    ready = machine.console().wait_stage("ready", Deadline.after(seconds))
+    if reason := machine.console().degraded():
+        raise degraded(machine.spec.name, reason)
+    return ready
+
+
+def degraded(name: str, reason: str) -> CheckError:
+    """The error of a node that runs without its kubelet."""
+    hint = "correct its metadata and reboot it; meanwhile it takes your SSH keys, as far as it could read them: kubeiso shell"
+    return CheckError(f"{name} is degraded: its kubelet does not run", why=reason, hint=hint)
 
 
 def measured_scale(machines: Machines) -> float:
     """The scale that attached machines told when they came up. Raises CheckError where the services of one do not run yet."""
     for machine in machines.values():
-        machine.console().wait_stage("ready", Deadline.after(5.0))  # of what the console told before, whatever the guest's speed
+        _whole(machine, 5.0)  # of what the console told before, whatever the guest's speed
     return max(machine.scale for machine in machines.values())
 
 

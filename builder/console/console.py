@@ -78,6 +78,11 @@ class Console(Shell):
         with self._wire.changed:
             return self._story.reason
 
+    def degraded(self) -> str:
+        """Why the node runs without its kubelet; empty where it does not, as far as it told."""
+        with self._wire.changed:
+            return self._story.degraded
+
     def forget(self) -> None:
         """Forgets stages and faults of a boot that is over. For a node that was told to reboot."""
         super().forget()

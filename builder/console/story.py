@@ -14,6 +14,9 @@ from builder.console.wire import plain
 FATAL_STAGES = frozenset({"medium", "root", "onboot"})
 """A node that fails in one of these stops its boot."""
 
+DEGRADED = "degraded"
+"""The stage with which a node says, before it is ready, that it runs without its kubelet, and why."""
+
 FATAL = re.compile(r"Kernel panic - not syncing|\bOops: |Out of memory: Killed process 1 |Attempted to kill init")
 
 # GRUB's word on its menu entry, from both firmwares: the first of each boot that is told on every console.
@@ -84,6 +87,11 @@ class Story:
         return self._fatal or (self._quoted if late else "")
 
     @property
+    def degraded(self) -> str:
+        """Why the node is up and yet not what it should be; empty where it is."""
+        return next((stage.error for stage in reversed(self.stages) if stage.stage == DEGRADED), "")
+
+    @property
     def busy(self) -> bool:
         """Whether a command of ours began and did not end, as far as the console told."""
         return self._inside
@@ -102,8 +110,8 @@ class Story:
 
     def _take_stage(self, stage: Stage) -> None:
         self.stages.append(stage)
-        optional = (stage.model_extra or {}).get("optional", False)
-        if stage.state == "failed" and stage.stage in FATAL_STAGES and not optional:
+        goes_on = any((stage.model_extra or {}).get(word, False) for word in ("optional", "degraded"))
+        if stage.state == "failed" and stage.stage in FATAL_STAGES and not goes_on:
             self._fatal = self._fatal or f"the node failed in its stage {stage.title}: {stage.error or 'no reason told'}"
 
     def _begin_boot(self) -> None:

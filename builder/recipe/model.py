@@ -106,7 +106,15 @@ class State(Frozen):
 
 
 class Ssh(Frozen):
-    authorized_keys: tuple[PublicKey, ...] = Field((), description="public keys for root; with none there is no SSH server")
+    authorized_keys: tuple[PublicKey, ...] = Field(
+        (), description="public keys for root, besides those of the metadata; with no key at all no SSH server runs"
+    )
+
+
+class Metadata(Frozen):
+    faults: Literal["degrade", "halt"] = Field(
+        "degrade", description="what a node does whose metadata can't be honoured: go on without its kubelet, or stop its boot"
+    )
 
 
 def _mode(given: dict[str, Any]) -> str:
@@ -151,6 +159,7 @@ class Recipe(Frozen):
     network: Network = Field(Network(), description="the cluster's network")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
+    metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")
     time: Time = Field(Time(), description="what the clock follows")
     state: State = Field(State(), description="the disk for what a node must not forget")
     ssh: Ssh = Field(Ssh(), description="access with SSH")

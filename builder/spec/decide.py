@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from builder.errors import InputError
 from builder.oci import Image, tag_of
@@ -18,7 +19,8 @@ from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
-_ONBOOT_SETTINGS = {
+_DEGRADES = {"annotations": {"org.kubeiso.degrade": "true"}}
+_ONBOOT_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "image-seed": {"annotations": {"org.kubeiso.limit": "3600"}},
     "var-files": _OPTIONAL,
     "virtualisation": _OPTIONAL,
@@ -54,7 +56,7 @@ def decide(
     own: the recipe's files. files_image: the image of those that are no texts, where there are any.
     """
     more = (image_store, *((files_image,) if files_image else ()))
-    settings = {**_ONBOOT_SETTINGS, "state": state_settings(recipe.state)}
+    settings = _onboot_settings(recipe)
     reference = {name: recipe.replace.get(name, image.reference) for name, image in images.items()}
     return ImageSpec(
         role=role,
@@ -84,6 +86,11 @@ def _cmdline(recipe: Recipe) -> str:
     return " ".join([*consoles, "panic=10", "loglevel=4", watchdog, *recipe.kernel.arguments])
 
 
+def _onboot_settings(recipe: Recipe) -> Mapping[str, Mapping[str, Any]]:
+    metadata = {"metadata": _DEGRADES} if recipe.metadata.faults == "degrade" else {}
+    return {**_ONBOOT_SETTINGS, "state": state_settings(recipe.state), **metadata}
+
+
 def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iterable[Entry]:
     extra = {service.image: service for service in recipe.services}
     yield from (Entry(name=name, image=reference[name]) for name in need.services if name not in extra)
@@ -98,7 +105,7 @@ def node_files(
     """The files that every node has, in their order."""
     modules = sorted({*runtime.modules, *network.modules})
     sysctl = {**_SYSCTL, **network.sysctl}
-    yield NodeFile(path="etc/os-release", contents=_os_release(kubernetes.version))
+    yield NodeFile(path="etc/os-release", contents=_os_release(kubernetes.version, role))
     yield NodeFile(path="etc/modules-load.d/20-kubeiso.conf", contents="".join(f"{name}\n" for name in modules))
     yield NodeFile(path="etc/sysctl.d/10-kubeiso.conf", contents="".join(f"{k} = {v}\n" for k, v in sorted(sysctl.items())))
     # Where networks, and add-ons in the cluster, can write their configuration.
@@ -181,9 +188,10 @@ def _first_node_subnet(pods: str) -> str:
     return str(next(network.subnets(new_prefix=24))) if network.prefixlen < 24 else pods
 
 
-def _os_release(version: str) -> str:
-    """os-release(5) has no "+" in VERSION_ID, as tags have none."""
+def _os_release(version: str, role: Role) -> str:
+    """os-release(5) has no "+" in VERSION_ID, as tags have none; VARIANT_ID is what the node does in its cluster."""
     return (
         "NAME=kubeiso\nID=kubeiso\nID_LIKE=linuxkit\n"
         f'PRETTY_NAME="kubeiso, Kubernetes v{version}"\nVERSION_ID={tag_of(version)}\n'
+        f"VARIANT_ID={role}\n"
     )

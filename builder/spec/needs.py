@@ -10,7 +10,7 @@ INIT = ("init", "runc", "containerd")
 ONBOOT_FIRST = ("sysctl", "metadata", "state")  # the metadata may name the disk that `state` looks for
 STATE_FILES = ("var-files",)
 ONBOOT_LAST = ("dhcpcd", "chrony", "pod-network")
-SERVICES = ("dhcpcd", "chrony", "api-balancer", "kubelet")
+SERVICES = ("sshd", "dhcpcd", "chrony", "api-balancer", "kubelet")
 VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
@@ -45,9 +45,8 @@ def needs(
     """extra: what tests need besides. state_files: whether the recipe has files that a step at boot puts below /var."""
     theirs = tuple(service.image for service in recipe.services if "@" not in service.image)
     console = ("getty",) if console_login else ()
-    ssh = ("sshd",) if recipe.ssh.authorized_keys else ()
     test_images = (*TEST_IMAGES, *extra.images)
-    own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services, *ssh)))
+    own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services)))
     virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
     first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()))
     return Needs(

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +24,9 @@ const (
 	rawFile      = "userdata"
 	staticFolder = "network/static"
 )
+
+// outlasting are the files and folders below /run/config that a degraded node has, too.
+var outlasting = []string{hostnameFile, "ssh", "state"}
 
 // wanted is all that a volume asks of the node, as far as it can be read. `faults` are what can't be honoured; `warnings` what makes
 // no difference to the node.
@@ -132,10 +136,11 @@ func (w *wanted) refuse(keys *fields) {
 	}
 }
 
-// degrade leaves what lets people in and nothing else: half of a configuration would make another node than its author wanted.
+// degrade leaves what lets people in, and which disk is the node's, and nothing else: half of a configuration would make another node
+// than its author wanted.
 func (w *wanted) degrade() {
 	for path := range w.entries {
-		if folder, _, _ := strings.Cut(path, "/"); folder != hostnameFile && folder != "ssh" {
+		if folder, _, _ := strings.Cut(path, "/"); !slices.Contains(outlasting, folder) {
 			delete(w.entries, path)
 		}
 	}

@@ -234,7 +234,7 @@ func TestAfterAFaultWhatLetsPeopleInIsWrittenAndNothingElse(t *testing.T) {
 	from, root := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
 		"meta-data":      "local-hostname: n\npublic-keys: [" + keyOne + ", ssh-rsa broken]",
-		"user-data":      `{"kubeadm": {"entries": {"init": {"content": ""}}}, "ssh": {"entries": {"authorized_keys": {"content": "` + keyTwo + `"}}}, `,
+		"user-data":      `{"kubeadm": {"entries": {"init": {"content": ""}}}, "state": {"entries": {"disk": {"content": "required"}}}, "ssh": {"entries": {"authorized_keys": {"content": "` + keyTwo + `"}}}, `,
 		"network-config": "{version: 2, bonds: {b: {}}, ethernets: {eth0: {}, eth1: {addresses: [192.0.2.1/24]}}}",
 	} {
 		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
@@ -254,6 +254,9 @@ func TestAfterAFaultWhatLetsPeopleInIsWrittenAndNothingElse(t *testing.T) {
 	}
 	if _, found := got["run/config/network/static/eth1"]; !found {
 		t.Error("the card that has got its address is left to DHCP")
+	}
+	if got["run/config/state/disk"] == "" {
+		t.Error("the node forgets which disk is its own")
 	}
 	for _, name := range []string{"run/config/kubeadm", "run/config/userdata", "run/config/network/static/eth0"} {
 		if _, found := got[name]; found {

@@ -25,7 +25,7 @@ KUBERNETES = "1.36.3"
 # The folders of pkg/ that the program itself asks for by name.
 IMAGES = (
     "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver",
-    "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc",
+    "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "sshd",
     "state", "sysctl",
 )  # fmt: skip
 COMPONENTS = {"image-store": ("image-store",), "initrd": ("initrd",), "kubernetes": ("kube-apiserver", "kubectl", "kubelet")}

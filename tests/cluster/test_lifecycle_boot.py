@@ -23,6 +23,7 @@ class Guest:
     acceleration: str
     boots: list[str]
     resets: int = 0
+    unwell: str = ""
     spec: SimpleNamespace = field(init=False)
 
     def __post_init__(self) -> None:
@@ -30,6 +31,9 @@ class Guest:
 
     def console(self) -> "Guest":
         return self
+
+    def degraded(self) -> str:
+        return self.unwell
 
     def reset(self) -> None:
         self.resets += 1
@@ -61,3 +65,11 @@ def test_other_faults_are_told(acceleration: str, boots: list[str], resets: int)
     with pytest.raises(CheckError, match="the console shows"):
         boot(guest)
     assert (guest.resets, guest.boots) == (resets, [])
+
+
+def test_a_node_that_is_degraded_is_told_at_once_with_its_own_reason() -> None:
+    guest = Guest("tcg", [""], unwell="metadata: network-config, line 3, bonds")
+    with pytest.raises(CheckError, match="one is degraded") as caught:
+        boot(guest)
+    assert "network-config, line 3, bonds" in caught.value.why and "reboot" in caught.value.hint
+    assert guest.resets == 0

@@ -32,11 +32,20 @@ def test_a_fatal_line_is_the_reason(line: str, words: str) -> None:
         "[   90.1] Out of memory: Killed process 1234 (stress) total-vm:1kB",
         'KUBEISO {"t":4,"stage":"service","name":"kubelet","state":"failed","error":"exit 1"}',
         'KUBEISO {"t":4,"stage":"onboot","name":"dhcp","state":"failed","optional":true}',
+        'KUBEISO {"t":4,"stage":"onboot","name":"metadata","state":"failed","error":"bonds","degraded":true}',
         "the word panic alone",
     ],
 )
 def test_other_lines_are_no_reason(line: str) -> None:
     assert Story.of([line]).reason == ""
+
+
+def test_a_degraded_node_is_told_with_its_reason() -> None:
+    story = Story.of(
+        ['KUBEISO {"stage":"degraded","state":"failed","error":"metadata: bonds"}', 'KUBEISO {"stage":"ready","state":"ok"}']
+    )
+    assert (story.reason, story.degraded) == ("", "metadata: bonds")
+    assert Story.of(['KUBEISO {"stage":"ready","state":"ok"}']).degraded == ""
 
 
 def test_the_first_reason_stays() -> None:

@@ -34,9 +34,10 @@ def arguments(folder: Path, *given: str, cable: bool = True) -> list[str]:
     client.chmod(0o755)
     switch = folder / "ip"
     told = f"(sleep 0.3; echo 1 >{folder}/sys/class/net/$3/carrier) &\n" if cable else ""
-    switch.write_text(f'#!/bin/sh\necho "$@" >>{folder}/switched\n{told}')
+    switch.write_text(f'#!/bin/sh\n[ "$1" = link ] || exit 0\necho "$@" >>{folder}/switched\n{told}')
     switch.chmod(0o755)
     environment = {"PATH": f"{folder}:/usr/bin:/bin", "SYS": f"{folder}/sys", "CONFIG": f"{folder}/config", "DHCPCD": str(client)}
+    environment |= {"OFFLINE": str(SCRIPT.parents[1] / "lib/kubeiso/offline.sh"), "RESOLV_CONF": str(folder / "resolv.conf")}
     return subprocess.run(["sh", SCRIPT, *given], env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
 
 

@@ -23,7 +23,8 @@ from builder.store import Store, key_of, sha256
 
 PLAIN = (
     "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver",
-    "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "state",
+    "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "sshd",
+    "state",
 )  # fmt: skip
 # Takes a plan as the program of pkg/image-store does, and writes nothing.
 IMAGE_STORE = f"""#!{sys.executable}

@@ -52,7 +52,7 @@ MISTAKES = {
     "services: [{name: a, image: extra, linuxkit: {devices: [{path: /dev/x, type: c}]}}]": "3:46: services[0].linuxkit: the mode",
     f"services: [{{name: a, image: 'x/y@{DIGEST}'}}]": "3:29: services[0].image: the image 'x/y@sha256:111",
     f"replace: {{getty: 'x/y@{DIGEST}'}}": "3:18: replace.getty: the image 'x/y@sha256:111",
-    f"replace: {{sshd: 'x/y@{DIGEST}'}}": "3:11: replace.sshd: has no effect: no node of this recipe has it",
+    f"replace: {{spare: 'x/y@{DIGEST}'}}": "3:11: replace.spare: has no effect: no node of this recipe has it",
     f"replace: {{etcd: 'x/y@{DIGEST}'}}": "3:11: replace.etcd: has no effect: it is an image for pods",
     "files: [{path: /etc, contents: x}]": "3:16: files[0].path: /etc is a folder of the node (name a file in it, such as",
     "files: [{path: /opt/cni/bin, symlink: /x}]": "3:16: files[0].path: /opt/cni/bin is a folder of the node",
@@ -72,7 +72,7 @@ MISTAKES = {
 @pytest.mark.parametrize("text", MISTAKES, ids=lambda text: text[:60])
 def test_each_mistake_alone(found: Project, text: str) -> None:
     image(found.root, "extra", contents={"usr/bin/extra": "x"})
-    image(found.root, "sshd")
+    image(found.root, "spare")
     first, *others = said(found, text + "\n")
     assert first.startswith(MISTAKES[text])
     assert all("is not in the cache" in line for line in others)

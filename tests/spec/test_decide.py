@@ -103,21 +103,32 @@ def test_files_of_the_recipe_come_after_ours(tmp_path: Path) -> None:
     assert (directory.directory, directory.mode) == (True, "0755")
 
 
-def test_ssh_keys_bring_the_server_and_their_absence_leaves_it_out() -> None:
-    with_keys = spec_of(
-        Recipe(
-            runtime="cri-containerd",
-            ssh=Ssh(
-                authorized_keys=("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f someone",)
-            ),
-        )
-    )
-    assert "sshd" in [entry.name for entry in with_keys.services]
-    assert (
-        file_of(with_keys, "root/.ssh/authorized_keys")
-        == "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f someone\n"
-    )
-    assert "sshd" not in [entry.name for entry in spec_of(Recipe(runtime="cri-containerd")).services]
+def test_ssh_keys_of_the_recipe_are_on_the_node_and_its_server_is_on_each() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f someone"
+    with_keys = spec_of(Recipe(runtime="cri-containerd", ssh=Ssh(authorized_keys=(key,))))
+    without = spec_of(Recipe(runtime="cri-containerd"))
+    assert file_of(with_keys, "root/.ssh/authorized_keys") == f"{key}\n"
+    assert "root/.ssh/authorized_keys" not in [file.path for file in without.files]
+    assert all("sshd" in [entry.name for entry in spec.services] for spec in (with_keys, without))
+
+
+def test_the_server_waits_for_keys_and_the_kubelet_for_a_node_that_is_whole() -> None:
+    """Keys of the metadata are enough; see pkg/init for what the annotations do."""
+    texts = {name: (ROOT / "pkg" / name / "image.yml").read_text() for name in ("sshd", "kubelet")}
+    of = {name: yaml.safe_load(text)["linuxkit"]["annotations"] for name, text in texts.items()}
+    assert of["sshd"]["org.kubeiso.if-exists"].split() == ["/root/.ssh/authorized_keys", "/run/config/ssh/authorized_keys"]
+    assert of["kubelet"]["org.kubeiso.unless-exists"] == "/run/degraded"
+
+
+@pytest.mark.parametrize(("faults", "degrades"), [("degrade", True), ("halt", False)])
+def test_a_recipe_says_what_becomes_of_a_node_whose_metadata_cannot_be_honoured(faults: str, degrades: bool) -> None:
+    recipe = Recipe.model_validate({"runtime": "cri-containerd", "metadata": {"faults": faults}})
+    (step,) = (entry for entry in spec_of(recipe).onboot if entry.name == "metadata")
+    assert (dict(step.settings).get("annotations") == {"org.kubeiso.degrade": "true"}) is degrades
+
+
+def test_a_node_knows_its_role() -> None:
+    assert "VARIANT_ID=worker\n" in file_of(spec_of(Recipe(runtime="cri-containerd"), Role.WORKER), "etc/os-release")
 
 
 def test_a_service_of_the_recipe_keeps_its_linuxkit_keys() -> None:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # dhcpcd.sh [OPTION...]: the DHCP client, on every card but those that the node's metadata gave their addresses. A card has a device;
 # what pods and their networks make has none, whatever its name. One that comes later is known by the names that the kernel gives.
+# With -1 it ends once there is an address; what a network without a router or a resolver lacks is mended then for those other cards, too.
 set -eu
 sys=${SYS:-/sys}
 config=${CONFIG:-/run/config}
@@ -28,14 +29,32 @@ await_cable() {
     done
 }
 
-[ "${1:-}" != -1 ] || await_cable
+once='' given=''
+if [ "${1:-}" = -1 ]; then
+    once=yes
+    await_cable
+fi
 set -- -z 'eth*' -z 'en*' -z 'wl*' -z 'ww*' -z 'ib*' -z 'usb*' "$@"
 for card in $cards; do
     set -- -z "$card" "$@"
 done
 for file in "$config"/network/static/*; do
     if [ -e "$file" ]; then
+        given="$given ${file##*/}"
         set -- -Z "${file##*/}" "$@"
     fi
 done
-exec "${DHCPCD:-/usr/sbin/dhcpcd}" --nobackground -f /dhcpcd.conf "$@"
+if [ -z "$once" ]; then
+    exec "${DHCPCD:-/usr/sbin/dhcpcd}" --nobackground -f /dhcpcd.conf "$@"
+fi
+code=0
+"${DHCPCD:-/usr/sbin/dhcpcd}" --nobackground -f /dhcpcd.conf "$@" || code=$?
+# shellcheck source=/dev/null
+. "${OFFLINE:-/usr/lib/kubeiso/offline.sh}"
+for interface in $given; do
+    if [ -n "$(ip -4 addr show dev "$interface" scope global)" ]; then
+        offline_route "$interface"
+    fi
+done
+offline_resolver
+exit "$code"
