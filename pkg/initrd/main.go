@@ -55,6 +55,7 @@ func boot(out *console.Console, arguments arguments) error {
 		return stage.End(err, nil)
 	}
 	_ = stage.End(nil, console.Fields{"layers": len(config.Layers), "init": init})
+	out.Drain() // what waits to be written would go with this program
 	return switchRoot(init)
 }
 

@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -96,51 +95,78 @@ func shorten(text string) string {
 	return text[:maxError] + "..."
 }
 
-// Console writes lines to one writer. It is safe for use by several goroutines.
+// Console writes lines to each of its outputs. It is safe for use by several goroutines, and those of a machine never hold up who
+// writes: see queue.
 type Console struct {
+	mu      sync.Mutex
+	outputs map[string]sink
+	watch   func(Line)
+}
+
+// sink is where whole lines go.
+type sink interface {
+	write(text []byte)
+	// drain waits until all is written, or nothing goes on any more.
+	drain()
+}
+
+// New gives a console on out, to which each line is written at once.
+func New(out io.Writer) *Console { return &Console{outputs: map[string]sink{"": &direct{out: out}}} }
+
+// direct writes at once.
+type direct struct {
 	mu  sync.Mutex
 	out io.Writer
 }
 
-// New gives a console on out.
-func New(out io.Writer) *Console { return &Console{out: out} }
+func (d *direct) write(text []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, _ = d.out.Write(text) // a console that cannot be written to must not stop a boot
+}
 
-// Open gives the system console, /dev/console, and makes it the process's standard input, output and error. A machine
-// without a console is no error: then all goes to the standard output it was started with.
-func Open() *Console {
-	file, err := os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return New(os.Stdout)
-	}
-	for fd := range 3 {
-		_ = unix.Dup3(int(file.Fd()), fd, 0)
-	}
-	return New(file)
+func (d *direct) drain() {}
+
+// Watch has each line told to do, too, in the order of their reports. It must not write to the console.
+func (c *Console) Watch(do func(Line)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch = do
 }
 
 // Report writes one line. Seconds below zero are left out.
 func (c *Console) Report(line Line) {
 	line.Uptime = Uptime()
-	c.write(line.Format())
+	text := line.Format()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, each := range c.outputs {
+		each.write(text)
+	}
+	if c.watch != nil {
+		c.watch(line)
+	}
 }
 
 // Printf writes plain text for people; a newline is added.
 func (c *Console) Printf(format string, args ...any) {
-	c.write([]byte(fmt.Sprintf(format, args...) + "\n"))
-}
-
-// Drain waits until all that was written has left the machine, for use before it stops.
-func (c *Console) Drain() {
-	if file, ok := c.out.(*os.File); ok {
-		_ = unix.IoctlSetInt(int(file.Fd()), unix.TCSBRK, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, each := range c.outputs {
+		each.write([]byte(fmt.Sprintf(format, args...) + "\n"))
 	}
 }
 
-// write sends one whole line; a console that cannot be written to must not stop a boot.
-func (c *Console) write(text []byte) {
+// Drain waits until all that was written has left the machine, for use before it stops or another program takes over. It gives up on
+// an output on which nothing goes on.
+func (c *Console) Drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, _ = c.out.Write(text)
+	var group sync.WaitGroup
+	for _, each := range c.outputs {
+		group.Go(each.drain)
+	}
+	group.Wait()
 }
 
 // Stage is a stage under way.
