@@ -78,7 +78,7 @@ class Network(Frozen):
 class Kernel(Frozen):
     arguments: tuple[Argument, ...] = Field((), description="further kernel arguments, after the builder's own")
     console: tuple[Console, ...] = Field(
-        ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; the last one shows the node's stages"
+        ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; each shows the node's stages"
     )
     watchdog: Annotated[int, Field(ge=0, le=3600)] = Field(
         60,
