@@ -137,14 +137,14 @@ def test_the_node_reads_the_volume_of_every_node_of_a_cluster(node: OnTheNode, t
 
 
 @pytest.mark.network
-def test_the_node_tells_what_is_wrong_and_writes_nothing(node: OnTheNode) -> None:
-    files = metadata("demo", cards=[CARD])
+def test_the_node_tells_what_is_wrong_and_keeps_what_lets_people_in(node: OnTheNode) -> None:
+    files = metadata("demo", cards=[CARD], tree={"kubeadm/join": "--token x"})
     done = node.reads({**files, "network-config": files["network-config"].replace(b"macaddress", b"mac")})
     assert done.code == 2
     assert (
         "network-config, line 5, ethernets.card0.match.mac: this key is not known" in done.stderr or "macaddress" in done.stderr
     )
-    assert not list(node.root.iterdir())
+    assert node.config() == {"hostname": "demo\n"}
 
 
 def test_a_node_with_a_disk_is_told_which_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
