@@ -31,22 +31,33 @@ def programs(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_console_that_is_there_has_a_shell_that_ctrl_c_reaches(tmp_path: Path, programs: Path) -> None:
+def served(tmp_path: Path, programs: Path, cmdline: str, count: int) -> dict[str, str]:
+    """Who is served on a node with that kernel command line, and the signals that each of so many ignores."""
     told = tmp_path / "told"
-    (tmp_path / "cmdline").write_text("quiet console=null console=ttyNONE console=zero,115200n8 consoleblank=0\n")
+    (tmp_path / "cmdline").write_text(cmdline)
     argv = [  # in a namespace of processes too: with the first all end
         *private_mounts(), "--pid", "--fork", "--kill-child", "sh", "-c", 'mount --bind "$1" /proc/cmdline && exec sh "$2"', "sh",
         str(tmp_path / "cmdline"), str(SCRIPTS / "consoles.sh"),
     ]  # fmt: skip
-    environment = {"PATH": f"{programs}:/usr/bin:/bin:/usr/sbin", "TOLD": str(told)}
-    with subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as served:
+    environment = {"PATH": f"{programs}:/usr/bin:/bin:/usr/sbin", "TOLD": str(told), "PAGE": str(tmp_path / "page")}
+    with subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             end = time.monotonic() + 20
-            while not told.exists() or len(told.read_text().splitlines()) < 3:
+            while not told.exists() or len(told.read_text().splitlines()) < count:
                 assert time.monotonic() < end, told.read_text() if told.exists() else "nobody is served"
                 time.sleep(0.05)
         finally:
-            served.kill()
-    found = dict(line.split() for line in told.read_text().splitlines())
+            process.kill()
+    return dict(line.split() for line in told.read_text().splitlines())
+
+
+def test_every_console_that_is_there_has_a_shell_that_ctrl_c_reaches(tmp_path: Path, programs: Path) -> None:
+    found = served(tmp_path, programs, "quiet console=null console=ttyNONE console=zero,115200n8 consoleblank=0\n", 3)
     assert sorted(found) == ["control", "null", "zero"]
     assert [int(found[device], 16) & DEAF for device in ("null", "zero")] == [0, 0]
+
+
+@pytest.mark.parametrize("screen", ["tty0", "tty1"])
+def test_a_screen_with_the_status_page_has_its_shell_on_the_second_terminal(tmp_path: Path, programs: Path, screen: str) -> None:
+    (tmp_path / "page").touch()
+    assert sorted(served(tmp_path, programs, f"console={screen} console=null\n", 3)) == ["control", "null", "tty2"]

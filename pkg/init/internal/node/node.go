@@ -16,6 +16,7 @@ import (
 	"kubeiso.dev/pkg/init/internal/oneshot"
 	"kubeiso.dev/pkg/init/internal/power"
 	"kubeiso.dev/pkg/init/internal/process"
+	"kubeiso.dev/pkg/init/internal/screen"
 	"kubeiso.dev/pkg/init/internal/services"
 	"kubeiso.dev/pkg/init/internal/system"
 	"kubeiso.dev/pkg/init/internal/watchdog"
@@ -44,6 +45,7 @@ const (
 // Node is the machine that this process is the first one of.
 type Node struct {
 	console *console.Console
+	screen  *screen.Screen
 	reaper  *process.Reaper
 	runner  *oneshot.Runner
 	actions chan power.Action
@@ -66,6 +68,7 @@ func Run() {
 	mountErr = out.BeginAt("mounts", "", begin).End(mountErr, nil)
 	node := &Node{console: out, reaper: process.NewReaper(system.TimerSlack()), actions: make(chan power.Action, 1)}
 	node.degraded.file = degradedFile
+	node.screen = screen.Open(out, node.degraded.all)
 	node.runner = &oneshot.Runner{
 		Console: out, Reaper: node.reaper, Preparer: bundle.NewPreparer(), LogDir: onbootLogs, StateDir: system.StateDir,
 		Degrade: node.degraded.add,
@@ -239,6 +242,7 @@ func (n *Node) ready(failed []string) {
 
 // explain tells people why the boot stopped.
 func (n *Node) explain(err error) {
+	n.screen.Stopped(err)
 	n.console.Printf("\nThe boot stopped: %v\nNo service was started. The logs of onboot steps are in %s/onboot.\n"+
 		"The machine stays on; its power button or Ctrl-Alt-Del ends it.", err, onbootLogs)
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Keeps a root shell on each console= of the kernel command line whose device is there, and kubeiso's own line into the node.
+# Keeps a root shell on each console= of the kernel command line whose device is there, and kubeiso's own line into the node. Where the
+# node shows its status page, which is on the screen's first terminal, the screen's shell is on the second one.
 export ENV=/etc/profile.d/kubeiso.sh HOME=/root
 serve() {
     while :; do
@@ -20,10 +21,12 @@ serve_all() {
 }
 
 read -r words </proc/cmdline
-devices=
+devices='' page=${PAGE:-/run/kubeiso/screen}
+if [ -e "$page" ]; then devices=' tty2'; fi
 for word in $words; do
     device=${word#console=}
     device=${device%%,*}
+    if [ -e "$page" ] && { [ "$device" = tty0 ] || [ "$device" = tty1 ]; }; then continue; fi
     if [ "$word" != "${word#console=}" ] && [ -c "/dev/$device" ]; then devices="$devices $device"; fi
 done
 # shellcheck disable=SC2086,SC2259 # names without blanks; nothing is to go through
