@@ -73,6 +73,47 @@ def test_what_a_person_left_on_the_console_does_not_keep_us_out(node: Running, l
     assert machine.console().run("hostname", Deadline.after(20, scale=scale)).output.strip() == node[0].nodes[0].name
 
 
+def screen(node: Running, terminal: int) -> str:
+    """What a virtual terminal of the node's screen shows, without its line ends (vcs(4))."""
+    return sh(node, f"cat /dev/vcs{terminal}")
+
+
+def pressed(node: Running, key: str, terminal: str) -> None:
+    """Presses a key on the node's keyboard and awaits the terminal that is shown then."""
+    _, machine, scale = node
+    with machine.qmp() as qmp:
+        qmp.monitor(f"sendkey {key}")
+    poll(
+        lambda: sh(node, "cat /sys/class/tty/tty0/active") == terminal, Deadline.after(20, scale=scale), what=terminal, interval=1
+    )
+
+
+def test_the_screen_says_what_the_node_is_and_how_to_get_in(node: Running) -> None:
+    def repainted() -> bool:
+        shown = screen(node, 1)
+        return "scribbled" not in shown and "Ways in" in shown
+
+    cluster, machine, scale = node
+    address = sh(node, "hostname -i || ip -o -4 addr show dev eth0 | awk '{print $4}'").split()[-1].split("/")[0]
+    shown = screen(node, 1)
+    for text in (
+        f"kubeiso  {cluster.nodes[0].name}",
+        "Kubernetes v1.36.3",
+        "ready, ",
+        address,
+        "kubeadm-init.sh",
+        "Enter or Alt-F2",
+    ):
+        assert text in shown
+    assert '"stage":"ready"' in screen(node, 3)
+    sh(node, "echo '<0>scribbled over the page' >/dev/kmsg")
+    poll(repainted, Deadline.after(20, scale=scale), what="the page without the kernel's words", interval=1)
+    pressed(node, "ret", "tty2")
+    poll(lambda: "(ns: getty)" in screen(node, 2), Deadline.after(20, scale=scale), what="the login", interval=1)
+    pressed(node, "alt-f3", "tty3")
+    pressed(node, "alt-f1", "tty1")
+
+
 def test_kubeiso_s_own_line_and_the_console_are_two(node: Running) -> None:
     """What is asked over the one is not in the log of the other; many bytes lose nothing."""
     _, machine, scale = node
