@@ -93,8 +93,8 @@ def test_the_screen_says_what_the_node_is_and_how_to_get_in(node: Running) -> No
         shown = screen(node, 1)
         return "scribbled" not in shown and "Ways in" in shown
 
-    cluster, machine, scale = node
-    address = sh(node, "hostname -i || ip -o -4 addr show dev eth0 | awk '{print $4}'").split()[-1].split("/")[0]
+    cluster, _, scale = node
+    address = sh(node, "ip -o -4 addr show dev eth0 | awk '{print $4}'").splitlines()[0]
     shown = screen(node, 1)
     for text in (
         f"kubeiso  {cluster.nodes[0].name}",
