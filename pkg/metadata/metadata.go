@@ -26,7 +26,7 @@ const (
 )
 
 // outlasting are the files and folders below /run/config that a degraded node has, too.
-var outlasting = []string{hostnameFile, "ssh", "state"}
+var outlasting = []string{hostnameFile, "ssh", "state", "ntp"}
 
 // wanted is all that a volume asks of the node, as far as it can be read. `faults` are what can't be honoured; `warnings` what makes
 // no difference to the node.

@@ -108,6 +108,7 @@ func (w *wanted) cloudConfig(file string, text []byte) {
 	}
 	w.takeFQDN(keys)
 	w.takeKeys(keys, "ssh_authorized_keys")
+	w.takeTimeServers(keys)
 	if files, given := keys.take("write_files"); given {
 		w.writeFiles(files)
 	}

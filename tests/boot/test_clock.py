@@ -13,6 +13,7 @@ from boot_helpers import planned
 
 from builder.cluster import lifecycle
 from builder.deadline import poll
+from builder.machine.cidata import make_cidata
 from builder.machine.machine import Machine
 from builder.machine.model import MachineSpec
 from builder.recipe.model import Role
@@ -59,9 +60,11 @@ def test_a_clock_of_2019_is_set_before_kubernetes_and_kept(out: Path, tmp_path: 
         recipe = tmp_path / "clock.yml"
         recipe.write_text(f"runtime: cri-containerd\nroles: [master]\ntime: {{servers: ['{HOST}:{port}']}}\n")
         plan = planned(out, recipe=recipe)
+        given = tmp_path / "cidata.img"
+        make_cidata({"user-data": b"#cloud-config\nntp: {servers: [192.0.2.9]}\n"}, given)
         spec = MachineSpec(
-            name="clock", directory=tmp_path / "m", medium=plan.media[Role.MASTER], acceleration=plan.acceleration,
-            memory=1800, outbound=True, extra=("-rtc", "base=2019-01-01T00:00:00"),
+            name="clock", metadata=given, directory=tmp_path / "m", medium=plan.media[Role.MASTER],
+            acceleration=plan.acceleration, memory=1800, outbound=True, extra=("-rtc", "base=2019-01-01T00:00:00"),
         )  # fmt: skip
         machine = Machine.start(spec, leashed=True)
         try:
@@ -87,3 +90,4 @@ def _is_right(machine: Machine) -> None:
         return tracking if HOST in tracking and "Leap status     : Normal" in tracking else None
 
     poll(follows, machine.within(120), what="chrony to follow the server", interval=2.0)
+    assert "192.0.2.9" in run("ctr -n services.linuxkit tasks exec --exec-id sources chrony chronyc -n sources")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # chrony.sh: keeps the clock with the time servers, and takes those that come and go with the network.
 set -u
-servers() { cat /run/ntp/*.sources 2>/dev/null; }
+servers() { cat /run/ntp/*.sources 2>/dev/null; } # all others stay as they are
 
 chmod 0750 /run/chrony # else chronyd takes no orders there
 known=$(servers)
