@@ -80,7 +80,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "acceptance": {
         "console.story", "machine.machine", "cluster.model", "cluster.guestports", "cluster.kubectl", "cluster.lifecycle",
-        "forming.form", "forming.objects", "forming.onnode", "forming.readiness", "spec.model",
+        "forming.clock", "forming.form", "forming.objects", "forming.onnode", "forming.readiness", "spec.model",
     },
 }  # fmt: skip
 

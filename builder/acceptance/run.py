@@ -18,6 +18,7 @@ from builder.console.story import LOADER, Story
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.forming import form
+from builder.forming.clock import agrees
 from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
 from builder.progress import note
@@ -118,9 +119,13 @@ class Run:
             for node in self.cluster.nodes
             for number, (name, command) in enumerate(self.cluster.runtime.checks, 1)
         ]
+        clocks = [
+            Check("A4c", f"the clock of {node.name} is right", lambda n=node: self.clock(n), 60)  # type: ignore[misc]
+            for node in self.cluster.nodes
+        ]
         joins = [Check("A7", f"kubeadm join ends with exit code 0 on {len(self._joining)} nodes", self._join, once=True)]
         init = Check("A6", "kubeadm init ends with exit code 0", self._init, once=True)
-        return self.engine.run([*proofs, *self.suite.runtime_checks(self), init, *(joins if self._joining else [])])
+        return self.engine.run([*proofs, *clocks, *self.suite.runtime_checks(self), init, *(joins if self._joining else [])])
 
     @property
     def _joining(self) -> tuple[Node, ...]:
@@ -201,6 +206,9 @@ class Run:
         if ended.code != 0:
             raise NotYet(f"exit code {ended.code}: {ended.output.strip()[-200:]}")
         return ended.output
+
+    def clock(self, node: Node) -> str:
+        return agrees(lambda command: self.all_of(node, command))
 
     def _init(self) -> str:
         form.init(self.cluster, self.machines, self.engine.scale)

@@ -7,7 +7,9 @@ from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import MASTER, Cluster, Node
 from builder.cluster.parallel import for_each
+from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
+from builder.forming.clock import demand_clock
 from builder.forming.init import init_master
 from builder.forming.join import join_all
 from builder.forming.objects import name_of
@@ -38,6 +40,7 @@ def init(cluster: Cluster, machines: Mapping[str, Machine], scale: float) -> str
     """kubeadm init on the first master, over its console; returns kubeadm's output."""
     node = cluster.masters[0]
     found = _access([node], machines)
+    _demand_clock(node, found, scale)
     return init_master(cluster, node, found[node.name], paced(cluster, found.values(), scale))
 
 
@@ -48,7 +51,14 @@ def join(cluster: Cluster, nodes: Sequence[Node], machines: Mapping[str, Machine
     first = cluster.masters[0]
     asked = [first, *nodes] if any(node.role == MASTER for node in nodes) else nodes
     found = _access(asked, machines)
+    for node in nodes:
+        _demand_clock(node, found, scale)
     join_all(cluster, nodes, found, paced(cluster, found.values(), scale))
+
+
+def _demand_clock(node: Node, found: Mapping[str, Access], scale: float) -> None:
+    shell = found[node.name].control
+    demand_clock(node.name, lambda command: shell.run(command, Deadline.after(30, scale=scale)).output)
 
 
 def paced(cluster: Cluster, nodes: Iterable[Access], scale: float) -> float:

@@ -2,8 +2,10 @@
 
 import json
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from builder.checks import Check, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.model import Cluster
 from builder.console.story import LOADER
+from builder.deadline import Deadline
 from builder.errors import InputError
 from builder.forming import form
 from builder.machine.machine import Ending
@@ -53,6 +56,13 @@ class FakeMachine:
         return "running"
 
     def obituary(self) -> None: ...
+
+    def shell(self) -> "FakeMachine":
+        return self
+
+    def run(self, command: str, _: Deadline) -> SimpleNamespace:
+        assert command == "date +%s"
+        return SimpleNamespace(code=0, output=f"{time.time():.0f}\n")
 
     def screendump(self, _: Path) -> None: ...
 
