@@ -43,11 +43,14 @@ func boot(out *console.Console, arguments arguments) error {
 	if err != nil {
 		return out.Begin("medium", config.Label).End(err, nil)
 	}
-	if err := findMedium(out, loader, config, arguments.mediumTimeout()); err != nil {
-		return err
+	config.loadModules(loader)
+	searchOn(out, loader, arguments.mediumTimeout()).find(config.Label, config.Layers)
+	from := mediumDir
+	if arguments.has("kubeiso.toram") {
+		from = toMemory(out, config.Layers)
 	}
 	stage := out.Begin("root", "")
-	if err := buildRoot(config.Layers); err != nil {
+	if err := buildRoot(from, config.Layers); err != nil {
 		return stage.End(err, nil)
 	}
 	init, err := chooseInit(arguments.value("init"))
@@ -99,7 +102,8 @@ func (a arguments) has(word string) bool {
 // value gives the value of the last "key=value", or nothing.
 func (a arguments) value(key string) string { return cmdline.Value(a.text, key) }
 
-// mediumTimeout is how long to look for the medium: kubeiso.medium_timeout in seconds, or five minutes.
+// mediumTimeout is how long to look for the medium before that it lacks is told as a failure: kubeiso.medium_timeout in seconds, or five
+// minutes.
 func (a arguments) mediumTimeout() time.Duration {
 	if seconds, err := time.ParseDuration(a.value("kubeiso.medium_timeout") + "s"); err == nil && seconds > 0 {
 		return seconds

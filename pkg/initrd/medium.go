@@ -18,38 +18,66 @@ import (
 	"kubeiso.dev/pkg/initrd/kmod"
 )
 
-const (
-	mediumDir    = "/medium"
-	searchPause  = 200 * time.Millisecond
-	reportPeriod = 5 * time.Second
-)
+const mediumDir = "/medium"
 
-// findMedium looks for the volume until timeout and mounts it on mediumDir. Devices may appear at any time, so modules are
-// loaded for new ones at each round.
-func findMedium(out *console.Console, loader *kmod.Loader, config config, timeout time.Duration) error {
-	stage := out.Begin("medium", config.Label)
-	config.loadModules(loader)
-	begin, reported := time.Now(), time.Now()
-	for {
-		loader.Coldplug("/sys")
-		found := look(blockdev.Node)
-		for _, device := range found.withLabel(config.Label) {
-			if err := mountMedium(device, config.Layers); err != nil {
-				found[device] = err.Error()
-				continue
-			}
-			return stage.End(nil, console.Fields{"device": device})
-		}
-		if time.Since(begin) > timeout {
-			err := fmt.Errorf("no medium with label %s after %.0f s; seen: %s", config.Label, timeout.Seconds(), found)
-			return stage.End(err, nil)
-		}
-		if time.Since(reported) >= reportPeriod {
-			reported = time.Now()
-			out.Printf("Looking for the medium %s for %.0f s; seen: %s", config.Label, time.Since(begin).Seconds(), found)
-		}
-		time.Sleep(searchPause)
+// search is how the medium is looked for.
+type search struct {
+	out     *console.Console
+	look    func() devices
+	mount   func(device string, layers []string) error
+	timeout time.Duration
+	// pause is between two looks; a person hears of them every so often, and more seldom once the time is over.
+	pause, often, seldom time.Duration
+}
+
+func searchOn(out *console.Console, loader *kmod.Loader, timeout time.Duration) search {
+	return search{
+		out: out, timeout: timeout, mount: mountMedium, pause: 200 * time.Millisecond, often: 5 * time.Second, seldom: time.Minute,
+		look: func() devices { // devices may appear at any time, and their drivers may be modules
+			loader.Coldplug("/sys")
+			return look(blockdev.Node)
+		},
 	}
+}
+
+// find looks for the volume and mounts it. After the timeout it says that it failed, and goes on: a medium may be put in at any time.
+func (s search) find(label string, layers []string) {
+	stage := s.out.Begin("medium", label)
+	begin, told, failed := time.Now(), time.Now(), false
+	for ; ; time.Sleep(s.pause) {
+		found := s.look()
+		if device := s.mounted(found, label, layers); device != "" {
+			_ = stage.End(nil, console.Fields{"device": device})
+			return
+		}
+		if passed := time.Since(begin); !failed && passed > s.timeout {
+			failed, told = true, time.Now()
+			_ = stage.End(fmt.Errorf("no medium with label %s after %.0f s; seen: %s", label, passed.Seconds(), found), nil)
+			s.out.Printf("\nThe node cannot start without it, and starts as soon as it is there. Nothing was changed; the machine can be switched off.")
+		} else if period := s.period(failed); time.Since(told) >= period {
+			told = time.Now()
+			s.out.Printf("Looking for the medium %s for %.0f s; seen: %s", label, passed.Seconds(), found)
+		}
+	}
+}
+
+func (s search) period(failed bool) time.Duration {
+	if failed {
+		return s.seldom
+	}
+	return s.often
+}
+
+// mounted gives the device of those found that has the label and could be mounted; what is wrong with others is noted.
+func (s search) mounted(found devices, label string, layers []string) string {
+	for _, device := range found.withLabel(label) {
+		err := s.mount(device, layers)
+		if err == nil {
+			return device
+		}
+		found[device] = err.Error()
+	}
+	return ""
 }
 
 // devices maps the name of each block device to what is on it: a label in quotes, or why there is none.

@@ -17,13 +17,13 @@ const (
 	layerDir = "/layers"
 )
 
-// buildRoot mounts the layers (lowest first) and puts the root together on rootDir.
-func buildRoot(layers []string) error {
+// buildRoot mounts the layers (lowest first), files below from, and puts the root together on rootDir.
+func buildRoot(from string, layers []string) error {
 	if err := os.MkdirAll(rootDir, 0o755); err != nil {
 		return err
 	}
 	if len(layers) == 1 {
-		return mountLayer(filepath.Join(mediumDir, layers[0]), rootDir)
+		return mountLayer(filepath.Join(from, layers[0]), rootDir)
 	}
 	var mounted []string
 	for number, layer := range layers {
@@ -31,7 +31,7 @@ func buildRoot(layers []string) error {
 		if err := os.MkdirAll(target, 0o755); err != nil {
 			return err
 		}
-		if err := mountLayer(filepath.Join(mediumDir, layer), target); err != nil {
+		if err := mountLayer(filepath.Join(from, layer), target); err != nil {
 			return err
 		}
 		mounted = append(mounted, target)

@@ -162,7 +162,7 @@ def test_a_killed_run_goes_on_with_those_that_are_left(lab: Lab) -> None:
     lab.does(1, "report failed-1; exit 1")
     child = os.fork()
     if child == 0:
-        lab.does(3, f"kill -9 {os.getpid()}; sleep 600")
+        lab.does(3, f"kill -9 {os.getpid()}; sleep 5")
         lab.run()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
