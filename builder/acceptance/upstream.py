@@ -115,7 +115,7 @@ class Upstream:
             meanwhile()
             return -1 if (found := code()) is None and deadline.expired else found
 
-        return None if (found := poll(look, deadline, what="the end of e2e.test", interval=0.5)) == -1 else found
+        return None if (found := poll(look, deadline, what="the end of e2e.test", interval=0.1)) == -1 else found
 
 
 @contextmanager
