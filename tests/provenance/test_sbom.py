@@ -95,8 +95,8 @@ def test_the_sbom_has_all_that_is_on_the_medium(sample: tuple[Project, Path], tm
         "docker.io/kubeiso/kernel:1", "docker.io/kubeiso/init:1", "docker.io/kubeiso/runc:1", "docker.io/kubeiso/containerd:1",
         "docker.io/kubeiso/images-master:1", "docker.io/kubeiso/sysctl:1", "docker.io/kubeiso/dhcpcd:1",
         "docker.io/kubeiso/chrony:1", "docker.io/kubeiso/metadata:1", "docker.io/kubeiso/pod-network:1",
-        "docker.io/kubeiso/state:1", "docker.io/kubeiso/api-balancer:1", "docker.io/kubeiso/kubelet:1.2.3", "docker.io/kubeiso/sshd:1",
-        "initrd", "grub",
+        "docker.io/kubeiso/state:1", "docker.io/kubeiso/api-balancer:1", "docker.io/kubeiso/kubelet:1.2.3",
+        "docker.io/kubeiso/sshd:1", "initrd", "grub",
     }  # fmt: skip
     carried = {reference.partition("@")[0] for reference in built.spec.container_images}
     assert inside(document, "docker.io/kubeiso/images-master:1") == carried
