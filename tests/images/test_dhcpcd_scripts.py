@@ -55,3 +55,19 @@ def test_a_card_without_an_address_gets_no_route_and_a_lease_that_failed_is_told
     told = run(tmp_path, CARD, static=True, code=1)
     assert "default" not in told
     assert "nameserver 192.0.2.1" in told
+
+
+def test_a_card_whose_cable_comes_before_another_one_s_lease_is_not_in_its_way(tmp_path: Path) -> None:
+    """The hook, as dhcpcd has it for each event of each card."""
+    hook = (FILES / "usr/lib/dhcpcd/dhcpcd-hooks/99-offline").read_text().replace("/usr/lib/kubeiso/offline.sh", str(OFFLINE))
+    (tmp_path / "hook").write_text(hook)
+    second = "ip link add eth1 type veth peer name another && ip link set eth1 up && ip link set another up"
+    events = (
+        f"if_up=true interface=eth1; . {tmp_path}/hook; ip addr add 192.0.2.10/24 dev eth0; interface=eth0; . {tmp_path}/hook"
+    )
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "RESOLV_CONF": str(tmp_path / "resolv.conf")}
+    told = subprocess.check_output(
+        ["unshare", "-n", "sh", "-c", f"{CARD} && {second} && {{ {events}; ip -4 route show default; }}"],
+        env=env, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert told.split()[:3] == ["default", "dev", "eth0"]

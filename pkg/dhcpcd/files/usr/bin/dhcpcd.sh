@@ -52,9 +52,7 @@ code=0
 # shellcheck source=/dev/null
 . "${OFFLINE:-/usr/lib/kubeiso/offline.sh}"
 for interface in $given; do
-    if [ -n "$(ip -4 addr show dev "$interface" scope global)" ]; then
-        offline_route "$interface"
-    fi
+    offline_route "$interface"
 done
 offline_resolver
 exit "$code"

@@ -2,9 +2,10 @@
 # What makes a network without a router or a resolver enough for a cluster that downloads nothing.
 
 # offline_route INTERFACE: a default route on the link lets the node itself reach Services' addresses, which exist only in packet rules,
-# and lets kubeadm find the node's address.
+# and lets kubeadm find the node's address. One without an address of its own leads nowhere, and would be in the way of the one that
+# gets an address a moment later.
 offline_route() {
-    if [ -z "$(ip -4 route show default)" ]; then
+    if [ -z "$(ip -4 route show default)" ] && [ -n "$(ip -4 addr show dev "$1" scope global)" ]; then
         ip -4 route add default dev "$1" metric 65000 || true
     fi
 }
