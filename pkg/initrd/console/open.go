@@ -60,20 +60,3 @@ func (c *Console) Move(name, terminal string) error {
 	c.outputs[terminal] = newQueue(file)
 	return nil
 }
-
-// OpenTerminal opens a terminal for writing by a goroutine of its own. No byte that comes in stops what goes out (XOFF), and a serial
-// line without a carrier is no reason to wait.
-func OpenTerminal(path string) (*os.File, error) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	if settings, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil && settings.Iflag&unix.IXON != 0 {
-		settings.Iflag &^= unix.IXON
-		_ = unix.IoctlSetTermios(fd, unix.TCSETS, settings)
-	}
-	if err := unix.SetNonblock(fd, false); err != nil { // a line is one write call
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.NewFile(uintptr(fd), path), nil
-}

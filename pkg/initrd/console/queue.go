@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -109,8 +108,8 @@ func (q *queue) drain() {
 		}
 		time.Sleep(drainPause)
 	}
-	if file, ok := q.out.(*os.File); ok {
-		within(drainPeriod, func() { _ = unix.IoctlSetInt(int(file.Fd()), unix.TCSBRK, 1) })
+	if terminal, ok := q.out.(*Terminal); ok {
+		within(drainPeriod, func() { _ = unix.IoctlSetInt(int(terminal.File().Fd()), unix.TCSBRK, 1) })
 	}
 }
 

@@ -61,7 +61,7 @@ func Open(of *console.Console, degraded func() []string) *Screen {
 	}
 	_ = os.WriteFile(Sign, nil, 0o644)
 	of.Watch(made.story.take)
-	made.out, made.size = file, func() (int, int) { return sizeOf(file) }
+	made.out, made.size = file, func() (int, int) { return sizeOf(file.File()) }
 	go readKeys(file)
 	go made.keep(kernelMessages())
 	return made
@@ -143,7 +143,14 @@ func sizeOf(file *os.File) (width, height int) {
 }
 
 // readKeys shows the login's terminal when Enter is pressed. What is typed is not echoed.
-func readKeys(file *os.File) {
+func readKeys(from *console.Terminal) {
+	for ; ; time.Sleep(pause) { // it was hung up
+		listen(from.File())
+		_ = from.Reopen()
+	}
+}
+
+func listen(file *os.File) {
 	fd := int(file.Fd())
 	if settings, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
 		settings.Lflag &^= unix.ECHO | unix.ICANON
