@@ -14,7 +14,6 @@ const (
 	osRelease     = "etc/os-release"
 	adminConfig   = "etc/kubernetes/admin.conf"
 	kubeletConfig = "etc/kubernetes/kubelet.conf"
-	joinOrder     = "run/config/kubeadm"
 	onbootLogs    = "run/log/onboot"
 	// login is the service that gives consoles a shell, where the image has one.
 	login = "containers/services/*getty"
@@ -24,6 +23,9 @@ const (
 
 // keyFiles are those of which the SSH service takes its keys.
 var keyFiles = []string{"root/.ssh/authorized_keys", "run/config/ssh/authorized_keys"}
+
+// orders are those by which a node makes or joins a cluster without anybody (pkg/kubelet).
+var orders = []string{"run/config/kubeadm/init", "run/config/kubeadm/join"}
 
 // facts are what a node is at this moment.
 type facts struct {
@@ -52,7 +54,9 @@ func look(root string) facts {
 	found.controls = exists(filepath.Join(root, adminConfig))
 	found.member = found.controls || exists(filepath.Join(root, kubeletConfig))
 	found.endpoint = endpoint(filepath.Join(root, kubeletConfig))
-	found.alone = exists(filepath.Join(root, joinOrder))
+	for _, file := range orders {
+		found.alone = found.alone || exists(filepath.Join(root, file))
+	}
 	found.login = exists(filepath.Join(root, login))
 	for _, file := range keyFiles {
 		found.keys = found.keys || exists(filepath.Join(root, file))

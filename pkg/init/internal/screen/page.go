@@ -153,7 +153,7 @@ func (p page) waysIn(width int) []row {
 	case p.stopped != "":
 		ssh = "SSH: not started"
 	case !p.keys:
-		ssh = "SSH: no keys; ssh_authorized_keys of the metadata's user-data gives them"
+		ssh = "SSH: no keys (ssh_authorized_keys in the metadata's user-data)"
 	case address == "":
 		ssh = "SSH: no address yet"
 	default:
@@ -165,7 +165,7 @@ func (p page) waysIn(width int) []row {
 	}
 	rows := wrap("Ways in", ssh, width, 2, false)
 	rows = append(rows, wrap("", here, width, 2, false)...)
-	return append(rows, wrap("", "Alt-F3: what the node tells; the power button or Ctrl-Alt-Del stops it", width, 2, false)...)
+	return append(rows, wrap("", "Alt-F3: what the node tells; power button or Ctrl-Alt-Del: stop", width, 2, false)...)
 }
 
 // address is the first one, without its network's length.

@@ -163,6 +163,7 @@ func TestFactsAreReadFromTheNode(t *testing.T) {
 		"etc/kubernetes/kubelet.conf":             "clusters:\n- cluster:\n    certificate-authority-data: eA==\n    server: https://192.0.2.1:6443\n",
 		"run/config/ssh/authorized_keys":          "ssh-ed25519 AAAA\n",
 		"containers/services/004-getty/config":    "",
+		"run/config/kubeadm/kubeadm.yaml":         "",
 		"sys/class/net/no-such-card/device/x":     "",
 		"sys/class/net/no-such-card/address":      "52:54:00:00:00:01\n",
 		"sys/class/net/no-such-card/carrier":      "1\n",
@@ -182,6 +183,9 @@ func TestFactsAreReadFromTheNode(t *testing.T) {
 	}
 	if len(found.cards) != 1 || found.cards[0].mac != "52:54:00:00:00:01" || !found.cards[0].cable {
 		t.Errorf("%+v", found.cards)
+	}
+	if err := os.WriteFile(filepath.Join(root, "run/config/kubeadm/join"), nil, 0o600); err != nil || !look(root).alone {
+		t.Error("an order to join is not seen")
 	}
 	if words := lastWords(root, "003-state", 2); strings.Join(words, "|") != "second|third" {
 		t.Errorf("%q", words)
