@@ -5,24 +5,32 @@ from pathlib import Path
 
 from builder.project import Project
 
-SCRIPT = Project.here().pkg / "docker" / "files" / "usr" / "bin" / "dockerd.sh"
+SCRIPT = Project.here().pkg / "dockerd" / "files" / "usr" / "bin" / "dockerd.sh"
 
 
-def told(folder: Path) -> list[str]:
-    """The arguments that dockerd gets."""
-    environment = {"PATH": "/usr/bin:/bin", "RUNTIMES": str(folder), "DOCKERD": "/usr/bin/printf"}
-    done = subprocess.run(
-        ["sh", SCRIPT, "%s\\n", "--debug"], env=environment, capture_output=True, text=True, check=True, timeout=20
-    )
+def told(tmp_path: Path, folder: str) -> list[str]:
+    """What is run, with the runtimes below a folder of tmp_path."""
+    nsenter = tmp_path / "nsenter"
+    nsenter.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    nsenter.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "RUNTIMES": str(tmp_path / folder), "NSENTER": str(nsenter)}
+    done = subprocess.run(["sh", SCRIPT, "--debug"], env=environment, capture_output=True, text=True, check=True, timeout=20)
     return done.stdout.splitlines()
 
 
+DOCKERD = ["-t", "1", "-m", "--", "/usr/bin/dockerd", "--debug"]
+
+
 def test_each_file_is_a_runtime(tmp_path: Path) -> None:
-    (tmp_path / "crun").write_text("/usr/bin/crun\n")
-    (tmp_path / "youki").write_text("/usr/bin/youki")
-    assert told(tmp_path) == ["--debug", "--add-runtime", "crun=/usr/bin/crun", "--add-runtime", "youki=/usr/bin/youki"]
+    folder = tmp_path / "runtimes"
+    folder.mkdir()
+    (folder / "crun").write_text("/usr/bin/crun\n")
+    (folder / "youki").write_text("/usr/bin/youki")
+    crun, youki = "crun=/usr/bin/crun", "youki=/usr/bin/youki"
+    assert told(tmp_path, "runtimes") == [*DOCKERD, "--add-runtime", crun, "--add-runtime", youki]
 
 
 def test_without_any_docker_has_its_own(tmp_path: Path) -> None:
-    assert told(tmp_path) == ["--debug"]
-    assert told(tmp_path / "none") == ["--debug"]
+    (tmp_path / "empty").mkdir()
+    assert told(tmp_path, "empty") == DOCKERD
+    assert told(tmp_path, "none") == DOCKERD

@@ -1,0 +1,8 @@
+#!/bin/sh
+# dockerd.sh: Docker's daemon, in the mount namespace of the node's first process, with the OCI runtimes that handlers add: a file for
+# each below the node's /etc/docker/runtimes, whose name is the runtime's and whose text is the path of its program.
+set -eu
+for file in "${RUNTIMES:-/proc/1/root/etc/docker/runtimes}"/*; do
+    if [ -e "$file" ]; then set -- "$@" --add-runtime "${file##*/}=$(cat "$file")"; fi
+done
+exec "${NSENTER:-/usr/bin/nsenter}" -t 1 -m -- /usr/bin/dockerd "$@"
