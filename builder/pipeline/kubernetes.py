@@ -15,6 +15,7 @@ from builder.project import Project
 from builder.provenance.model import Fitted
 from builder.recipe.model import Recipe, Role
 from builder.references import split
+from builder.spec.descriptions import expected
 from builder.spec.model import Kubernetes
 from builder.spec.versions import unsupported
 from builder.store import Store
@@ -33,6 +34,25 @@ def own_programs(project: Project, options: BuildOptions) -> OwnPrograms:
     if both := [key for key in options.overrides if key.partition("/")[0] == NAME]:
         raise InputError(f"{OPTION} and --component {both[0]} are given together", hint="give one of them")
     return programs_in(options.kubernetes_dir, files_of(NAME, project))
+
+
+def chosen_version(project: Project, wanted: str | None) -> str:
+    """The version that a recipe means: a minor is the newest of it that has pins, and None the newest that is a default.
+
+    What has no pins stays as it is.
+    """
+    if NAME not in names(project):
+        return wanted or newest_version(project)
+    pinned = {minor(version): version for version in versions(NAME, project)}
+    if wanted is None:
+        defaults = [version for version in pinned.values() if _is_default(project, version)]
+        return (defaults or list(pinned.values()))[-1]
+    return pinned.get(wanted, wanted)
+
+
+def _is_default(project: Project, version: str) -> bool:
+    asked = expected(project, version)
+    return asked is None or asked.default
 
 
 def newest_version(project: Project) -> str:

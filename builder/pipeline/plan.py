@@ -12,7 +12,7 @@ from builder.images.model import ImageDescription
 from builder.images.stores.registry import names as image_stores
 from builder.oci import Image
 from builder.pipeline.faults import Case, OpenStore, faults
-from builder.pipeline.kubernetes import newest_version, own_programs, pins_for
+from builder.pipeline.kubernetes import chosen_version, own_programs, pins_for
 from builder.pipeline.model import BuildOptions, OwnPrograms, Plan
 from builder.progress import warn
 from builder.project import Project
@@ -132,8 +132,8 @@ def drafted(
 
 
 def with_version(recipe: Recipe, project: Project) -> Recipe:
-    """The recipe with the newest Kubernetes that has pins, where it names none."""
-    version = recipe.kubernetes.version or newest_version(project)
+    """The recipe with the full version of Kubernetes that it means."""
+    version = chosen_version(project, recipe.kubernetes.version)
     return recipe.model_copy(update={"kubernetes": recipe.kubernetes.model_copy(update={"version": version})})
 
 

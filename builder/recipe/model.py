@@ -35,7 +35,9 @@ ARGUMENT = r'^([!#-&(-[\]-~]|"[ !#-&(-[\]-~]*")+$'
 
 Text = Annotated[str, Shape(r"^(?!\s*$)[\s\S]*$", "a text that is not empty")]
 Name = Annotated[str, Shape(rf"^{LABEL}$", "a name of lower-case letters, digits and dashes", longest=63)]
-Version = Annotated[str, Shape(r"^1\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$", "a full version without a leading v, such as 1.36.3")]
+Version = Annotated[
+    str, Shape(r"^1(\.(0|[1-9][0-9]*)){1,2}$", "a version without a leading v, such as 1.36.3, or its minor, 1.36")
+]
 Subnet = Annotated[str, Shape(r"^[0-9]+(\.[0-9]+){3}/[0-9]+$", "an IPv4 subnet such as 10.244.0.0/16", check_subnet)]
 Domain = Annotated[str, Shape(rf"^{LABEL}(\.{LABEL})*$", "a DNS domain such as cluster.local", longest=253)]
 Argument = Annotated[str, Shape(ARGUMENT, "one kernel argument without spaces, ' and \\ (one entry for each)")]
@@ -64,7 +66,10 @@ PlatformName = Annotated[str, Shape(rf"^({'|'.join(PLATFORMS)})$", f"one of {', 
 
 
 class Kubernetes(Frozen):
-    version: Version | None = Field(None, description="without a leading v; the newest that has pins, if left out")
+    version: Version | None = Field(
+        None,
+        description="without a leading v; a minor (1.36) is its newest with pins; if left out, the newest that is a default",
+    )
 
 
 class Network(Frozen):

@@ -252,6 +252,7 @@ class Expected(Frozen):
     etcd: str
     coredns: str
     pause: str
+    default: bool = Field(True, description="false: only a recipe that names this minor gets it")
 
     def references(self) -> dict[str, str]:
         """Folder of pkg/ -> the full name that this kubeadm asks for (cmd/kubeadm/app/images/images.go)."""

@@ -8,7 +8,7 @@ from component_samples import project
 
 from builder.architecture import AMD64
 from builder.components.debian import load_lock
-from builder.components.description import describe, names
+from builder.components.description import describe, minors, names
 from builder.components.golang import Golang, Section
 from builder.components.registry import find
 from builder.components.release import Release, artefacts
@@ -21,14 +21,17 @@ RELEASE = Release()
 
 
 BUILT = [name for name in names(REAL) if "golang" in describe(name, REAL).sections]
+# Each component with each minor version of Kubernetes that it has pins of; "" where one folder is for all.
+FOLDERS = [(name, minor) for name in names(REAL) for minor in minors(name, REAL) or ("",)]
 
 
-@pytest.mark.parametrize("name", names(REAL))
-def test_every_release_of_the_project_is_well_described_and_pinned(name: str) -> None:
+@pytest.mark.parametrize(("name", "minor"), FOLDERS)
+def test_every_release_of_the_project_is_well_described_and_pinned(name: str, minor: str) -> None:
     """What can be built from modules too may wait for its pin, if its upstream has a list that `lock --update` can read."""
-    described = artefacts(describe(name, REAL), AMD64)
+    described = artefacts(describe(name, REAL, minor), AMD64)
     pins = load_lock(REAL.lock).releases.get(name, {})
-    assert set(pins) <= {each.url for each in described}
+    of_all = {each.url for other, of in FOLDERS if other == name for each in artefacts(describe(name, REAL, of), AMD64)}
+    assert set(pins) <= of_all
     unpinned = [each for each in described if each.url not in pins]
     assert all(each.checksums for each in unpinned) if name in BUILT else described and not unpinned
 
@@ -40,28 +43,32 @@ def test_a_release_gives_what_the_modules_give() -> None:
         assert RELEASE.outputs(describe(name, REAL)) == Golang().outputs(describe(name, REAL)), name
 
 
-@pytest.mark.parametrize("name", BUILT)
-def test_every_program_of_the_project_is_well_described(name: str) -> None:
-    description = describe(name, REAL)
+@pytest.mark.parametrize(("name", "minor"), [(name, minor) for name, minor in FOLDERS if name in BUILT])
+def test_every_program_of_the_project_is_well_described(name: str, minor: str) -> None:
+    description = describe(name, REAL, minor)
     section = description.section("golang", Section)
     assert section and Golang().outputs(description) == tuple(sorted({*section.packages, *section.tests, *section.files}))
     modules = (description.folder / "go.mod").read_text()
     assert modules.startswith("module ") and "toolchain" not in modules
 
 
-@pytest.mark.parametrize(
-    "name", ["cni-plugins", "containerd", "coredns", "cri-tools", "e2e", "etcd", "kubernetes", "runc", "sample-apiserver"]
-)
-def test_the_version_is_the_one_that_go_mod_requires(name: str) -> None:
+OF_ONE_MODULE = ("cni-plugins", "containerd", "coredns", "cri-tools", "e2e", "etcd", "kubernetes", "runc", "sample-apiserver")
+
+
+@pytest.mark.parametrize(("name", "minor"), [(name, minor) for name, minor in FOLDERS if name in OF_ONE_MODULE])
+def test_the_version_is_the_one_that_go_mod_requires(name: str, minor: str) -> None:
     """A new version is two edits; this sees that both were made."""
-    description = describe(name, REAL)
+    description = describe(name, REAL, minor)
     section = description.section("golang", Section)
     assert section
     lines = [line.split() for line in (description.folder / "go.mod").read_text().splitlines() if " v" in line]
-    versions = {words[0]: words[1] for words in lines if "=>" not in words}
+    versions = dict(words[:2] for words in ([word for word in line if word != "require"] for line in lines) if "=>" not in words)
     for package in {**section.packages, **section.tests}.values():
         module = max((module for module in versions if f"{package}/".startswith(f"{module}/")), key=len)
         assert versions[module] == f"v{description.version}"
+
+
+OLDEST = minors("kubernetes", REAL)[0]  # what is for all minors is of the oldest, which newer ones go with too
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,7 @@ def test_the_version_is_the_one_that_go_mod_requires(name: str) -> None:
     [("agnhost", "k8s.io/kubernetes", "kubernetes"), ("critest", "sigs.k8s.io/cri-tools", "cri-tools")],
 )
 def test_what_belongs_to_another_component_is_of_its_version(name: str, module: str, other: str) -> None:
-    assert f"{module} v{describe(other, REAL).version}" in (REAL.pkg / name / "go.mod").read_text()
+    assert f"{module} v{describe(other, REAL, OLDEST).version}" in (REAL.pkg / name / "go.mod").read_text()
 
 
 def test_unknown_components_and_sources(tmp_path: Path) -> None:

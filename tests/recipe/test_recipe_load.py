@@ -178,7 +178,7 @@ MISTAKES = {
         "2:23: kubernetes.version: expected a text, got a number (write it in quotes: '1.36')"
     ],
     START + "kubernetes: {version: v1.36.3}": [
-        "2:23: kubernetes.version: expected a full version without a leading v, such as 1.36.3, got 'v1.36.3'"
+        "2:23: kubernetes.version: expected a version without a leading v, such as 1.36.3, or its minor, 1.36, got 'v1.36.3'"
     ],
     START + "files:\n  - path: /etc/a": [
         "3:5: files[0]: nothing says what the file is (give one of contents, source, symlink, directory)"

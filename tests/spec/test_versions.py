@@ -53,7 +53,7 @@ def test_the_images_in_pkg_are_what_the_pinned_kubeadm_asks_for(minor: str) -> N
 
     wanted = expected(Project(PKG.parent), minor)
     assert wanted
-    versions = {name: value(name, "component.yml", "version") for name in ("etcd", "coredns")}
+    versions = {name: value(name, f"{minor}/component.yml", "version") for name in ("etcd", "coredns")}
     names = {name: value(name, "image.yml", "image").replace("{version}", versions.get(name, "")) for name in wanted.references()}
     assert names == wanted.references()
 
