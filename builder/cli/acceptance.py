@@ -19,10 +19,9 @@ from builder.cli.options import How, Size, Told, Which, spread
 from builder.cli.up import Wish, discard, plan_of
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import RuntimeFacts
 from builder.errors import CheckError, InputError
-from builder.pipeline.clusters import e2e_test
-from builder.pipeline.model import BuildOptions
+from builder.pipeline.clusters import e2e_test, facts
+from builder.pipeline.model import BuildOptions, Plan
 from builder.progress import note
 from builder.project import Project
 from builder.reading.words import one_of
@@ -72,10 +71,15 @@ class Theirs:
     ledger: Ledger | None = None
     names: tuple[str, ...] = ()
 
-    def choose(self, runtime: RuntimeFacts) -> None:
+    def choose(self, plan: Plan) -> None:
         """Before anything else is built. Raises InputError for what can't be chosen."""
+        if self.suite.e2e and plan.expected and not plan.expected.conformance:
+            raise InputError(
+                f"the suite {self.suite.name} can't be run with Kubernetes {plan.pins}",
+                why="the images that its tests name are not made", hint="choose another version in the recipe",
+            )  # fmt: skip
         if self.suite.e2e:
-            self.program = e2e_test(Project.here(), open_store(), self.options)
+            self.program = e2e_test(Project.here(), open_store(), self.options, plan.target)
         if self.suite.chooses and self.tests.resume:
             self.ledger = Ledger.read(self.where / FILE)
             if not self.ledger.left:
@@ -83,7 +87,7 @@ class Theirs:
                     "there is nothing left to resume", why=f"all tests of {self.where} have their results", hint=ANEW
                 )
         elif self.suite.chooses and self.program:
-            without = {**OFFLINE, **runtime.conformance_without}
+            without = {**OFFLINE, **plan.runtime.conformance_without}
             self.names = chosen(conformance_tests(self.program), self.tests.choice, without)
             for name, reason in without.items():
                 note(f"left out: {name}: {reason}")
@@ -130,9 +134,9 @@ def test(
     where = out_folder(how.out) / (f"test-{kind}" if name == "test" else f"test-{kind}-{name}")
     theirs = Theirs(suite, tests, where, options)
 
-    def accept(runtime: RuntimeFacts) -> None:
-        suite.refuse(Asked(size.nodes, size.masters, size.disk, runtime.classes))
-        theirs.choose(runtime)
+    def accept(plan: Plan) -> None:
+        suite.refuse(Asked(size.nodes, size.masters, size.disk, facts(plan).classes))
+        theirs.choose(plan)
 
     with state.locked(name) as directory:
         plan = plan_of(Wish(name, size.nodes, size.masters, size.hardware), options, path, how.out, accept)

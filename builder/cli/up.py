@@ -16,11 +16,11 @@ from builder.cli.options import How, Size, Told, Which, spread
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.machines import afford
-from builder.cluster.model import Cluster, Hardware, RuntimeFacts
+from builder.cluster.model import Cluster, Hardware
 from builder.errors import InputError
 from builder.forming import form
 from builder.pipeline.clusters import cluster_plan
-from builder.pipeline.model import BuildOptions
+from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.tools import MEDIA_TOOLS, RUN_TOOLS
 from builder.progress import note
 from builder.project import Project
@@ -44,11 +44,11 @@ class Wish:
 
 
 def plan_of(
-    wish: Wish, options: BuildOptions, path: Path, out: Path, accept: Callable[[RuntimeFacts], None] = lambda _: None
+    wish: Wish, options: BuildOptions, path: Path, out: Path, accept: Callable[[Plan], None] = lambda _: None
 ) -> ClusterPlan:
     """Builds what a new cluster of this recipe boots from. Raises InputError where that can't be, before anything is built.
 
-    accept: raises it for a runtime that will not do.
+    accept: raises it for a plan that will not do.
     """
     if wish.workers < 0:
         raise InputError(f"{wish.masters} masters do not fit in {wish.nodes} nodes", hint=f"--nodes {wish.masters} or more")

@@ -9,6 +9,7 @@ from builder.cluster.lifecycle import ClusterPlan, NodeFiles, no_files
 from builder.cluster.model import Cluster, Hardware, PodClass, RuntimeFacts, Workload
 from builder.components.model import INITRD
 from builder.components.registry import find
+from builder.components.source import Target
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
 from builder.media.make import makers
@@ -34,16 +35,15 @@ def cluster_plan(
     masters: int = 1,
     workers: int = 0,
     unattended: bool = False,
-    accept: Callable[[RuntimeFacts], None] = lambda _: None,
+    accept: Callable[[Plan], None] = lambda _: None,
 ) -> ClusterPlan:
     """Builds an ISO for each role that the cluster has, finds out how machines run here, and takes the nodes' own kubectl.
 
-    accept: is told of the runtime before anything is built, and raises InputError where that will not do.
+    accept: is told of the plan before anything is built, and raises InputError where that will not do.
     """
     roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
     made = plan(project, recipe, roles, options, lambda: store)
-    runtime = facts(made)
-    accept(runtime)
+    accept(made)
     found = parts(project, made, store, options)
     iso = makers(("iso",))  # what a cluster's machines boot
     built = [one for role in roles for one in build_role(made, role, found, store, out, options, iso)]
@@ -51,7 +51,7 @@ def cluster_plan(
     return ClusterPlan(
         name=name,
         media={one.role.value: one.media.path.absolute() for one in built},
-        runtime=runtime,
+        runtime=facts(made),
         kubernetes_version=built[0].spec.kubernetes_version,
         kubectl=store.path(found.components["kubernetes"].files["kubectl"]),
         acceleration=acceleration(store, built[0].media.kernel, found.components[INITRD].files["initrd"]),
@@ -73,9 +73,10 @@ def _by_themselves(master: ImageSpec) -> Callable[[Cluster], NodeFiles]:
     return partial(given, Unattended(texts["etc/kubeadm/kubeadm.yaml"], texts["etc/kubeadm/kubeadm-join.yaml"]))
 
 
-def e2e_test(project: Project, store: Store, options: BuildOptions) -> Path:
-    """Kubernetes' own end-to-end tests as a program for this machine."""
-    return store.path(find("e2e", store, project, options.overrides, offline=options.offline).files["e2e.test"])
+def e2e_test(project: Project, store: Store, options: BuildOptions, target: Target) -> Path:
+    """Kubernetes' own end-to-end tests as a program for this machine, of the target's version of Kubernetes."""
+    found = find("e2e", store, project, options.overrides, offline=options.offline, target=target)
+    return store.path(found.files["e2e.test"])
 
 
 def facts(plan: Plan) -> RuntimeFacts:

@@ -253,6 +253,7 @@ class Expected(Frozen):
     coredns: str
     pause: str
     default: bool = Field(True, description="false: only a recipe that names this minor gets it")
+    conformance: bool = Field(True, description="whether pkg/ has the images that Kubernetes' conformance tests name")
 
     def references(self) -> dict[str, str]:
         """Folder of pkg/ -> the full name that this kubeadm asks for (cmd/kubeadm/app/images/images.go)."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from boot_helpers import passes, planned, variant
+from default_target import DEFAULT
 
 from builder.acceptance.drawn import OFFLINE, Choice, chosen, conformance_tests
 from builder.acceptance.ledger import FILE, Ledger, Result
@@ -35,7 +36,7 @@ def test_suite(out: Path, name: str) -> None:
     masters, workers = SIZES[name]
     options = BuildOptions(console_login=True, extra=known()[name].extra)
     plan = planned(out, masters=masters, workers=workers, options=options)
-    theirs = e2e_test(Project.here(), Store(), options) if known()[name].e2e else None
+    theirs = e2e_test(Project.here(), Store(), options, DEFAULT) if known()[name].e2e else None
     hardware = plan.hardware.model_copy(update={"disk": 4096})
     passes(replace(plan, name=f"t-{name}", hardware=hardware), name, out, theirs)
 
@@ -50,7 +51,7 @@ def test_a_few_of_kubernetes_conformance_tests(out: Path) -> None:
     """Those that lean most on what the images have; a run that is cut goes on where it was."""
     options = BuildOptions(console_login=True, extra=known()["conformance"].extra)
     plan = planned(out, workers=1, options=options)
-    theirs = e2e_test(Project.here(), Store(), options)
+    theirs = e2e_test(Project.here(), Store(), options, DEFAULT)
     focus = "HostPort validates|should run through a ConfigMap lifecycle|should not allow privilege escalation when false"
     names = chosen(conformance_tests(theirs), Choice(focus=focus), OFFLINE)
     assert len(names) == 3

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from program import Outcome, Program, files
+from toy_project import Toy
 
 from builder.acceptance.ledger import FILE, Ledger, Result
 from builder.checks import Outcome as Of
@@ -39,6 +40,16 @@ def e2e(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_can_not_be_chosen(kubeiso: Run, program: Program, words: tuple[str, ...], what: str, next: str) -> None:
     assert kubeiso(*WORDS, *words).failed(2, what, next=next)
     assert [path for path in files(program.home) if path.endswith(".iso")] == []
+
+
+def test_a_kubernetes_whose_tests_have_no_images(kubeiso: Run, toy: Toy) -> None:
+    asked = toy.root / "pkg/kubernetes/1.36/minor.yml"
+    asked.parent.mkdir(parents=True)
+    asked.write_text('{etcd: "3.6.8", coredns: "1.14.2", pause: "3.10.2", conformance: false}\n')
+    try:
+        assert kubeiso(*WORDS).failed(2, "the suite conformance can't be run with Kubernetes 1.36", next="another version")
+    finally:
+        asked.unlink()
 
 
 @pytest.mark.parametrize("words", [("--draw", "0"), ("--draw", "-3"), ("--draw", "many"), ("--draw", "3", "--seed", "x")])

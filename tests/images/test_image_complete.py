@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from completeness import findings
+from default_target import DEFAULT
 from image_samples import make_image
 
 from builder import elf, oci
@@ -112,7 +113,7 @@ def test_the_program_that_the_image_runs_must_be_there(tmp_path: Path) -> None:
 
 def composed(name: str, project: Project, store: Store) -> oci.Image:
     description = load_description(project.pkg / name)
-    components = {each: find(each, store, project) for each in description.components}
+    components = {each: find(each, store, project, target=DEFAULT) for each in description.components}
     packages = debs(name, load_lock(project.lock), store) if description.packages else []
     return compose(name, project.pkg / name, description, components, packages, store)
 

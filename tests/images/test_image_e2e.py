@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from default_target import DEFAULT
 from test_image_complete import composed
 
 from builder.acceptance.suites.conformance import CONFORMANCE
@@ -39,7 +40,7 @@ MADE = sorted({*CONFORMANCE.images, *control_plane(True)})
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    return e2e_test(Project.here(), Store(), BuildOptions())
+    return e2e_test(Project.here(), Store(), BuildOptions(), DEFAULT)
 
 
 @pytest.mark.network
