@@ -45,7 +45,7 @@ class Node:
         path = f"{self.folder}:{os.environ['PATH']}"
         environment = {
             "PATH": path,
-            "PATIENCE": "2",
+            "PATIENCE": "60",
             "VERSION_FILE": str(self.folder / "version"),
             "DATE": shutil.which("date") or "",
         }
