@@ -1,5 +1,6 @@
 """Recipe + descriptions + images -> ImageSpec."""
 
+import importlib.metadata
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -189,9 +190,12 @@ def _first_node_subnet(pods: str) -> str:
 
 
 def _os_release(version: str, role: Role) -> str:
-    """os-release(5) has no "+" in VERSION_ID, as tags have none; VARIANT_ID is what the node does in its cluster."""
+    """os-release(5) has no "+" in VERSION_ID, as tags have none; VARIANT_ID is what the node does in its cluster.
+
+    The step `state` notes on the node's disk what it finds here.
+    """
     return (
         "NAME=kubeiso\nID=kubeiso\nID_LIKE=linuxkit\n"
         f'PRETTY_NAME="kubeiso, Kubernetes v{version}"\nVERSION_ID={tag_of(version)}\n'
-        f"VARIANT_ID={role}\n"
+        f"VARIANT_ID={role}\nIMAGE_ID=kubeiso\nIMAGE_VERSION={importlib.metadata.version('kubeiso')}\n"
     )

@@ -45,7 +45,11 @@ func work(arguments []string) error {
 	tell := onConsoles(os.Stderr)
 	on := kernel(os.Stderr, tell, usualPauses.atWork)
 	from := finder{surveyor{blockdev.Node, blockdev.Probe}, on, usualPauses, tell}
-	return run(wanted, from, target, os.Stdout)
+	now, err := readRelease(osRelease)
+	if err != nil { // another's image: there is nothing to compare
+		fmt.Fprintf(os.Stderr, "state: what release this medium is of is not known: %v\n", err)
+	}
+	return run(wanted, from, target, now, os.Stdout)
 }
 
 // allWishes puts together what the recipe, the metadata and the kernel's command line say.
@@ -60,8 +64,8 @@ func allWishes(arguments []string, metadata, cmdline string) (wish, error) {
 	return wanted.told(cmdline)
 }
 
-// run does it all. The one line that it writes to out tells where /var is.
-func run(wanted wish, from finder, target string, out io.Writer) error {
+// run does it all for a medium of that release. The one line that it writes to out tells where /var is.
+func run(wanted wish, from finder, target string, now release, out io.Writer) error {
 	inMemory := target + " is in memory and lost at power-off"
 	if wanted.need == none {
 		_, err := fmt.Fprintf(out, "state: by %s no disk is used: %s\n", wanted.by, inMemory)
@@ -75,7 +79,7 @@ func run(wanted wish, from finder, target string, out io.Writer) error {
 		_, err := fmt.Fprintf(out, "state: no disk labelled %s: %s\n", wanted.label, inMemory)
 		return err
 	}
-	remark, err := from.put(disk, target, wanted)
+	remark, err := from.put(disk, target, wanted, now)
 	if err != nil {
 		return err
 	}

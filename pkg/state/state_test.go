@@ -110,6 +110,10 @@ func (r *recorder) system() system {
 			r.flags = flags
 			return r.failed
 		},
+		unmount: func(string) error {
+			r.calls = append(r.calls, "unmount")
+			return nil
+		},
 		free: func(string) (int64, int64, error) { return r.left << 20, 1000 << 20, nil },
 	}
 }
@@ -145,7 +149,7 @@ func TestWithoutADiskTheNodeSaysSoAndDoesNothing(t *testing.T) {
 	n.device("vda", 8, nothing)
 	var on recorder
 	var out bytes.Buffer
-	if err := run(usualWish(t, "quiet"), n.finder(on.system(), nothing), t.TempDir(), &out); err != nil || on.calls != nil {
+	if err := run(usualWish(t, "quiet"), n.finder(on.system(), nothing), t.TempDir(), release{}, &out); err != nil || on.calls != nil {
 		t.Fatalf("%v, %v", err, on.calls)
 	}
 	if !strings.HasPrefix(out.String(), "state: no disk labelled KUBEISO_STATE: ") || !strings.HasSuffix(out.String(), " is in memory and lost at power-off\n") {
@@ -183,7 +187,7 @@ func TestTheDiskIsCheckedMountedAndGrown(t *testing.T) {
 		n, target := withDisk(t, test.smaller), t.TempDir()
 		on := recorder{codes: test.codes, left: 500}
 		var out bytes.Buffer
-		if err := run(usualWish(t, "root=x "+test.cmdline), n.finder(on.system(), nothing), target, &out); err != nil {
+		if err := run(usualWish(t, "root=x "+test.cmdline), n.finder(on.system(), nothing), target, release{}, &out); err != nil {
 			t.Fatal(err)
 		}
 		if calls := strings.ReplaceAll(strings.Join(on.calls, ", "), n.devices.Dev+"/", ""); calls != test.calls {
@@ -220,7 +224,7 @@ func TestADiskThatCannotBeUsedStopsTheStepWithAWayOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		on := recorder{codes: test.codes, failed: test.failed}
-		err := run(usualWish(t, test.cmdline), n.finder(on.system(), nothing), target, io.Discard)
+		err := run(usualWish(t, test.cmdline), n.finder(on.system(), nothing), target, release{}, io.Discard)
 		if err == nil {
 			t.Fatalf("%+v: no error", test)
 		}
@@ -242,7 +246,7 @@ func TestAFullDiskIsMountedAndTold(t *testing.T) {
 	n, target := withDisk(t, 0), t.TempDir()
 	on := recorder{left: 49}
 	var out bytes.Buffer
-	err := run(usualWish(t, ""), n.finder(on.system(), nothing), target, &out)
+	err := run(usualWish(t, ""), n.finder(on.system(), nothing), target, release{}, &out)
 	if err != nil || !strings.Contains(out.String(), "which is full: 49 of 1000 MiB are free") {
 		t.Errorf("%v: %q", err, &out)
 	}
@@ -252,7 +256,7 @@ func TestADiskThatWasCutOffIsNotTouched(t *testing.T) {
 	n := withDisk(t, 0)
 	n.attribute("vdb", "size", strconv.Itoa(100<<20/512))
 	var on recorder
-	err := run(usualWish(t, ""), n.finder(on.system(), nothing), t.TempDir(), io.Discard)
+	err := run(usualWish(t, ""), n.finder(on.system(), nothing), t.TempDir(), release{}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "has 100 MiB, but its file system 200 MiB") || on.calls != nil {
 		t.Errorf("%v, %v", err, on.calls)
 	}

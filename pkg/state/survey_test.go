@@ -238,7 +238,7 @@ func TestADamagedSuperblockIsMendedWhenAskedFor(t *testing.T) {
 	var said bytes.Buffer
 	on := kernel(&said, nothing, time.Hour)
 	on.mount = func(string, string, string, uintptr, string) error { return nil }
-	if err := run(wanted, n.finder(on, nothing), t.TempDir(), &said); err != nil {
+	if err := run(wanted, n.finder(on, nothing), t.TempDir(), release{}, &said); err != nil {
 		t.Fatalf("%v\n%s", err, &said)
 	}
 	if found := n.see("vdb", usualWish(t, "")); found.is != chosen || !slices.Contains(extKinds, strings.Fields(found.kind)[0]) {

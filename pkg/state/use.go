@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -34,8 +35,9 @@ const mountData = "errors=remount-ro"
 type system struct {
 	// run runs a program and gives its exit code; the error is for one that did not run.
 	run func(argv ...string) (int, error)
-	// mount mounts a device.
-	mount func(device, target, kind string, flags uintptr, data string) error
+	// mount mounts a device, unmount takes it away again.
+	mount   func(device, target, kind string, flags uintptr, data string) error
+	unmount func(target string) error
 	// free gives how much room a mounted file system has and had, in bytes.
 	free func(target string) (left, all int64, err error)
 }
@@ -53,7 +55,8 @@ func kernel(out io.Writer, tell func(text string), often time.Duration) system {
 			}
 			return command.ProcessState.ExitCode(), nil
 		},
-		mount: unix.Mount,
+		mount:   unix.Mount,
+		unmount: func(target string) error { return unix.Unmount(target, 0) },
 		free: func(target string) (int64, int64, error) {
 			var about unix.Statfs_t
 			err := unix.Statfs(target, &about)
@@ -79,9 +82,10 @@ func reporting(what string, tell func(text string), often time.Duration) (stop f
 	return func() { close(ended) }
 }
 
-// put checks the disk, mounts it on target and grows it. With repair, all that is broken is mended, at the price of what
-// cannot be saved. What it gives is a remark for people, or nothing.
-func (s system) put(disk *finding, target string, wanted wish) (remark string, err error) {
+// put checks the disk, mounts it on target and grows it; one whose content the medium must not go on with is taken away again
+// before anything else. With repair, all that is broken is mended, at the price of what cannot be saved. What it gives is a remark
+// for people, or nothing.
+func (s system) put(disk *finding, target string, wanted wish, now release) (remark string, err error) {
 	if disk.size < disk.content.size {
 		return "", fmt.Errorf("%s has %d MiB, but its file system %d MiB: a part of it was cut off\n"+
 			"next: give the disk its size back, or %s", disk.path, disk.size>>20, disk.content.size>>20, wanted.wayOut())
@@ -92,14 +96,17 @@ func (s system) put(disk *finding, target string, wanted wish) (remark string, e
 	if err := s.mount(disk.path, target, "ext4", mountFlags, mountData); err != nil {
 		return "", fmt.Errorf("%s can't be mounted on %s: %w\nnext: %s", disk.path, target, err, wanted.wayOut())
 	}
+	if remark, err = accept(target, now); err != nil {
+		return "", errors.Join(err, s.unmount(target))
+	}
 	if disk.size-disk.content.size < spare {
-		return "", nil
+		return remark, nil
 	}
 	code, err := s.run("resize2fs", disk.path) // a mounted file system grows without a check of all of it
 	if err != nil || code != 0 {
-		return fmt.Sprintf(", but was not grown to the disk's %d MiB (see the step's log)", disk.size>>20), nil
+		return fmt.Sprintf("%s, but was not grown to the disk's %d MiB (see the step's log)", remark, disk.size>>20), nil
 	}
-	return fmt.Sprintf(", grown to %d MiB", disk.size>>20), nil
+	return fmt.Sprintf("%s, grown to %d MiB", remark, disk.size>>20), nil
 }
 
 // check runs e2fsck, which replays the journal after a power cut.

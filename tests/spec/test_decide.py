@@ -1,5 +1,6 @@
 """Recipe + descriptions + images -> ImageSpec -> LinuxKit YAML, for the project's own recipe and for small ones."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,8 @@ def test_a_recipe_says_what_becomes_of_a_node_whose_metadata_cannot_be_honoured(
 
 
 def test_a_node_knows_its_role() -> None:
-    assert "VARIANT_ID=worker\n" in file_of(spec_of(Recipe(runtime="cri-containerd"), Role.WORKER), "etc/os-release")
+    release = file_of(spec_of(Recipe(runtime="cri-containerd"), Role.WORKER), "etc/os-release")
+    assert "VARIANT_ID=worker\n" in release and re.search(r"^IMAGE_VERSION=\d", release, re.MULTILINE)
 
 
 def test_a_service_of_the_recipe_keeps_its_linuxkit_keys() -> None:
