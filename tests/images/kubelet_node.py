@@ -80,6 +80,11 @@ printf . >>/asked
 """
 SERVICE = '#!/bin/sh\necho "$*" >>/console\n'
 LOGFILE = '#!/bin/sh\nexec cat >>"$1"\n'
+CERTIFICATES = """#!/bin/sh
+echo "$* after $(cat /calls 2>/dev/null | grep -c ^kubelet) kubelets" >>/certificates
+[ "$1" != watch ] || exec /usr/bin/sleep 1000
+[ ! -e /short-of-room ] || exit 4
+"""
 # Cuts the power, where the file `cut` says at which step.
 STEP = """#!/bin/sh
 [ -s /cut ] || exit 0
@@ -95,7 +100,7 @@ SLEEP = '#!/bin/sh\n[ "$1" != 1 ] || set -- 0.05\nexec /usr/bin/sleep "$@"\n'
 
 PROGRAMS = {
     "kubeadm": KUBEADM, "kubectl": KUBECTL, "kubelet": KUBELET, "pidof": PIDOF, "crictl": CRICTL, "service": SERVICE,
-    "logfile": LOGFILE, "step": STEP, "sync": SYNC, "mv": MV, "rm": RM, "sleep": SLEEP,
+    "logfile": LOGFILE, "certificates": CERTIFICATES, "step": STEP, "sync": SYNC, "mv": MV, "rm": RM, "sleep": SLEEP,
 }  # fmt: skip
 
 

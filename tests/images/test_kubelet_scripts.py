@@ -38,6 +38,19 @@ def test_a_kubelet_that_ends_while_kubeadm_is_at_work_is_started_again_within_th
     assert "ended with exit code 3 while kubeadm is at work" in node.said()
 
 
+@pytest.mark.parametrize("trouble", [False, True], ids=["they are renewed", "their renewal fails"])
+def test_certificates_are_seen_to_before_the_kubelet_starts(node: Node, trouble: bool) -> None:
+    node.put("var/lib/kubelet/config.yaml", "config")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')
+    if trouble:
+        node.put("short-of-room")
+    with node.service():
+        eventually(lambda: bool(node.calls("kubelet")) and "watch" in node.text("certificates"), "no kubelet")
+    before, watch = node.text("certificates").splitlines()
+    assert before == "renew after 0 kubelets" and watch.startswith("watch after ")
+    assert ("certificates renew ended with exit code 4" in node.said()) == trouble
+
+
 LABEL = "example.org/vm=true"
 TELL = "kubectl --kubeconfig /etc/kubernetes/kubelet.conf label node one --overwrite"
 

@@ -18,6 +18,9 @@ if [ -n "$found" ]; then
     set -- --node-labels="$found" "$@"
     node-labels.sh "$found" &
 fi
+certificates renew || echo "kubelet.sh: certificates renew ended with exit code $?"
+certificates watch &
+watch=$!
 reserved=/run/kubelet.conf.d
 kubelet-reserved.sh "$config" "$reserved" || echo "kubelet.sh: nothing is reserved for the node itself"
 mkdir -p "$reserved"
@@ -37,6 +40,7 @@ while :; do
     # The end of this script ends the service, and with it a kubeadm that runs in it and waits for this kubelet: one that joins a
     # further master on a slow machine. A kubelet without a certificate gives up after 5 minutes (pkg/kubelet/certificate).
     if [ -n "$stopped" ] || ! pidof kubeadm >/dev/null; then
+        kill "$watch"
         exit "$code"
     fi
     echo "kubelet.sh: the kubelet ended with exit code $code while kubeadm is at work"

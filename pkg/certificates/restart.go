@@ -1,0 +1,197 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	// stale has a file for each part that may know a certificate which is no more.
+	stale     = memory + "/stale"
+	manifests = kubernetes + "/manifests"
+	// annotation of a static pod: another one makes it another pod, which the kubelet starts in the place of the old one, whatever
+	// the container runtime.
+	annotation = "kubeiso.dev/certificates"
+	// restartLimit is for one part of the control plane: an emulated API server takes minutes.
+	restartLimit = 20 * time.Minute
+)
+
+// parts are what holds certificates in its memory, in the order in which each needs those before it; their ports, if no argument
+// says another.
+var parts = []struct{ name, argument, port string }{
+	{"etcd", "--listen-client-urls=https://127.0.0.1:", "2379"},
+	{"kube-apiserver", "--secure-port=", "6443"},
+	{"kube-controller-manager", "--secure-port=", "10257"},
+	{"kube-scheduler", "--secure-port=", "10259"},
+}
+
+// markStale notes, before the first certificate is replaced, that what runs now will know old ones.
+func (n node) markStale() error {
+	for _, each := range parts {
+		if len(n.processes(each.name)) == 0 {
+			continue
+		}
+		mark := n.path(stale + "/" + each.name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(mark), 0o700), os.WriteFile(mark, nil, 0o600)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart starts the control plane's parts anew where it has to be. One that does not come back keeps the others running.
+func (n node) restart() error {
+	var names []string
+	for _, each := range parts {
+		mark := n.path(stale + "/" + each.name)
+		if _, err := os.Stat(mark); err != nil {
+			continue
+		}
+		again, err := n.restartPart(each.name, each.argument, each.port)
+		if err != nil {
+			err = fmt.Errorf("%s has new certificates and does not come back with them: %w; next: kubectl -n kube-system get pods, "+
+				"/var/log/kubelet.log", each.name, err)
+			n.tell("restart", []error{err}, "")
+			return err
+		}
+		if again {
+			names = append(names, each.name)
+		}
+		if err := os.Remove(mark); err != nil {
+			return err
+		}
+	}
+	if names != nil {
+		n.tell("restart", nil, "started anew: "+strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// restartPart says whether there was something to restart, after it answers again.
+func (n node) restartPart(name, argument, port string) (bool, error) {
+	path := n.path(manifests + "/" + name + ".yaml")
+	before := n.processes(name)
+	text, err := os.ReadFile(path)
+	if err != nil || len(before) == 0 {
+		return false, nil // none of ours, or one that starts with what is there now
+	}
+	if _, after, found := strings.Cut(string(text), argument); found {
+		port = after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
+	}
+	changed, err := annotated(text, n.now().UTC().Format(time.RFC3339))
+	if err != nil {
+		return false, err
+	}
+	fmt.Fprintf(n.log, "certificates: %s is started anew\n", name)
+	// Made outside the folder, in which the kubelet takes each file for a pod.
+	made := contents{path, changed, 0o600}
+	made.path = n.path(kubernetes + "/" + name + ".yaml" + aside)
+	if err := errors.Join(copyMode(path, &made), made.stage(made.path)); err != nil {
+		return false, errors.Join(err, os.Remove(made.path))
+	}
+	if err := errors.Join(os.Rename(made.path, path), syncFolder(filepath.Dir(path))); err != nil {
+		return false, err
+	}
+	return true, n.wait(name, before, net.JoinHostPort("127.0.0.1", port))
+}
+
+func copyMode(path string, made *contents) error {
+	info, err := os.Stat(path)
+	if err == nil {
+		made.mode = info.Mode().Perm()
+	}
+	return err
+}
+
+// wait returns when another process of that name listens than those before.
+func (n node) wait(name string, before []string, address string) error {
+	limit := n.limit
+	if limit == 0 {
+		limit = restartLimit
+	}
+	why := ""
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(limit / 1200) {
+		now := n.processes(name)
+		old := slices.ContainsFunc(now, func(each string) bool { return slices.Contains(before, each) })
+		switch {
+		case old:
+			why = "the old one still runs"
+			continue
+		case len(now) == 0:
+			why = "no new one runs"
+			continue
+		}
+		connection, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			return connection.Close()
+		}
+		why = err.Error()
+	}
+	return fmt.Errorf("%s after %s", why, limit)
+}
+
+// processes gives the numbers of the processes whose program has that name.
+func (n node) processes(name string) []string {
+	all, _ := filepath.Glob(n.path("proc/[0-9]*/cmdline"))
+	var found []string
+	for _, path := range all {
+		text, _ := os.ReadFile(path)
+		program, _, _ := strings.Cut(string(text), "\x00")
+		if filepath.Base(program) == name {
+			found = append(found, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return found
+}
+
+// annotated gives a pod's manifest with our annotation.
+func annotated(manifest []byte, text string) ([]byte, error) {
+	document := new(yaml.Node)
+	if err := yaml.Unmarshal(manifest, document); err != nil {
+		return nil, err
+	}
+	if len(document.Content) != 1 || at(document.Content[0], "metadata") == nil {
+		return nil, errors.New("its manifest has no metadata")
+	}
+	metadata := at(document.Content[0], "metadata")
+	known := at(metadata, "annotations")
+	if known == nil || known.Kind != yaml.MappingNode {
+		known = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		name := new(yaml.Node)
+		name.SetString("annotations")
+		metadata.Content = append(metadata.Content, name, known)
+	}
+	put(known, annotation, text)
+	if at(known, annotation).Style == 0 {
+		at(known, annotation).Style = yaml.DoubleQuotedStyle // a time would be another type
+	}
+	return yaml.Marshal(document)
+}
+
+// say tells on the node's consoles, as a stage: stage, name, state, error, and further KEY=VALUE.
+func (n node) say(words ...string) {
+	if n.report != nil {
+		n.report(words...)
+		return
+	}
+	if err := n.service("report", words...); err != nil {
+		fmt.Fprintf(n.log, "certificates: the consoles can't be told: %v\n", err)
+	}
+}
+
+func (n node) service(verb string, words ...string) error {
+	if n.report != nil && verb != "report" {
+		n.report(append([]string{verb}, words...)...)
+		return nil
+	}
+	return exec.Command("service", append([]string{verb}, words...)...).Run()
+}

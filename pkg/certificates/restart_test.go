@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// kubelet starts another process whenever a manifest changes, and stops the old one first.
+type kubelet struct {
+	*world
+	seen    map[string]string
+	started []string
+	next    int
+	dead    string // the part that does not come back
+}
+
+func newKubelet(w *world) *kubelet {
+	k := &kubelet{world: w, seen: map[string]string{}, next: 100}
+	for _, each := range parts {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { listener.Close() })
+		text := fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {component: %s}\n  name: %[1]s\nspec:\n  containers:\n"+
+			"  - command:\n    - %[1]s\n    - %s%d\n    - --v=2\n", each.name, each.argument, listener.Addr().(*net.TCPAddr).Port)
+		w.put(manifests+"/"+each.name+".yaml", text, 0o600)
+		k.seen[each.name] = text
+		k.run(each.name)
+	}
+	return k
+}
+
+func (k *kubelet) run(name string) {
+	k.next++
+	k.put(fmt.Sprintf("proc/%d/cmdline", k.next), "/usr/local/bin/"+name+"\x00--v=2\x00", 0o444)
+}
+
+// sync is what the kubelet does once in a while.
+func (k *kubelet) sync() {
+	for _, each := range parts {
+		text, err := os.ReadFile(k.path(manifests + "/" + each.name + ".yaml"))
+		if err != nil || string(text) == k.seen[each.name] {
+			continue
+		}
+		k.seen[each.name] = string(text)
+		k.started = append(k.started, each.name)
+		for _, process := range k.processes(each.name) {
+			_ = os.RemoveAll(k.path("proc/" + process))
+		}
+		if each.name != k.dead {
+			k.run(each.name)
+		}
+	}
+}
+
+// during lets the kubelet work while something runs.
+func (k *kubelet) during(work func()) {
+	over, done := make(chan bool), make(chan bool)
+	go func() {
+		for {
+			select {
+			case <-over:
+				close(done)
+				return
+			case <-time.After(5 * time.Millisecond):
+				k.sync()
+			}
+		}
+	}()
+	work()
+	close(over)
+	<-done
+}
+
+func TestWhatKnowsOldCertificatesIsStartedAnew(t *testing.T) {
+	w := newWorld(t)
+	k := newKubelet(w)
+	w.at = born.Add(300 * days)
+	k.during(func() {
+		if err := w.node.keep(true); err != nil {
+			t.Error(err)
+		}
+	})
+	if want := []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}; !slices.Equal(k.started, want) {
+		t.Errorf("started anew: %q", k.started)
+	}
+	w.heard("certificates restart ok", "note=started anew: etcd, kube-apiserver")
+	if text := k.seen["etcd"]; !strings.Contains(text, `kubeiso.dev/certificates: "2026-12-26T12:00:00Z"`) ||
+		!strings.Contains(text, "{component: etcd}") || !strings.Contains(text, "- --v=2") {
+		t.Errorf("etcd's manifest is now:\n%s", text)
+	}
+	k.started = nil
+	k.during(func() { w.keep() })
+	if k.started != nil {
+		t.Errorf("again: %q", k.started)
+	}
+}
+
+func TestTheNextRenewalStartsThemOnceMore(t *testing.T) {
+	w := newWorld(t)
+	k := newKubelet(w)
+	k.during(func() {
+		for _, age := range []time.Duration{300 * days, 600 * days} {
+			w.at = born.Add(age)
+			if err := w.node.keep(true); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if len(k.started) != 2*len(parts) {
+		t.Errorf("started anew: %q", k.started)
+	}
+	if text := k.seen["etcd"]; strings.Count(text, annotation) != 1 {
+		t.Errorf("etcd's manifest is now:\n%s", text)
+	}
+}
+
+func TestOneThatDoesNotComeBackLeavesTheOthersRunning(t *testing.T) {
+	w := newWorld(t)
+	k := newKubelet(w)
+	k.dead = "kube-apiserver"
+	w.at = born.Add(300 * days)
+	k.during(func() {
+		if err := w.node.keep(true); err == nil {
+			t.Error("nothing was missed")
+		}
+	})
+	if want := []string{"etcd", "kube-apiserver"}; !slices.Equal(k.started, want) {
+		t.Errorf("started anew: %q", k.started)
+	}
+	w.heard("certificates restart failed", "kube-apiserver has new certificates", "no new one runs", "next:")
+	k.dead = ""
+	k.run("kube-apiserver")
+	w.at = w.at.Add(time.Hour)
+	k.during(func() {
+		if err := w.node.keep(true); err != nil {
+			t.Error(err)
+		}
+	})
+	if k.started[len(k.started)-1] != "kube-scheduler" {
+		t.Errorf("the rest was not started anew: %q", k.started)
+	}
+	w.heard("certificates restart ok")
+}
+
+func TestBeforeTheKubeletStartsNothingHasToBeStartedAnew(t *testing.T) {
+	w := newWorld(t)
+	w.at = born.Add(400 * days)
+	w.keep()
+	k := newKubelet(w)
+	k.during(func() {
+		if err := w.node.keep(true); err != nil {
+			t.Error(err)
+		}
+	})
+	if k.started != nil {
+		t.Errorf("started anew: %q", k.started)
+	}
+}
+
+func TestAServiceThatEndedBetweenRenewalAndRestart(t *testing.T) {
+	w := newWorld(t)
+	k := newKubelet(w)
+	w.at = born.Add(300 * days)
+	w.keep() // the pods run on while their kubelet starts anew
+	k.during(func() {
+		if err := w.node.keep(true); err != nil {
+			t.Error(err)
+		}
+	})
+	if len(k.started) != len(parts) {
+		t.Errorf("started anew: %q", k.started)
+	}
+}
+
+func TestAKubeletThatRunsGetsItsCertificateByARestart(t *testing.T) {
+	w := newWorld(t)
+	w.at = born.Add(400 * days)
+	if err := w.node.keep(true); err != nil {
+		t.Error(err)
+	}
+	w.heard("restart kubelet")
+}
+
+func TestWords(t *testing.T) {
+	for _, words := range [][]string{nil, {"renew", "x"}, {"renew", "-x"}, {"other"}} {
+		if err := run(words); err != errUsage {
+			t.Errorf("%q: %v", words, err)
+		}
+	}
+}
