@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -65,6 +66,9 @@ func (k kubeconfig) read() (*identity, error) {
 	_, user, err := k.parse()
 	if err != nil {
 		return nil, err
+	}
+	if at(user, certificateData) == nil && len(user.Content) > 0 {
+		return nil, fs.ErrNotExist // who uses it is known by a token, a program, or a file of somebody's own
 	}
 	certificate, err := base64.StdEncoding.DecodeString(value(user, certificateData))
 	if err != nil {

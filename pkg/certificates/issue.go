@@ -24,7 +24,8 @@ const (
 	// share of its life that is left of a certificate when it is renewed: a third, as cert-manager has it. Of kubeadm's year these
 	// are four months, in which a node may lie switched off or a full disk be seen to.
 	share = 3
-	// worthwhile is what a new certificate must end later by: one that its authority's end bounds is not made again and again.
+	// worthwhile is what a new certificate must end later by, or a third of its life where that is less: one that its authority's end
+	// bounds is not made again and again.
 	worthwhile = 24 * time.Hour
 )
 
@@ -80,7 +81,7 @@ func judge(found *identity, by *authority, now time.Time) (why string, fault err
 		return "has a key that is not its own", nil
 	case now.Before(cert.NotBefore):
 		return "begins only on " + day(cert.NotBefore) + ", made by a clock that was ahead", nil
-	case by != nil && by.end(cert, now).Sub(cert.NotAfter) < worthwhile && left > 0:
+	case by != nil && by.end(cert, now).Sub(cert.NotAfter) < min(worthwhile, life(cert)/share) && left > 0:
 		return "", nil
 	case left <= 0:
 		return "ended on " + day(cert.NotAfter), nil

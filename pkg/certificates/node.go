@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -50,14 +51,35 @@ func (n node) path(name string) string { return filepath.Join(n.root, name) }
 
 // keep renews what is due. With restart, what knows old certificates is started anew then, or after an earlier run that did not.
 func (n node) keep(restart bool) error {
+	alone, err := n.alone()
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
 	due, faults := n.survey()
 	made, failed := n.renewAll(due)
 	n.tell("renewal", append(faults, failed...), renewed(made))
-	err := errors.Join(n.kubelet(restart), n.endings())
+	err = errors.Join(n.kubelet(restart), n.endings())
 	if restart {
 		err = errors.Join(err, n.restart())
 	}
 	return errors.Join(append(failed, err)...)
+}
+
+// alone waits for another that does the same, and holds further ones up until the file is closed.
+func (n node) alone() (*os.File, error) {
+	path := n.path(memory + "/lock")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // task is a certificate that is to be made anew.

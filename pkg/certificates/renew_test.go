@@ -238,6 +238,26 @@ func TestOneDamagedFileKeepsNoneOfTheOthers(t *testing.T) {
 	}
 }
 
+func TestAKubeconfigWithAnotherWayInIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.put(kubernetes+"/admin.conf", "users:\n- name: admin\n  user: {exec: {command: sign-in}}\n", 0o600)
+	w.at = born.Add(300 * days)
+	before := w.text(kubernetes + "/admin.conf")
+	w.keep()
+	if w.text(kubernetes+"/admin.conf") != before || len(w.told) != 1 {
+		t.Errorf("it was touched, or told: %q", w.told)
+	}
+	w.heard("renewal ok", "super-admin.conf")
+}
+
+func TestCertificatesOfADayAreRenewedBeforeTheyEnd(t *testing.T) {
+	w := newWorld(t)
+	w.makePair("apiserver", "ca", born, days)
+	w.at = born.Add(17 * time.Hour)
+	w.keep()
+	w.heard("renewal ok", "renewed: apiserver")
+}
+
 func TestADamagedKubeconfigIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.put(kubernetes+"/scheduler.conf", "users: [", 0o600)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -186,6 +187,24 @@ func TestAKubeletThatRunsGetsItsCertificateByARestart(t *testing.T) {
 		t.Error(err)
 	}
 	w.heard("restart kubelet")
+}
+
+func TestTwoAtOnceStartEachPartAnewOnce(t *testing.T) {
+	w := newWorld(t)
+	k := newKubelet(w)
+	w.at = born.Add(300 * days)
+	k.during(func() {
+		both := make(chan error)
+		for range 2 {
+			go func() { both <- w.node.keep(true) }()
+		}
+		if err := errors.Join(<-both, <-both); err != nil {
+			t.Error(err)
+		}
+	})
+	if len(k.started) != len(parts) {
+		t.Errorf("started anew: %q", k.started)
+	}
 }
 
 func TestWords(t *testing.T) {

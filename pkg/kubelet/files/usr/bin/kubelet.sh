@@ -41,6 +41,7 @@ while :; do
     # further master on a slow machine. A kubelet without a certificate gives up after 5 minutes (pkg/kubelet/certificate).
     if [ -n "$stopped" ] || ! pidof kubeadm >/dev/null; then
         kill "$watch"
+        wait "$watch"
         exit "$code"
     fi
     echo "kubelet.sh: the kubelet ended with exit code $code while kubeadm is at work"
