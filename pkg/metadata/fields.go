@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxMerged bounds the keys that merge keys bring into one mapping: a few lines of YAML can ask for billions.
+// maxMerged bounds the mappings and keys that merge keys bring into one mapping: a few lines of YAML can ask for billions.
 const maxMerged = 10_000
 
 // fields are the keys of a mapping that nobody has asked for yet, in the order of the file. A key without a value counts as
@@ -72,6 +72,9 @@ func (f *fields) addMerged(from value, within map[*yaml.Node]bool) error {
 			sources, _ = at.list()
 		}
 		for _, source := range sources {
+			if f.merged++; f.merged > maxMerged { // empty ones cost, too
+				return source.errorf("<< brings more than %d keys", maxMerged)
+			}
 			if !source.isMap() {
 				return source.errorf("<< takes a mapping, or a list of such")
 			}

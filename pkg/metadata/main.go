@@ -64,8 +64,11 @@ func run(given options, on host, out, warnings io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", held.source, err)
 	}
-	for _, text := range all.warnings {
+	for _, text := range all.warnings[:min(len(all.warnings), maxTold)] {
 		warn(text)
+	}
+	if more := len(all.warnings) - maxTold; more > 0 {
+		warn(fmt.Sprintf("and %d more of the kind", more))
 	}
 	fmt.Fprintf(out, "metadata: %s: %s\n", held.source, all.summary(done))
 	if err := all.failure(); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -42,7 +43,7 @@ type wanted struct {
 // parse reads the files of a volume, by their names; each may be missing. What one mistake spoils is no more than it has to be:
 // a node that can't be what its author wanted needs its SSH keys and addresses all the more.
 func parse(files map[string][]byte) *wanted {
-	all := &wanted{entries: entries{}}
+	all := &wanted{entries: newEntries()}
 	for _, each := range []struct {
 		name string
 		read func(string, []byte)
@@ -69,9 +70,9 @@ func (w *wanted) own(files map[string][]byte) {
 	}
 	if w.keys != nil {
 		text := strings.Join(w.keys, "\n") + "\n"
-		if given, found := w.entries[keysFile]; found && !given.folder { // both may log in
+		if given, found := w.entries.made[keysFile]; found && !given.folder { // both may log in
 			given.content = strings.TrimRight(given.content, "\n") + "\n" + text
-			w.entries[keysFile] = given
+			w.entries.made[keysFile] = given
 		} else {
 			add(keysFile, text, 0o600, "the SSH keys in "+metaDataFile+" or "+userDataFile)
 		}
@@ -139,9 +140,9 @@ func (w *wanted) refuse(keys *fields) {
 // degrade leaves what lets people in, and which disk is the node's, and nothing else: half of a configuration would make another node
 // than its author wanted.
 func (w *wanted) degrade() {
-	for path := range w.entries {
+	for path := range w.entries.made {
 		if folder, _, _ := strings.Cut(path, "/"); !slices.Contains(outlasting, folder) {
-			delete(w.entries, path)
+			delete(w.entries.made, path)
 		}
 	}
 }
@@ -156,10 +157,16 @@ func (w *wanted) failure() error {
 
 type failure struct{ faults []error }
 
+// maxTold is how many faults a console has room for.
+const maxTold = 20
+
 func (f *failure) Error() string {
 	var texts []string
-	for _, each := range f.faults {
+	for _, each := range f.faults[:min(len(f.faults), maxTold)] {
 		texts = append(texts, strings.Join(strings.Fields(each.Error()), " "))
+	}
+	if more := len(f.faults) - maxTold; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, "; ")
 }

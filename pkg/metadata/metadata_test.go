@@ -302,7 +302,7 @@ write_files:
 		"d": {content: "secret", mode: 0o644}, "e": {mode: 0o644}, "f": {content: "content", mode: 0o644},
 		"g": {content: "content", mode: 0o644}, "h": {content: "x", mode: 0o420},
 	} {
-		got := all.entries[path]
+		got := all.entries.made[path]
 		if got.from = ""; got != want {
 			t.Errorf("%s: got %+v, want %+v", path, got, want)
 		}

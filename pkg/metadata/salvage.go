@@ -8,7 +8,7 @@ import (
 // salvage takes the node's name and SSH keys from a file that as a whole can't be read: each key of its top level stands in lines of
 // its own, and is read by itself. Nothing else is taken, and no further fault told.
 func (w *wanted) salvage(file string, text []byte) {
-	found := &wanted{entries: entries{}}
+	found := &wanted{entries: newEntries()}
 	for _, block := range blocks(text) {
 		root, given, err := parseYAML(file, block)
 		if err != nil || !given || !root.isMap() {

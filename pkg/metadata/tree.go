@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -112,6 +113,9 @@ func (r *treeReader) folder(path, expected string) error {
 // entry reads one file or folder.
 func (r *treeReader) entry(path string) error {
 	line, content, perm, folder := r.decoder.InputOffset(), (*string)(nil), "", false
+	if len(path) > maxPath { // before what lies below: each name is there as often as the tree is deep
+		return r.errorf(path[:20]+"...", "a path below /run/config is longer than %d bytes", maxPath)
+	}
 	err := r.object(path, `an object with "content" or "entries"`, func(key string) (err error) {
 		switch key {
 		case "content":
@@ -172,22 +176,51 @@ func parseMode(text string) (uint32, error) {
 	return uint32(mode), nil
 }
 
+// maxPath bounds a path below /run/config, in bytes: the kernel takes 4096 with what stands before it (PATH_MAX).
+const maxPath = 4000
+
 // entries are all files and folders to make, by their paths below /run/config.
-type entries map[string]entry
+type entries struct {
+	made map[string]entry
+	// holding are the folders that something lies in, asked for or not, with the file that asked for the first of it.
+	holding map[string]string
+}
+
+func newEntries() entries { return entries{map[string]entry{}, map[string]string{}} }
 
 // add takes one more. No path is asked for twice, and none is both a file and a folder; folders may come together.
 func (e entries) add(path string, made entry) error {
-	if before, found := e[path]; found && !(before.folder && made.folder) {
+	if len(path) > maxPath {
+		return fmt.Errorf("the path is longer than %d bytes", maxPath)
+	}
+	if before, found := e.made[path]; found && !(before.folder && made.folder) {
 		return fmt.Errorf("/run/config/%s is given twice: here and in %s", path, before.from)
 	}
-	for other, before := range e {
-		if !before.folder && strings.HasPrefix(path, other+"/") {
-			return fmt.Errorf("/run/config/%s is a file in %s and a folder here", other, before.from)
-		}
-		if !made.folder && strings.HasPrefix(other, path+"/") {
-			return fmt.Errorf("/run/config/%s is a folder in %s and a file here", path, before.from)
+	if from, found := e.holding[path]; found && !made.folder {
+		return fmt.Errorf("/run/config/%s is a folder in %s and a file here", path, from)
+	}
+	for folder := range above(path) {
+		if before, found := e.made[folder]; found && !before.folder {
+			return fmt.Errorf("/run/config/%s is a file in %s and a folder here", folder, before.from)
 		}
 	}
-	e[path] = made
+	e.made[path] = made
+	for folder := range above(path) {
+		if _, known := e.holding[folder]; known {
+			break // and with it all above it
+		}
+		e.holding[folder] = made.from
+	}
 	return nil
+}
+
+// above gives the folders that a path lies in, the nearest first.
+func above(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for end := strings.LastIndexByte(path, '/'); end > 0; end = strings.LastIndexByte(path[:end], '/') {
+			if !yield(path[:end]) {
+				return
+			}
+		}
+	}
 }

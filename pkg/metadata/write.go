@@ -22,15 +22,15 @@ func writeEntries(root string, all entries) error {
 	if err := os.Chmod(base, 0o700); err != nil {
 		return err
 	}
-	paths := slices.Sorted(maps.Keys(all))
+	paths := slices.Sorted(maps.Keys(all.made))
 	for _, path := range paths {
-		if err := all[path].write(filepath.Join(base, path)); err != nil {
+		if err := all.made[path].write(filepath.Join(base, path)); err != nil {
 			return err
 		}
 	}
 	// Folders get their modes last: one may forbid to write in it.
 	for _, path := range slices.Backward(paths) {
-		if made := all[path]; made.folder {
+		if made := all.made[path]; made.folder {
 			if err := os.Chmod(filepath.Join(base, path), os.FileMode(made.mode)); err != nil {
 				return err
 			}
@@ -99,8 +99,8 @@ func (w *wanted) summary(done []applied) string {
 	if len(w.keys) > 0 {
 		parts = append(parts, fmt.Sprintf("SSH keys: %d", len(w.keys)))
 	}
-	for _, path := range slices.Sorted(maps.Keys(w.entries)) {
-		if !w.entries[path].folder {
+	for _, path := range slices.Sorted(maps.Keys(w.entries.made)) {
+		if !w.entries.made[path].folder {
 			parts = append(parts, path)
 		}
 	}
