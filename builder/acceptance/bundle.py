@@ -18,6 +18,7 @@ _NODE_COMMANDS = {
     "disks.txt": "df; mount; free",
     "network.txt": "ip address; ip route; cat /etc/resolv.conf; ls -l /hostroot/etc/cni/net.d",
     "tasks.txt": "ctr -n services.linuxkit tasks ls",
+    "kernel.log": "tail -c 400000 /var/log/kernel.log; cat /var/log/crash/*/* 2>/dev/null",
     "kubelet.log": "tail -c 400000 /var/log/kubelet.log",
     "pods.log": "for f in /var/log/pods/*/*/*.log; do echo \"== $f\"; tail -n 80 \"$f\"; done",
 }  # fmt: skip

@@ -13,6 +13,8 @@ import (
 
 	"kubeiso.dev/pkg/init/internal/bundle"
 	"kubeiso.dev/pkg/init/internal/control"
+	"kubeiso.dev/pkg/init/internal/crash"
+	"kubeiso.dev/pkg/init/internal/logfile"
 	"kubeiso.dev/pkg/init/internal/oneshot"
 	"kubeiso.dev/pkg/init/internal/power"
 	"kubeiso.dev/pkg/init/internal/process"
@@ -196,7 +198,30 @@ func (n *Node) onboot(ctx context.Context) error {
 		return fmt.Errorf("preparing /var: %w", err)
 	}
 	_ = os.Symlink(filepath.Join(onbootLogs, "onboot"), filepath.Join(serviceLogs, "onboot"))
+	n.evidence(time.Now())
 	return nil
+}
+
+// evidence keeps what kernels tell: all messages of this one, and the last ones of a kernel that died.
+func (n *Node) evidence(now time.Time) {
+	go func() {
+		if err := crash.KeepMessages(logfile.Open(filepath.Join(serviceLogs, "kernel.log")), now); err != nil {
+			n.console.Printf("The kernel's messages are not kept: %v", err)
+		}
+	}()
+	found, err := crash.Collect(crash.Pstore, filepath.Join(serviceLogs, "crash"), now)
+	if found == nil && err == nil {
+		return
+	}
+	told := console.Line{Stage: "crash", State: console.OK, Seconds: -1}
+	if err != nil {
+		told.State, told.Error = console.Failed, err.Error()
+	}
+	if found != nil {
+		told.Fields = console.Fields{"cause": found.Cause, "folder": found.Folder, "files": found.Files}
+		n.console.Printf("\nThis machine's kernel died before this boot. Its last messages are in %s.", found.Folder)
+	}
+	n.console.Report(told)
 }
 
 func (n *Node) containerd(ctx context.Context) error {
