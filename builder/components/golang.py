@@ -16,7 +16,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from builder.components import gocache
 from builder.components.description import FILE, Description, filled_with
-from builder.components.gomodules import settle
+from builder.components.gomodules import at_work, settle
 from builder.components.source import Files, Request
 from builder.components.toolchain import Go, c_toolchain, go, network
 from builder.errors import BuildError, ToolMissing
@@ -123,7 +123,7 @@ class Plan:
                     self._taken(self.section.files[file], work / file, progress)
                 else:
                     self._attempt(self._command(work / file), work, progress)
-            settle(store.scratch("go") / "mod")
+            settle(store.scratch("go") / "mod", at_work(description.folder))
             shutil.rmtree(store.scratch("go") / "build", ignore_errors=True)  # an older version's, not compressed
             return {file: store.adopt(work / file) for file in self.section.outputs}
 
