@@ -47,8 +47,8 @@ build: setup
 doctor: setup
 	$(KUBEISO) doctor
 
-# No test of the first kind takes a minute; one that hangs is not to take the rest with it.
-QUICK := $(VENV)/bin/pytest -n $$(nproc) --dist worksteal --timeout 600 -m "not boot and not network and not bench"
+# No test of the first kind takes a minute; one that hangs is not to take the rest with it. Half of them wait for something.
+QUICK := $(VENV)/bin/pytest -n $$((2 * $$(nproc))) --dist worksteal --timeout 600 -m "not boot and not network and not bench"
 SLOW := $(VENV)/bin/pytest --durations=40 --durations-min=20 -m
 
 # Times are compared in a run of their own: workers side by side would disturb them.
