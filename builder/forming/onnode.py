@@ -11,7 +11,7 @@ from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.forming.fit import DISCOVERY, PATCHES, discovery_file, fitted, patches
 from builder.forming.model import Fit
-from builder.forming.verdict import reason, runtime_was_late
+from builder.forming.verdict import late, reason
 from builder.progress import note, step
 
 # Where kubeadm-init.sh and kubeadm-join.sh look first; the image's own configuration is the fallback (pkg/kubelet).
@@ -22,6 +22,7 @@ _IMAGE_JOIN = "/hostroot/etc/kubeadm/kubeadm-join.yaml"
 _EXEC = "ctr -n services.linuxkit tasks exec --exec-id kubeiso-{id} kubelet "
 
 # The console is logged: what would let others in is not printed there. A person who runs the scripts sees it.
+REPEATS = 2
 _QUIET = {"init": "--skip-token-print", "join": ""}
 
 
@@ -67,14 +68,16 @@ def configure(shell: Shell, fit: Fit) -> None:
 def kubeadm(node: Node, console: Shell, verb: str, deadline: Deadline) -> str:
     """Runs kubeadm-VERB.sh in the kubelet service; its output is kept in the node's directory and returned.
 
-    Nothing of kubeadm's preflight is ignored; it runs once more where the runtime only was late to answer it, which changes
-    nothing on the node. Raises CheckError with kubeadm's last lines unless its exit code is 0.
+    Nothing of kubeadm's preflight is ignored; it runs again where somebody only was late to answer it, which changes nothing on
+    the node. Raises CheckError with kubeadm's last lines unless its exit code is 0.
     """
     log = node.directory / f"kubeadm-{verb}.log"
     with step(f"kubeadm {verb} on {node.name}") as work:
         ended = _kubeadm(console, verb, deadline, work.advance)
-        if ended.code != 0 and runtime_was_late(ended.output):
-            note(f"{node.name}: the container runtime was late to answer kubeadm {verb}, which runs once more")
+        for _ in range(REPEATS):
+            if ended.code == 0 or not (who := late(ended.output)):
+                break
+            note(f"{node.name}: {who} was late to answer kubeadm {verb}, which runs once more")
             ended = _kubeadm(console, verb, deadline, work.advance)
     write_aside(log, ended.output, mode=0o600)
     _demand(ended, f"kubeadm {verb} on {node.name}", hint=f"all of it: {log}")

@@ -35,7 +35,14 @@ def reason(output: str) -> str:
 _LATE = re.compile(r"\[ERROR CRI\]: .*(DeadlineExceeded|deadline exceeded)")
 
 
-def runtime_was_late(output: str) -> bool:
-    """Whether kubeadm's preflight found nothing else wrong than a container runtime that did not answer in kubeadm's own time."""
+# It gives the API server ten for each of the ConfigMaps that a join begins with (cmd/kubeadm/app/util/config/cluster.go).
+_SLOW = re.compile(r"error execution phase preflight: unable to fetch the kubeadm-config ConfigMap: .*"
+                   r"(Client\.Timeout exceeded|context deadline exceeded|TLS handshake timeout)")  # fmt: skip
+
+
+def late(output: str) -> str:
+    """Who did not answer in kubeadm's own time, where its preflight found nothing else wrong; "" where it was something else."""
     checks = [line for line in output.splitlines() if line.strip().startswith("[ERROR ")]
-    return bool(checks) and all(_LATE.search(line) for line in checks)
+    if checks:
+        return "the container runtime" if all(_LATE.search(line) for line in checks) else ""
+    return "the API server" if _SLOW.search(output) else ""
