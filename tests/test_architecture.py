@@ -78,6 +78,7 @@ ROOMS: dict[str, set[str]] = {
         "console.console", "machine.machine", "machine.pace", "cluster.model", "cluster.guestports", "cluster.kubectl",
         "cluster.parallel",
     },
+    "snapshots": {"cluster.parallel", "forming.onnode"},
     "acceptance": {
         "console.story", "machine.machine", "cluster.model", "cluster.guestports", "cluster.kubectl", "cluster.lifecycle",
         "forming.clock", "forming.form", "forming.objects", "forming.onnode", "forming.readiness", "spec.model",

@@ -42,6 +42,7 @@ VERBS = {
     "shell": "nodes",
     "logs": "nodes",
     "kubeconfig": "nodes",
+    "etcd": "etcd",
     "test": "acceptance",
 }
 

@@ -31,6 +31,9 @@ LINE = 3600
 LONGEST = 48 << 10
 """Characters of one command: the kernel keeps up to 64 KiB of unread input of a terminal."""
 
+_PART = 24 << 10
+"""Bytes of a file in one command: base64 within base64, it has to stay under LONGEST."""
+
 _RETRIES = 5
 
 
@@ -89,13 +92,13 @@ class Shell(ABC):
                 return content
 
     def write_file(self, path: str, data: bytes, deadline: Deadline, mode: int = 0o600) -> None:
-        """Writes a file of the node beside its place, compares its checksum, and renames it. Meant for kilobytes."""
+        """Writes a file of the node beside its place, compares its checksum, and renames it. Meant for megabytes at the most."""
         folder, target, aside = (shlex.quote(name) for name in (posixpath.dirname(path) or ".", path, path + ".part"))
         expected = hashlib.sha256(data).hexdigest()
         for _ in range(_RETRIES):
             self._succeed(f"mkdir -p {folder} && (umask 077; : >{aside})", deadline)
-            for at in range(0, len(data), 1800):
-                encoded = base64.b64encode(data[at : at + 1800]).decode()
+            for at in range(0, len(data), _PART):
+                encoded = base64.b64encode(data[at : at + _PART]).decode()
                 self._succeed(f"echo {encoded}|base64 -d >>{aside}", deadline)
             if expected in self._succeed(f"sha256sum {aside}", deadline):
                 self._succeed(f"chmod {mode:o} {aside} && mv {aside} {target}", deadline)

@@ -89,7 +89,10 @@ def test_a_cluster_s_life(kubeiso: Run, warm: Program, qemu: Qemu) -> None:
     assert gone(warm, pid)
 
 
-@pytest.mark.parametrize("verb", [("down",), ("status",), ("init",), ("kubeconfig",), ("shell",), ("logs",)])
+@pytest.mark.parametrize(
+    "verb",
+    [("down",), ("status",), ("init",), ("kubeconfig",), ("shell",), ("logs",), ("etcd", "save", "x"), ("etcd", "restore", "x")],
+)
 def test_a_cluster_that_is_not_there(kubeiso: Run, verb: tuple[str, ...]) -> None:
     done = kubeiso(*verb, "--name", "try")
     assert done.failed(2, "there is no cluster try", next="known are: none; start one: kubeiso up")

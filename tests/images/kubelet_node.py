@@ -16,8 +16,8 @@ from builder.project import Project
 
 SECONDS = 20.0
 FOLDERS = (
-    "dev", "etc/kubeadm/kube-system.init", "etc/kubernetes/pki", "programs", "proc", "run/config/kubeadm", "run/node-labels",
-    "tmp", "usr", "var/lib/kubelet", "var/log",
+    "dev", "etc/kubeadm/kube-system.init", "etc/kubernetes/manifests", "etc/kubernetes/pki", "programs", "proc",
+    "run/config/kubeadm", "run/node-labels", "tmp", "usr", "var/lib/etcd", "var/lib/kubelet", "var/log",
 )  # fmt: skip
 IN_CHROOT = 'mount --rbind /usr "$1/usr" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"'
 CONFIG = "nodeRegistration:\n  criSocket: unix:///run/x.sock\n"
@@ -72,8 +72,17 @@ case $* in
 esac
 step
 """
-# Answers too late as often as the file `late` has bytes; each question is one byte of `asked`.
+# A part of the control plane runs while its manifest is there, and one that is `stuck` for good. Otherwise it answers too late as
+# often as the file `late` has bytes; each question is one byte of `asked`.
 CRICTL = """#!/bin/sh
+case $* in
+"ps "*)
+    part=${*##*container.name=}
+    [ ! -e "/etc/kubernetes/manifests/$part.yaml" ] && [ "$part" != "$(cat /stuck 2>/dev/null)" ] || echo "of-$part"
+    exit ;;
+"exec --sync of-etcd etcdctl "*"endpoint health") [ ! -e /alone ] || { echo "context deadline exceeded"; exit 1; }; exit ;;
+"exec --sync of-etcd etcdctl "*"snapshot save "*) cp /var/lib/etcd/member/snap/db "${*##* }"; exit ;;
+esac
 [ "$*" = "--timeout 2s info" ] || exit 2
 printf . >>/asked
 [ ! -e /late ] || [ "$(stat -c %s /asked)" -gt "$(stat -c %s /late)" ]
@@ -85,6 +94,24 @@ echo "$* after $(cat /calls 2>/dev/null | grep -c ^kubelet) kubelets" >>/certifi
 [ "$1" != watch ] || exec /usr/bin/sleep 1000
 [ ! -e /short-of-room ] || exit 4
 """
+# etcd's data is a file `db`; damaged is what begins with that word.
+ETCDUTL = """#!/bin/sh
+case $* in
+version) echo "etcdutl version: 3.6.8" ;;
+*"snapshot status "*)
+    ! grep -q ^damaged "${*##* }" || { echo "Error: file checksum mismatch"; exit 1; }
+    version=$(cat /made-by 2>/dev/null || echo 3.6.0)
+    echo '{"hash":1,"revision":500,"totalKey":3,"totalSize":20480,"version":"'"$version"'"}' ;;
+"snapshot restore "*)
+    echo "$*" >>/restored
+    mkdir -p "$5/member/snap" && cp "$3" "$5/member/snap/db" ;;
+*) exit 2 ;;
+esac
+"""
+DF = """#!/bin/sh
+echo Filesystem
+echo "/dev/vda 9000000 1000000 $(cat /free 2>/dev/null || echo 8000000) 12% /var"
+"""
 # Cuts the power, where the file `cut` says at which step.
 STEP = """#!/bin/sh
 [ -s /cut ] || exit 0
@@ -92,7 +119,7 @@ printf . >>/steps
 [ "$(stat -c %s /steps)" -lt "$(cat /cut)" ] || kill -9 0
 """
 # What is on the disk for sure.
-SYNC = "#!/bin/sh\nstep\ntar -C / -cf /disk.new etc/kubernetes var/lib/kubelet && /usr/bin/mv /disk.new /disk.tar\n"
+SYNC = "#!/bin/sh\nstep\ntar -C / -cf /disk.new etc/kubernetes var/lib/etcd var/lib/kubelet && /usr/bin/mv /disk.new /disk.tar\n"
 MV = '#!/bin/sh\nstep\nexec /usr/bin/mv "$@"\n'
 RM = '#!/bin/sh\nstep\nexec /usr/bin/rm "$@"\n'
 # A second is long where nothing is to be waited for.
@@ -100,7 +127,8 @@ SLEEP = '#!/bin/sh\n[ "$1" != 1 ] || set -- 0.05\nexec /usr/bin/sleep "$@"\n'
 
 PROGRAMS = {
     "kubeadm": KUBEADM, "kubectl": KUBECTL, "kubelet": KUBELET, "pidof": PIDOF, "crictl": CRICTL, "service": SERVICE,
-    "logfile": LOGFILE, "certificates": CERTIFICATES, "step": STEP, "sync": SYNC, "mv": MV, "rm": RM, "sleep": SLEEP,
+    "logfile": LOGFILE, "certificates": CERTIFICATES, "etcdutl": ETCDUTL, "df": DF, "step": STEP,
+    "sync": SYNC, "mv": MV, "rm": RM, "sleep": SLEEP,
 }  # fmt: skip
 
 
@@ -142,7 +170,9 @@ class Node:
         return [*private_mounts(), "sh", "-c", IN_CHROOT, "sh", str(self.root), str(self.root), f"/programs/{script}", *words]
 
     def environment(self, pause: float = 0.2) -> dict[str, str]:
-        return {"PATH": "/programs:/usr/bin:/usr/sbin:/bin:/sbin", "KUBEADM_PAUSE": str(pause)}
+        patience = self.text("patience") or "20"
+        path = "/programs:/usr/bin:/usr/sbin:/bin:/sbin"
+        return {"PATH": path, "KUBEADM_PAUSE": str(pause), "ETCD_RESTORE_PATIENCE": patience}
 
     def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         argv = self.argv(script, *words)

@@ -18,6 +18,7 @@ if [ -n "$found" ]; then
     set -- --node-labels="$found" "$@"
     node-labels.sh "$found" &
 fi
+etcd-restore.sh resume
 certificates renew || echo "kubelet.sh: certificates renew ended with exit code $?"
 certificates watch &
 watch=$!

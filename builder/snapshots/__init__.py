@@ -1,0 +1,1 @@
+"""snapshots: Cluster -> the state of its etcd in a file, and back."""
