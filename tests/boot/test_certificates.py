@@ -1,4 +1,4 @@
-"""A master whose clock goes on by months and by years: while it runs, and while it lies switched off."""
+"""A master whose clock goes on by years while it lies switched off, and by months while it runs."""
 
 import re
 import ssl
@@ -25,10 +25,10 @@ from builder.network.network import Switch
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
 YEAR = timedelta(days=365)
-RUNNING = timedelta(days=300)
-"""By which the clock of the running node goes on: its certificates have a sixth of their year left."""
 ASLEEP = timedelta(days=500)
-"""For which it then lies switched off: all of them have ended."""
+"""For which the node lies switched off: all of its certificates have ended."""
+RUNNING = timedelta(days=300)
+"""By which its clock then goes on while it runs: they have a sixth of their year left."""
 ALL = 11
 """Certificates that kubeadm made on a first master."""
 
@@ -106,22 +106,6 @@ def identity(master: Master) -> str:
     return master.run("kubectl get namespace kube-system -o jsonpath={.metadata.uid}")
 
 
-def test_a_running_master_renews_them_and_starts_anew_what_knew_the_old_ones(master: Master) -> None:
-    master.clock = RUNNING
-    begun = master.now
-    set_clock(master)
-    master.run("certificates renew -restart", 900)
-    assert master.told("started anew: etcd, kube-apiserver, kube-controller-manager, kube-scheduler")
-    master.comes("kubectl get --raw /readyz", "ok")
-    renewed(master, begun)
-    works(master, "after-months")
-
-
-def set_clock(master: Master) -> None:
-    ended = master.machine.shell().run(f"date -u -s @{master.now.timestamp():.0f}", master.machine.within(30))
-    assert ended.code == 0, ended.output
-
-
 def test_a_master_that_lay_switched_off_for_longer_comes_back_by_itself(master: Master) -> None:
     before = identity(master)
     master.machine.stop(grace=master.machine.within(150).seconds)
@@ -143,3 +127,19 @@ def started(master: Master) -> Machine:
     machine = Machine.start(spec, leashed=True)
     lifecycle.booted(machine, 1800)
     return machine
+
+
+def test_a_running_master_renews_them_and_starts_anew_what_knew_the_old_ones(master: Master) -> None:
+    master.clock += RUNNING
+    begun = master.now
+    set_clock(master)
+    master.run("certificates renew -restart", 900)
+    assert master.told("started anew: etcd, kube-apiserver, kube-controller-manager, kube-scheduler")
+    master.comes("kubectl get --raw /readyz", "ok")
+    renewed(master, begun)
+    works(master, "after-months")
+
+
+def set_clock(master: Master) -> None:
+    ended = master.machine.shell().run(f"date -u -s @{master.now.timestamp():.0f}", master.machine.within(30))
+    assert ended.code == 0, ended.output
