@@ -13,6 +13,7 @@ from builder.cluster import state
 from builder.cluster.kubectl import use_reachable
 from builder.cluster.model import Cluster, Node
 from builder.errors import InputError
+from builder.forming.kubeconfig import refresh
 from builder.machine.machine import Machine
 from builder.reading.words import one_of
 
@@ -95,10 +96,22 @@ def _print_file(machine: Machine, file: str) -> None:
 
 @app.command(epilog="Example:  export KUBECONFIG=$(kubeiso kubeconfig)")
 def kubeconfig(name: Name = "kubeiso") -> None:
-    """Prints the path of the cluster's kubeconfig; of several masters, it leads to one that is ready."""
+    """Prints the path of the cluster's kubeconfig; of several masters, it leads to one that is ready.
+
+    A certificate in it that has ended, or is about to, is replaced by the one that a master has by now.
+    """
     cluster = state.load(name)
     if not cluster.kubeconfig.exists():
         raise InputError(f"the cluster {name} has no kubeconfig yet", hint=f"kubeiso init --name {name}")
+    refresh(cluster, lambda node, path: _read(Machine.attach(cluster.node(node).directory), path))
     if len(cluster.masters) > 1:
         use_reachable(cluster)
     print(cluster.kubeconfig)
+
+
+def _read(machine: Machine, path: str) -> bytes:
+    """A file of the node."""
+    try:
+        return machine.shell().read_file(path, machine.within(30))
+    finally:
+        machine.close()

@@ -5,7 +5,7 @@ from builder.cluster.guestports import BALANCED_PORT
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
 from builder.deadline import Deadline
-from builder.forming.kubeconfig import kubeconfig
+from builder.forming.kubeconfig import ADMIN, kubeconfig
 from builder.forming.model import Fit
 from builder.forming.onnode import Access, configure, kubeadm
 from builder.forming.secret import new_token, token_secret, void
@@ -13,7 +13,6 @@ from builder.forming.secret import new_token, token_secret, void
 _TOKEN_MINUTES = 15
 """For which the token of kubeadm init, which nobody uses, is good where it can't be voided."""
 
-_ADMIN = "/var/lib/kubeadm/admin.conf"
 _UNTAINT = "/run/config/kubeadm/untaint-master"
 
 
@@ -36,7 +35,7 @@ def init_master(cluster: Cluster, node: Node, access: Access, scale: float) -> s
     if not cluster.workers:
         access.control.write_file(_UNTAINT, b"\n", Deadline.after(30, scale=scale))
     output = kubeadm(node, access.console, "init", Deadline.after(240, scale=scale))
-    admin = access.control.read_file(_ADMIN, Deadline.after(30, scale=scale))
+    admin = access.control.read_file(ADMIN, Deadline.after(30, scale=scale))
     write_aside(cluster.kubeconfig, kubeconfig(cluster, admin), mode=0o600)
     void(Kubectl(cluster), token_secret(token), "the token of kubeadm init")
     return output

@@ -1,10 +1,23 @@
 """The administrator's kubeconfig as this machine needs it."""
 
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import yaml
+from cryptography import x509
 
+from builder.aside import write_aside
 from builder.cluster.model import Cluster
+from builder.errors import CheckError
+from builder.progress import warn
+
+ADMIN = "/var/lib/kubeadm/admin.conf"
+"""The administrator's on a master, whose certificate the master keeps from ending (pkg/certificates)."""
+
+_SOON = timedelta(days=60)
+"""A master renews it when four months are left."""
 
 
 def kubeconfig(cluster: Cluster, admin: bytes) -> str:
@@ -21,3 +34,26 @@ def kubeconfig(cluster: Cluster, admin: bytes) -> str:
     config["contexts"] = [{"name": node.name, "context": {"cluster": node.name, "user": user}} for node in cluster.masters]
     config["current-context"] = cluster.masters[0].name
     return yaml.safe_dump(config, sort_keys=False)
+
+
+def refresh(cluster: Cluster, read: Callable[[str, str], bytes]) -> None:
+    """Takes the administrator's kubeconfig anew from a master where the certificate in ours has ended, or is about to.
+
+    read: a file of the master of that name; CheckError where it can't be had. Nothing is raised: ours may still be good.
+    """
+    if ends(cluster.kubeconfig.read_text()) > datetime.now(UTC) + _SOON:
+        return
+    for node in cluster.masters:
+        try:
+            admin = read(node.name, ADMIN)
+        except CheckError as error:
+            warn(f"the certificate in {cluster.kubeconfig} ends soon, and {node.name} gives no new one: {error.what}")
+            continue
+        write_aside(cluster.kubeconfig, kubeconfig(cluster, admin), mode=0o600)
+        return
+
+
+def ends(text: str) -> datetime:
+    """When the certificate in a kubeconfig ends."""
+    pem = base64.b64decode(yaml.safe_load(text)["users"][0]["user"]["client-certificate-data"])
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc
