@@ -12,10 +12,11 @@ from builder.recipe.model import Recipe, Role
 from builder.spec.classes import CLASSES, manifest
 from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
-from builder.spec.kubeadm import init_config, join_config
+from builder.spec.kubeadm import init_config, join_config, upgrade_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
 from builder.spec.needs import Needs
 from builder.spec.state import state_settings
+from builder.spec.versions import control_plane
 from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
@@ -117,6 +118,7 @@ def node_files(
     yield NodeFile(path="etc/crictl.yaml", contents=f"runtime-endpoint: {runtime.socket}\n")
     yield from _virtualisation_files(runtime)
     yield from _kubeadm_files(recipe, role, runtime, network, kubernetes)
+    yield from _upgrade_files(role, kubernetes, images)
     values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
     if recipe.ssh.authorized_keys:
@@ -160,6 +162,13 @@ def _kubeadm_files(
         if runtime.classes:
             yield NodeFile(path=CLASSES, contents=manifest(runtime.classes))
     yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(runtime))
+
+
+def _upgrade_files(role: Role, kubernetes: Kubernetes, images: Mapping[str, Image]) -> Iterable[NodeFile]:
+    """What kubeadm-upgrade.sh reads: the images that kubeadm's pods have on this medium, and kubeadm's configuration."""
+    names = sorted(images[folder].name for folder in control_plane(role is Role.MASTER) if folder in images)
+    yield NodeFile(path="etc/kubeadm/images", contents="".join(f"{name}\n" for name in names))
+    yield NodeFile(path="etc/kubeadm/kubeadm-upgrade.yaml", contents=upgrade_config(kubernetes))
 
 
 def _values(recipe: Recipe, images: Mapping[str, Image]) -> Values:

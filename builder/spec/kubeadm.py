@@ -30,6 +30,23 @@ def join_config(runtime: Runtime) -> str:
     return yaml.safe_dump(_node("JoinConfiguration", runtime), sort_keys=False)
 
 
+def upgrade_config(kubernetes: Kubernetes) -> str:
+    """The YAML for `kubeadm upgrade`, both of the cluster and of a node, after kubeadm-upgrade.sh has brought the static pods.
+
+    It leaves out the preflight, which wants a Job done within a minute and every master Ready; the static pods, which would lose
+    the patches that they were made with; and the kubelet's kubeconfig, without which a power cut would leave no node.
+    """
+    skipped = ["preflight", "control-plane", "kubeconfig"]
+    document = {
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "UpgradeConfiguration",
+        "apply": {"kubernetesVersion": f"v{kubernetes.version}", "skipPhases": skipped},
+        "node": {"skipPhases": [*skipped]},
+        "timeouts": _timeouts(),
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
 def _node(kind: str, runtime: Runtime) -> dict[str, Any]:
     return {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -41,8 +58,12 @@ def _node(kind: str, runtime: Runtime) -> dict[str, Any]:
             **({"ignorePreflightErrors": ["NumCPU"]} if runtime.virtualisation else {}),
             "kubeletExtraArgs": _arguments(runtime.kubelet_arguments),
         },
-        "timeouts": {name: f"{seconds}s" for name, seconds in _TIMEOUTS.items()},
+        "timeouts": _timeouts(),
     }
+
+
+def _timeouts() -> dict[str, str]:
+    return {name: f"{seconds}s" for name, seconds in _TIMEOUTS.items()}
 
 
 def _arguments(values: Mapping[str, str]) -> list[dict[str, str]]:

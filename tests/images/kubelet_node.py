@@ -46,6 +46,14 @@ if [ -e /broken ]; then
     exit 1
 fi
 case $* in
+"upgrade apply "*) sed -i "s/^kubernetesVersion:.*/kubernetesVersion: $(sed -n 's/^  kubernetesVersion: //p' "$4")/" /cluster
+    step
+    : >/var/lib/kubelet/config.yaml
+    step
+    echo upgraded >/var/lib/kubelet/config.yaml ;;
+"upgrade node "*) : >/var/lib/kubelet/config.yaml
+    step
+    echo upgraded >/var/lib/kubelet/config.yaml ;;
 init*--skip-phases=preflight,*) late || exit 1 ;;
 init*)
     [ ! -e $k/kubelet.conf ] || { echo "error: something is left"; exit 1; }
@@ -60,7 +68,8 @@ step
 """
 KUBELET = '#!/bin/sh\necho "kubelet $*" >>/calls\n[ ! -e /short ] || exit 3\nexec /usr/bin/sleep 1000\n'
 PIDOF = '#!/bin/sh\n[ "$*" = kubeadm ] && [ -e /at-work ]\n'
-# The API server refuses the manifest that the file `refused` names.
+# The API server refuses the manifest that the file `refused` names. It is of the version `served`, where that is
+# not empty, and has what this node's manifest names; the cluster's configuration is `cluster`.
 KUBECTL = """#!/bin/sh
 step
 echo "kubectl $* with ${KUBECONFIG:-}" >>/calls
@@ -68,6 +77,12 @@ echo "kubectl $* with ${KUBECONFIG:-}" >>/calls
 case $* in
 *"auth whoami"*) [ ! -e /stranger ] || { echo 'error: You must be logged in to the server (Unauthorized)' >&2; exit 1; }
     echo system:node:one ;;
+*"get --raw"*) [ ! -e /served ] || [ -s /served ] || { echo "connection refused" >&2; exit 1; }
+    printf '{ "gitVersion": "v%s" }' "$(cat /served)" ;;
+*"get pod kube-apiserver-one "*) sed -n 's/^ *image: *//p' /etc/kubernetes/manifests/kube-apiserver.yaml ;;
+*"get configmap kubeadm-config "*) cat /cluster ;;
+*"create configmap kubeadm-config "*"--dry-run"*) for word; do case $word in --from-file=*) cat "${word#*=}" ;; esac; done ;;
+"replace -f -") cat >/cluster ;;
 "apply -f "*) [ "$3" != "$(cat /refused 2>/dev/null)" ] || { echo 'The Deployment "x" is invalid: spec' >&2; exit 1; } ;;
 esac
 step
@@ -119,8 +134,9 @@ printf . >>/steps
 [ "$(stat -c %s /steps)" -lt "$(cat /cut)" ] || kill -9 0
 """
 # What is on the disk for sure.
-SYNC = "#!/bin/sh\nstep\ntar -C / -cf /disk.new etc/kubernetes var/lib/etcd var/lib/kubelet && /usr/bin/mv /disk.new /disk.tar\n"
+SYNC = "#!/bin/sh\nstep\ntar -C / -cf /disk.new etc/kubernetes var/lib && /usr/bin/mv /disk.new /disk.tar\n"
 MV = '#!/bin/sh\nstep\nexec /usr/bin/mv "$@"\n'
+CP = '#!/bin/sh\nstep\nexec /usr/bin/cp "$@"\n'
 RM = '#!/bin/sh\nstep\nexec /usr/bin/rm "$@"\n'
 # A second is long where nothing is to be waited for.
 SLEEP = '#!/bin/sh\n[ "$1" != 1 ] || set -- 0.05\nexec /usr/bin/sleep "$@"\n'
@@ -128,7 +144,7 @@ SLEEP = '#!/bin/sh\n[ "$1" != 1 ] || set -- 0.05\nexec /usr/bin/sleep "$@"\n'
 PROGRAMS = {
     "kubeadm": KUBEADM, "kubectl": KUBECTL, "kubelet": KUBELET, "pidof": PIDOF, "crictl": CRICTL, "service": SERVICE,
     "logfile": LOGFILE, "certificates": CERTIFICATES, "etcdutl": ETCDUTL, "df": DF, "step": STEP,
-    "sync": SYNC, "mv": MV, "rm": RM, "sleep": SLEEP,
+    "sync": SYNC, "mv": MV, "cp": CP, "rm": RM, "sleep": SLEEP,
 }  # fmt: skip
 
 

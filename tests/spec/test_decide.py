@@ -151,3 +151,14 @@ def test_the_platform_is_the_recipe_s_and_part_of_the_spec() -> None:
     spec = spec_of(Recipe(runtime="cri-containerd"))
     assert spec.platform == "amd64" == AMD64.name
     assert spec.model_copy(update={"platform": "other"}).id != spec.id
+
+
+@pytest.mark.parametrize("role", [Role.MASTER, Role.WORKER])
+def test_a_node_knows_the_images_that_its_medium_has_for_kubeadm_s_pods(role: Role) -> None:
+    spec = spec_of(Recipe(runtime="cri-containerd"), role)
+    lines = file_of(spec, "etc/kubeadm/images").splitlines()
+    assert ("docker.io/kubeiso/etcd:1" in lines) is (role is Role.MASTER) and "docker.io/kubeiso/kube-proxy:1" in lines
+    config = yaml.safe_load(file_of(spec, "etc/kubeadm/kubeadm-upgrade.yaml"))
+    assert config["apply"]["kubernetesVersion"] == f"v{spec.kubernetes_version}"
+    assert "control-plane" in config["apply"]["skipPhases"] and config["node"]["skipPhases"] == config["apply"]["skipPhases"]
+    assert "&id" not in file_of(spec, "etc/kubeadm/kubeadm-upgrade.yaml")

@@ -8,9 +8,9 @@ kubelet=$1
 given=/run/config/kubeadm
 kubernetes=/etc/kubernetes
 flags=/var/lib/kubelet/kubeadm-flags.env
-log=/var/log/kubeadm.log
-run=/run/kubeadm-auto # forgotten with each boot
-first=${KUBEADM_PAUSE:-15} # seconds before the second attempt; each further pause is twice as long, up to 20 times this
+me=kubeadm-auto.sh stage=kubeadm run=/run/kubeadm-auto # forgotten with each boot
+# shellcheck source=pkg/kubelet/files/usr/bin/kubeadm-told.sh
+. kubeadm-told.sh
 # How far it came, on the disk that has what kubeadm writes; without this file nothing was begun, or all is done.
 #   begun   kubeadm is at work, and no other node can have joined: to reset loses nothing
 #   again   so it is, and kubeadm reset has to come first
@@ -40,56 +40,13 @@ standing() {
     echo "${word:-begun}"
 }
 
-# Says it on the node's console, as a stage.
-tell() { # NAME STATE [ERROR]
-    service report kubeadm "$@" 2>/dev/null || true
-}
-
 reset() {
     socket=$(sed -n 's/^ *criSocket: *//p' /etc/kubeadm/kubeadm.yaml)
     logged reset kubeadm reset --force --cri-socket "$socket" || echo "kubeadm-auto.sh: kubeadm reset failed, see $log"
     rm -f "$flags" /var/lib/kubelet/config.yaml
 }
 
-# Runs a command with its output in the log, and gives its exit code. The arguments may be secret, so the log has a title instead.
-logged() { # TITLE COMMAND...
-    title=$1
-    shift
-    rm -f "$run/code"
-    { echo "=== $(date -u +%Y-%m-%dT%H:%M:%SZ) $title" && "$@"; echo "$?" >"$run/code"; } 2>&1 | logfile "$log"
-    return "$(cat "$run/code" || echo 1)"
-}
-
-# The last attempt's cause: a failed check of kubeadm's preflight is told in a line of its own, before its error.
-cause() {
-    cat "$log.1" "$log" 2>/dev/null | awk '
-        /^=== / { told = last = ""; next }
-        /: preflight checks failed$/ { next }
-        /^[ \t]*(\[ERROR |error: |Error from server|The .* is invalid: )/ { told = $0 }
-        /[^ \t]/ { last = $0 }
-        END { sub(/^[ \t]*/, "", told); print (told != "" ? told : last) }'
-}
-
-# Tells a failure, and waits.
-again() { # NAME WHAT
-    pause=$(cat "$run/pause" 2>/dev/null || echo "$first")
-    awk -v now="$pause" -v first="$first" 'BEGIN { print (2 * now < 20 * first) ? 2 * now : 20 * first }' >"$run/pause"
-    why=$(cause)
-    echo "kubeadm-auto.sh: $2 failed, see $log; again in $pause s: $why"
-    tell "$1" failed "$why" "again_in=$pause"
-    sleep "$pause"
-}
-
-insist() { # NAME WHAT COMMAND...
-    name=$1 what=$2
-    shift 2
-    until "$@"; do again "$name" "$what"; done
-}
-
 reached() { logged "noting $1" mark "$1"; }
-
-# What comes next has its own first pause.
-forget_pauses() { rm -f "$run/pause"; }
 
 begin_anew() {
     [ "$(standing)" != again ] || reset

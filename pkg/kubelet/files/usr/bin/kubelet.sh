@@ -3,6 +3,7 @@
 exec 1>&2
 config=/var/lib/kubelet/config.yaml
 flags=/var/lib/kubelet/kubeadm-flags.env
+kubeadm-upgrade.sh "$$" || exit
 kubeadm-auto.sh "$$"
 if [ ! -s "$flags" ]; then
     echo "kubelet.sh: waiting for kubeadm init or join ($flags)"
