@@ -75,8 +75,8 @@ ROOMS: dict[str, set[str]] = {
         "machine.pace", "machine.qemu", "network.network", "network.reservation",
     },
     "forming": {
-        "console.console", "machine.machine", "machine.pace", "cluster.model", "cluster.guestports", "cluster.kubectl",
-        "cluster.parallel",
+        "console.console", "console.story", "machine.machine", "machine.model", "machine.pace", "cluster.model",
+        "cluster.guestports", "cluster.kubectl", "cluster.parallel",
     },
     "snapshots": {"cluster.parallel", "forming.onnode"},
     "acceptance": {

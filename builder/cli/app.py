@@ -37,6 +37,7 @@ VERBS = {
     "join": "clusters",
     "status": "clusters",
     "down": "clusters",
+    "upgrade": "upgrade",
     "stop": "power",
     "start": "power",
     "shell": "nodes",

@@ -71,7 +71,7 @@ def create(plan: ClusterPlan, directory: Path) -> Cluster:
     cluster = Cluster(
         name=plan.name,
         directory=directory,
-        media={role: _linked(medium, directory / f"{role}{medium.suffix}") for role, medium in plan.media.items()},
+        media={role: linked(medium, directory / f"{role}{medium.suffix}") for role, medium in plan.media.items()},
         hardware=plan.hardware,
         acceleration=plan.acceleration,
         ports=ports.first,
@@ -102,7 +102,7 @@ def _grown(cluster: Cluster, masters: int, workers: int, given: Callable[[Cluste
     return larger
 
 
-def _linked(medium: Path, target: Path) -> Path:
+def linked(medium: Path, target: Path) -> Path:
     """The medium under a name in the cluster's directory: a later build replaces the file that it was, not this one."""
     try:
         os.link(medium.resolve(), target)
@@ -146,8 +146,9 @@ def _tell(name: str) -> Callable[[Stage], None]:
     return tell
 
 
-def attach(cluster: Cluster) -> Machines:
-    return {node.name: Machine.attach(node.directory) for node in cluster.nodes}
+def attach(cluster: Cluster, nodes: Sequence[Node] | None = None) -> Machines:
+    """The machines of the nodes, all or those given."""
+    return {node.name: Machine.attach(node.directory) for node in nodes or cluster.nodes}
 
 
 def obituary(machines: Machines) -> None:

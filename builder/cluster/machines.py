@@ -65,7 +65,7 @@ def _bare(cluster: Cluster, node: Node) -> MachineSpec:
     return MachineSpec(
         name=node.name,
         directory=node.directory,
-        medium=cluster.media[node.role],
+        medium=node.medium or cluster.media[node.role],
         attachment=hardware.attachment,
         firmware=hardware.firmware,
         acceleration=cluster.acceleration,

@@ -44,6 +44,7 @@ class Node(Frozen):
     ports: NodePorts
     address: str
     pods: str = Field("", description="the node's range of pods; empty where a controller hands them out")
+    medium: Path | None = Field(None, description="what it boots, where that is not its role's: while the cluster is upgraded")
 
 
 class Hardware(Frozen):
