@@ -71,7 +71,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         paths = {"_CONFIG": "kubeadm.yaml", "_IMAGE_CONFIG": "image.yaml", "_IMAGE_JOIN": "join.yaml"}
         monkeypatch.setattr(onnode, name, str(root / paths.get(name, name.lower())))
     monkeypatch.setattr(init_module, "_UNTAINT", str(root / "untaint"))
-    monkeypatch.setattr(init_module, "_ADMIN", str(root / "admin.conf"))
+    monkeypatch.setattr(init_module, "ADMIN", str(root / "admin.conf"))
     (root / "image.yaml").write_text(CONFIG + "---\n" + JOIN)
     (root / "join.yaml").write_text(JOIN)
     (root / "admin.conf").write_bytes(admin_config(new_authority()))
