@@ -344,3 +344,33 @@ func TestAFolderWithoutTheFilesIsAnError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestMergeKeysMeanWhatTheyMeanToCloudInit(t *testing.T) {
+	all := must(t, map[string]string{"user-data": `#cloud-config
+x-base: &base {permissions: "0600", content: of the base}
+write_files:
+  - {<<: *base, path: /run/config/a}
+  - {<<: [{content: first}, *base], path: /run/config/b}
+  - {path: /run/config/c, permissions: "0640", <<: *base}
+`})
+	for path, want := range map[string]entry{
+		"a": {content: "of the base", mode: 0o600}, "b": {content: "first", mode: 0o600}, "c": {content: "of the base", mode: 0o640},
+	} {
+		if got := all.entries.made[path]; got.content != want.content || got.mode != want.mode {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+}
+
+func TestTheFormOf2017IsReadToo(t *testing.T) {
+	all := must(t, map[string]string{"user-data": `{"kubeadm": {"init": {"content": ""}, "k": {"content": "s", "perm": "0600"}}, "a": {"b": {"c": {"content": "1"}}}}`})
+	for path, want := range map[string]entry{
+		"kubeadm": {folder: true, mode: 0o755}, "kubeadm/init": {mode: 0o644}, "kubeadm/k": {content: "s", mode: 0o600},
+		"a/b": {folder: true, mode: 0o755}, "a/b/c": {content: "1", mode: 0o644},
+	} {
+		got, found := all.entries.made[path]
+		if want.from = got.from; !found || got != want {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+}

@@ -26,7 +26,7 @@ const (
 )
 
 // treeReader reads LinuxKit's JSON tree (docs/metadata.md): a map of names to entries. An entry has "content" (a file) or
-// "entries" (a folder), and perhaps "perm". It goes token by token, so that a mistake is told with its line, and a name that
+// "entries" (a folder), and perhaps "perm"; in the form of 2017 a folder's files stand in it by themselves. It goes token by token, so that a mistake is told with its line, and a name that
 // is there twice is one.
 type treeReader struct {
 	file    string
@@ -102,12 +102,21 @@ func (r *treeReader) object(path, expected string, read func(key string) error) 
 
 // folder reads a map of names to entries.
 func (r *treeReader) folder(path, expected string) error {
-	return r.object(path, expected, func(name string) error {
-		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
-			return r.errorf(path, "%q is no name of a file", name)
-		}
-		return r.entry(strings.TrimPrefix(path+"/"+name, "/"))
-	})
+	return r.object(path, expected, func(name string) error { return r.below(path, name) })
+}
+
+// below reads the entry of that name in a folder.
+func (r *treeReader) below(path, name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return r.errorf(path, "%q is no name of a file", name)
+	}
+	return r.entry(strings.TrimPrefix(path+"/"+name, "/"))
+}
+
+// opens says whether the value of the key that was read last is an object.
+func (r *treeReader) opens() bool {
+	rest := bytes.TrimLeft(r.text[r.decoder.InputOffset():], " \t\r\n:")
+	return len(rest) > 0 && rest[0] == '{'
 }
 
 // entry reads one file or folder.
@@ -129,6 +138,10 @@ func (r *treeReader) entry(path string) error {
 			folder = true
 			err = r.folder(path, "a map of names to files and folders")
 		default:
+			if r.opens() { // LinuxKit's form of 2017: a folder's files without "entries" around them
+				folder = true
+				return r.below(path, key)
+			}
 			err = r.errorf(path, `%q is no key of an entry; those are "content", "entries" and "perm"`, key)
 		}
 		return err
