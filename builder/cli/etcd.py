@@ -1,6 +1,7 @@
 """The verb for the state of a cluster's etcd: etcd save and etcd restore."""
 
 import base64
+import json
 import os
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -21,7 +22,7 @@ from builder.errors import CheckError, InputError
 from builder.forming import form
 from builder.machine.machine import Machine
 from builder.snapshots.model import Master, is_of, is_whole
-from builder.snapshots.restore import UNKNOWN, restore
+from builder.snapshots.restore import restore, unknown
 from builder.snapshots.save import save
 
 app = typer.Typer()
@@ -118,9 +119,11 @@ def authority(cluster: Cluster) -> bytes:
 def revision_of(cluster: Cluster) -> int:
     """What etcd is at, or a number beyond that."""
     try:
-        return int(Kubectl(cluster).get("namespaces", "--chunk-size=0")["metadata"]["resourceVersion"])
+        # kubectl's own lists have none.
+        told = Kubectl(cluster).text("get", "--raw", "/api/v1/namespaces?limit=1")
+        return int(json.loads(told)["metadata"]["resourceVersion"])
     except (NotYet, KeyError, ValueError):
-        return UNKNOWN
+        return unknown()
 
 
 def attached(nodes: Sequence[Node], *, demand_all: bool) -> dict[str, Machine]:

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import secrets
 import shlex
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -24,8 +25,10 @@ _EXCHANGE = 900.0
 
 _AGAIN = "run this again, so that all masters have the same data"
 
-UNKNOWN = 10**12
-"""For a revision that can't be asked: more than any restore before this one added."""
+
+def unknown() -> int:
+    """For a revision that can't be asked: microseconds since 1970, beyond what any cluster reaches, and more each time."""
+    return time.time_ns() // 1000
 
 
 def restore(masters: Sequence[Master], data: bytes, revision: int) -> Facts:

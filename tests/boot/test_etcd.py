@@ -20,6 +20,7 @@ from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
 from builder.errors import CheckError, InputError
 from builder.forming import form
+from builder.snapshots.restore import unknown
 
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
@@ -97,7 +98,9 @@ def comes_back(running: Running, file: Path) -> None:
     with pytest.raises(InputError, match="damaged"):
         running.restore(damaged)
     assert running.notes() == {"after"}
+    revision = etcd.revision_of(running.cluster)
     running.restore(file)
+    assert revision < etcd.revision_of(running.cluster) < unknown()
     assert running.notes() == {"before"}
     assert all(told.count("/member") == 1 for told in running.moved_aside())
     running.note("goes-on")

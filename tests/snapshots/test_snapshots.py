@@ -10,7 +10,9 @@ import pytest
 import yaml
 from cluster_samples import a_cluster
 
+from builder.checks import NotYet
 from builder.cli import etcd
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
 from builder.console.model import Result
 from builder.deadline import Deadline
@@ -191,3 +193,23 @@ def test_another_cluster_s_snapshot_is_refused_unless_asked(
     monkeypatch.setattr(etcd, "whole", lambda *_: None)
     etcd.restore_from(cluster, file, True, False)
     assert "etcd-restore.sh switch" in one_line.asked
+
+
+@pytest.mark.parametrize(
+    ("told", "revision"),
+    [('{"metadata": {"resourceVersion": "608"}}', 608), ('{"metadata": {"resourceVersion": ""}}', None), (None, None)],
+)
+def test_what_the_cluster_is_at(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, told: str | None, revision: int | None
+) -> None:
+    """Where it can't be asked, more than it can be, and more each time."""
+
+    def text(_: Kubectl, *words: str) -> str:
+        assert words == ("get", "--raw", "/api/v1/namespaces?limit=1")
+        if told is None:
+            raise NotYet("connection refused")
+        return told
+
+    monkeypatch.setattr(Kubectl, "text", text)
+    first, second = etcd.revision_of(cluster), etcd.revision_of(cluster)
+    assert first == second == revision if revision else 10**15 < first <= second < 2**53
