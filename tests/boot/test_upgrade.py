@@ -160,9 +160,18 @@ def answers(port: int) -> bool:
         return False
 
 
+def test_a_pair_is_upgraded_while_a_service_answers(of: Callable[..., ClusterPlan]) -> None:
+    upgraded_under_load(of, "t-pair", masters=1)
+
+
 def test_three_masters_and_a_worker_are_upgraded_while_a_service_answers(of: Callable[..., ClusterPlan]) -> None:
-    old, new = of("1.36", masters=3, workers=1), of("1.37", masters=3, workers=1)
-    with booted(replace(old, name="t-rolling")) as (cluster, machines, scale):
+    upgraded_under_load(of, "t-rolling", masters=3)
+
+
+def upgraded_under_load(of: Callable[..., ClusterPlan], name: str, masters: int) -> None:
+    """So many masters and a worker, formed over their consoles, by `kubeiso upgrade`."""
+    old, new = of("1.36", masters=masters, workers=1), of("1.37", masters=masters, workers=1)
+    with booted(replace(old, name=name)) as (cluster, machines, scale):
         form.init(cluster, machines, scale)
         form.join(cluster, [node for node in cluster.nodes if node != cluster.masters[0]], machines, scale)
         powered, kubectl = Powered(cluster, machines, scale), Kubectl(cluster)

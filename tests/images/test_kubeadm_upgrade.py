@@ -16,9 +16,17 @@ TAGS = {
     **{f"kube-{name}": (f"v{OLD}", f"v{NEW}") for name in ("apiserver", "controller-manager", "scheduler")},
 }
 NEW_IMAGES = {name: f"registry.k8s.io/{name}:{new}" for name, (_, new) in TAGS.items()}
-IMAGES = "".join(f"{image}\n" for image in NEW_IMAGES.values())
+IMAGES = "".join(f"{image}\n" for image in NEW_IMAGES.values()) + f"registry.k8s.io/kube-proxy:v{NEW}\n"
 APPLY, ONE = (f"kubeadm upgrade {verb} --config /etc/kubeadm/kubeadm-upgrade.yaml" for verb in ("apply", "node"))
 CLUSTER = "apiServer: {}\ndns: {}\netcd:\n  local:\n    dataDir: /var/lib/etcd\nkubernetesVersion: v%s\n"
+
+
+# What kubectl says besides: of the add-ons' images, in the files `proxy` and `dns`.
+ADD_ONS = """*"get daemonset kube-proxy "*) cat /proxy 2>/dev/null ;;
+*"get deployment coredns "*) cat /dns 2>/dev/null ;;
+*"set image daemonset/kube-proxy "*) echo "${6#*=}" >/proxy ;;
+*"set image deployment/coredns "*) echo "${6#*=}" >/dns ;;
+"""
 
 
 def manifest(image: str) -> str:
@@ -33,6 +41,7 @@ def member(root: Path, wrote: str = OLD) -> Node:
     """A node with a cluster that another medium wrote, on a medium of the newer release."""
     node = Node.at(root)
     (node.root / "var/lib/kubeiso").mkdir()
+    node.put("programs/kubectl", node.text("programs/kubectl").replace('"apply -f "*)', f'{ADD_ONS}"apply -f "*)', 1))
     node.put("etc/kubeadm/images", IMAGES)
     node.put("etc/kubeadm/kubeadm-upgrade.yaml", f"kind: UpgradeConfiguration\napply:\n  kubernetesVersion: v{NEW}\n")
     node.put(CONF, "certificate\n")
@@ -85,6 +94,16 @@ def test_a_master_comes_up_with_the_new_images_before_anything_asks_the_api_serv
         eventually(lambda: len(node.calls("kubelet")) == 2, "the kubelet starts again")
     assert node.calls("kubeadm") == [APPLY], "nothing is left to do"
     assert {path.name for path in (node.root / "etc/kubernetes/manifests").iterdir()} == {f"{name}.yaml" for name in TAGS}
+
+
+def test_add_ons_follow_with_the_first_master_and_others_in_their_place_stay(tmp_path: Path) -> None:
+    """Until the last master is upgraded, kubeadm itself leaves them, and the nodes of the new medium have no other images."""
+    node = master(tmp_path)
+    node.put("proxy", f"registry.k8s.io/kube-proxy:v{OLD}")
+    node.put("dns", "example.org/coredns:v9")
+    with node.service():
+        eventually(lambda: done(node), "the upgrade is done")
+    assert node.text("proxy") == f"registry.k8s.io/kube-proxy:v{NEW}\n" and node.text("dns") == "example.org/coredns:v9"
 
 
 def test_a_further_master_upgrades_its_own_part_alone(tmp_path: Path) -> None:

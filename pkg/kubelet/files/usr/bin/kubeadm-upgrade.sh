@@ -203,6 +203,19 @@ patience() {
     done
 }
 
+# kubeadm upgrades CoreDNS and kube-proxy with the last master alone, and until then a node with this medium could run neither: it has
+# no other images. One of another repository stays.
+follow_add_ons() {
+    add_on daemonset kube-proxy && add_on deployment coredns
+}
+
+add_on() { # KIND NAME
+    image=$(kubectl -n kube-system get "$1" "$2" --ignore-not-found -o 'jsonpath={.spec.template.spec.containers[0].image}') || return
+    [ -n "$image" ] || return 0
+    new=$(grep -F "${image%:*}:" "$brought") || return 0
+    [ "$new" = "$image" ] || kubectl -n kube-system set image "$1/$2" "$2=$new"
+}
+
 # The first master of this release upgrades what is the cluster's, each one its own part.
 upgrade_master() {
     is_up && follow_tags || return
@@ -214,7 +227,7 @@ upgrade_master() {
         fi
         echo cluster | replace "$upgrading" || return
     fi
-    kubeadm upgrade apply --config "$config"
+    follow_add_ons && kubeadm upgrade apply --config "$config"
 }
 
 upgrade_node() {
