@@ -45,6 +45,7 @@ class Console(Shell):
 
     _return = "\r"
     _interrupt = _INTERRUPT
+    _nudge = _XON  # an emulated serial port may lose the interrupt that tells it to go on; any character brings the next one
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 from pexpect import EOF, TIMEOUT
@@ -36,6 +37,9 @@ _PART = 24 << 10
 
 _RETRIES = 5
 
+SILENCE = 15.0
+"""Seconds. kubeadm is silent for minutes where a machine is slow, so that silence alone means nothing."""
+
 
 class Shell(ABC):
     """The one client of a channel's socket, which `claim` keeps others from; `close` gives it back.
@@ -48,6 +52,8 @@ class Shell(ABC):
     """What ends a line to the node."""
     _interrupt = ""
     """What ends a command that is late."""
+    _nudge = ""
+    """What a terminal swallows, and goes on by where its output stands still; sent after every SILENCE of a command."""
 
     def __init__(self, path: Path, claim: Claim, name: str, watch: Callable[[], str | None]) -> None:
         self._claim = claim
@@ -141,9 +147,11 @@ class Shell(ABC):
 
     def _line(self, deadline: Deadline, what: str) -> str:
         """The next line of the shell."""
-        if self._expect(["\n", TIMEOUT], deadline):
-            self._send(self._interrupt)
-            raise self._late(what, deadline)
+        while self._expect(["\n", TIMEOUT], deadline, SILENCE):
+            if deadline.remaining <= 0:
+                self._send(self._interrupt)
+                raise self._late(what, deadline)
+            self._send(self._nudge)
         return self._wire.before or ""
 
     def _part(self, path: str, index: int, size: int, deadline: Deadline) -> bytes:
@@ -166,9 +174,9 @@ class Shell(ABC):
             raise CheckError(f"on the node, this ended with exit code {result.code}: {_short(command)}", details=last)
         return result.output
 
-    def _expect(self, patterns: list[str | type[TIMEOUT]], deadline: Deadline) -> int:
+    def _expect(self, patterns: list[str | type[TIMEOUT]], deadline: Deadline, at_most: float = inf) -> int:
         try:
-            return self._wire.expect([*patterns], timeout=max(0.05, deadline.remaining))
+            return self._wire.expect([*patterns], timeout=min(at_most, max(0.05, deadline.remaining)))
         except EOF:
             raise self._error(f"{self._wire.title} has ended") from None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from machine_fakes import node
 
+from builder.console import shell
 from builder.console.console import Console
 from builder.console.model import Stage
 from builder.console.wire import Claim
@@ -95,6 +96,16 @@ def test_a_late_command_is_interrupted_and_the_shell_lives_on(console: Console) 
     with pytest.raises(CheckError, match="did not end: sleep 50 within 1 s"):
         console.run("sleep 50", soon(1))
     assert console.run("echo back", soon()).output == "back\n"
+
+
+def test_a_terminal_that_stands_still_in_a_command_goes_on(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "SILENCE", 0.5)
+    console.login(soon())
+    stop = threading.Timer(0.3, lambda: console._wire.send("\x13"))
+    stop.start()
+    assert console.run("sleep 1; echo more", soon()).output == "more\n"
+    stop.join()
+    assert console.run("echo on", soon()).output == "on\n", "nothing that was sent is in the next command"
 
 
 def test_a_mistake_in_a_command_is_its_own(console: Console) -> None:
