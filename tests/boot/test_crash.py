@@ -54,6 +54,7 @@ def said(machine: Machine, command: str) -> str:
 
 def test_a_kernel_that_dies_is_reset_and_tells_of_itself(machine: Machine) -> None:
     assert '"stage":"watchdog"' in shown(machine), "the hardware's watchdog was taken"
+    assert {"chrony", "dhcpcd", "getty"} <= set(said(machine, "ls /sys/fs/cgroup/systemreserved").split()), "apart from pods"
     assert "Linux version" in said(machine, "cat /var/log/kernel.log")
     before = said(machine, "cat /proc/sys/kernel/random/boot_id")
     said(machine, "echo 0 >/proc/sys/kernel/panic")

@@ -16,8 +16,8 @@ from builder.project import Project
 
 SECONDS = 20.0
 FOLDERS = (
-    "dev", "etc/kubeadm/kube-system.init", "etc/kubernetes/manifests", "etc/kubernetes/pki", "programs", "proc",
-    "run/config/kubeadm", "run/node-labels", "tmp", "usr", "var/lib/etcd", "var/lib/kubelet", "var/log",
+    "dev", "etc/kubeadm/kube-system.init", "etc/kubelet.conf.d", "etc/kubernetes/manifests", "etc/kubernetes/pki", "programs",
+    "proc", "run/config/kubeadm", "run/node-labels", "tmp", "usr", "var/lib/etcd", "var/lib/kubelet", "var/log",
 )  # fmt: skip
 IN_CHROOT = 'mount --rbind /usr "$1/usr" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"'
 CONFIG = "nodeRegistration:\n  criSocket: unix:///run/x.sock\n"

@@ -25,6 +25,18 @@ def test_the_kubelet_waits_for_kubeadm(node: Node) -> None:
     assert call.endswith(" --a=1 --b=2")
 
 
+def test_the_image_s_own_words_for_the_kubelet(node: Node) -> None:
+    node.put("var/lib/kubelet/config.yaml", "config")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--a=1"')
+    node.put("etc/kubelet.conf.d/arguments", 'KUBELET_ARGS="--v=4 --c=2"\n')
+    node.put("etc/kubelet.conf.d/own.conf", "maxPods: 40\n")
+    with node.service():
+        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
+    (call,) = node.calls()
+    assert call.endswith(" --a=1 --v=4 --c=2")
+    assert node.text("run/kubelet.conf.d/50-own.conf") == "maxPods: 40\n"
+
+
 def test_a_kubelet_that_ends_while_kubeadm_is_at_work_is_started_again_within_the_service(node: Node) -> None:
     node.put("var/lib/kubelet/config.yaml", "config")
     node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')

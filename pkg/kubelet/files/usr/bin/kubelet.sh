@@ -12,6 +12,8 @@ fi
 # The file holds one assignment, KUBELET_KUBEADM_ARGS="...", written by kubeadm.
 # shellcheck source=/dev/null
 . "$flags"
+# The image's own words: KUBELET_ARGS="...", and files of KubeletConfiguration.
+# shellcheck source=/dev/null
 [ ! -f /etc/kubelet.conf.d/arguments ] || . /etc/kubelet.conf.d/arguments
 # What the node found out about itself; a new node registers with it, one that is known is told in the background.
 found=$(cat /run/node-labels/* 2>/dev/null | paste -s -d , -)
@@ -26,6 +28,9 @@ watch=$!
 reserved=/run/kubelet.conf.d
 kubelet-reserved.sh "$config" "$reserved" || echo "kubelet.sh: nothing is reserved for the node itself"
 mkdir -p "$reserved"
+for file in /etc/kubelet.conf.d/*.conf; do
+    [ ! -f "$file" ] || cp "$file" "$reserved/50-${file##*/}" # the kubelet reads one folder
+done
 stopped='' child=''
 trap 'stopped=yes; [ -z "$child" ] || kill "$child"' TERM INT
 while :; do
