@@ -27,10 +27,11 @@ from builder.errors import InputError
 from builder.media.make import MAKERS, makers
 from builder.pipeline.build import build as make_media
 from builder.pipeline.pins import read_lock, update_lock
-from builder.pipeline.plan import mistakes_of
+from builder.pipeline.plan import judged
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
 from builder.pipeline.tools import MEDIA_TOOLS
+from builder.progress import note
 from builder.project import Project
 from builder.provenance.model import Built
 from builder.reading.mistake import counted
@@ -55,9 +56,12 @@ def check(
     choose_sink(as_json)
     if recipe is None:
         raise InputError("no recipe is given", hint="kubeiso check recipes/cri-containerd.yml")
-    mistakes = mistakes_of(Project.here(), recipe, pairs("--set", values, empty=True))
+    found_out = judged(Project.here(), recipe, pairs("--set", values, empty=True))
+    mistakes = found_out.mistakes
+    for line in found_out.advice:
+        note(line)
     if as_json or not mistakes:
-        result = {"recipe": str(recipe), "mistakes": [asdict(mistake) for mistake in mistakes]}
+        result = {"recipe": str(recipe), "mistakes": [asdict(mistake) for mistake in mistakes], "advice": found_out.advice}
         show(result, f"{recipe}: no mistakes", as_json)
     if mistakes and as_json:
         raise typer.Exit(InputError.exit_code)

@@ -21,7 +21,7 @@ from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
 from builder.references import digest_of
 from builder.spec.files import misplaced
-from builder.spec.model import Handler, ImageSpec
+from builder.spec.model import Handler, ImageSpec, PodNetwork
 from builder.spec.needs import Needs
 from builder.spec.root import Root
 from builder.store import Store
@@ -52,6 +52,7 @@ class Case:
     own: OwnPrograms
     handlers: Mapping[str, Handler]
     cri: tuple[str, ...]  # what can speak CRI for the recipe's runtime
+    network: PodNetwork
 
     def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False) -> Mistake:
         """The path is that of the Recipe; the mistake's is that of the file."""
@@ -92,6 +93,15 @@ def cri(case: Case) -> Iterator[Mistake]:
     if case.recipe.cri is not None and case.recipe.cri not in case.cri:
         told = one_of(case.recipe.cri, case.cri) if case.cri else f"{case.recipe.runtime} speaks CRI itself: leave it out"
         yield case.mistake(("cri",), f"{case.recipe.cri} does not speak CRI for {case.recipe.runtime}", told)
+
+
+def policies(case: Case) -> Iterator[Mistake]:
+    """Something can enforce the policies that shall be enforced."""
+    if case.recipe.network.policies and not case.network.policies:
+        message = f"nothing is described that enforces NetworkPolicy for the pod network {case.recipe.network.cni}"
+        yield case.mistake(
+            ("network", "policies"), message, "leave it out, or name it in the network's description: policies: NAME"
+        )
 
 
 def files(case: Case) -> Iterator[Mistake]:
@@ -181,7 +191,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 
 RULES: tuple[Rule, ...] = (
-    version, pins, cri, handlers, files, service_names, service_images, services, replaced, images, command_line,
+    version, pins, cri, handlers, policies, files, service_names, service_images, services, replaced, images, command_line,
 )  # fmt: skip
 
 

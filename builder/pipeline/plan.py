@@ -11,6 +11,7 @@ from builder.images.layer import folder_files
 from builder.images.model import ImageDescription
 from builder.images.stores.registry import names as image_stores
 from builder.oci import Image
+from builder.pipeline.advice import advice
 from builder.pipeline.faults import Case, OpenStore, faults
 from builder.pipeline.kubernetes import chosen_version, own_programs, pins_for
 from builder.pipeline.model import BuildOptions, OwnPrograms, Plan
@@ -98,9 +99,21 @@ def _warn_of_replacements(made: Draft, need: Mapping[Role, Needs]) -> None:
             warn(f"replace.{name} has no effect in this build: none of its nodes has {name}")
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """Every mistake of a recipe that can be known before a build, by line; and advice, where it has none."""
+
+    mistakes: list[Mistake]
+    advice: list[str]
+
+
+def judged(project: Project, recipe_path: Path, values: Mapping[str, str], store: OpenStore = Store) -> Judgement:
+    made, mistakes = drafted(project, recipe_path, examine(recipe_path, project, values), store, {})
+    return Judgement(mistakes, list(advice(made.recipe, made.network)) if made and not mistakes else [])
+
+
 def mistakes_of(project: Project, recipe_path: Path, values: Mapping[str, str], store: OpenStore = Store) -> list[Mistake]:
-    """Every mistake of the recipe that can be known before a build, by line."""
-    return drafted(project, recipe_path, examine(recipe_path, project, values), store, {})[1]
+    return judged(project, recipe_path, values, store).mistakes
 
 
 def drafted(
@@ -114,7 +127,7 @@ def drafted(
         handlers = {name: handler(project, name) for name in recipe.handlers}
         engine = runtime(project, recipe.runtime, image_stores())
         chosen = with_handlers(recipe.runtime, engine.spoken_for(recipe.cri), handlers.values())
-        network = pod_network(project, recipe.network.cni)
+        network = pod_network(project, recipe.network.cni, policies=recipe.network.policies)
         described = described_images(project)
         made = Draft(recipe, path.parent, chosen, network, described, root_of(project, recipe, chosen, network, described))
     except InputError:
@@ -125,7 +138,8 @@ def drafted(
     wants = tuple(made.needs(role, console_login=console) for role in recipe.roles for console in both)
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
-        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, tuple(engine.cri)
+        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, tuple(engine.cri),
+        network,
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}
     return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])

@@ -78,6 +78,7 @@ class Network(Frozen):
     service_subnet: Subnet = Field("10.96.0.0/12", description="addresses of Services")
     domain: Domain = Field("cluster.local", description="the cluster's DNS domain")
     proxy_mode: Literal["nftables", "iptables"] = Field("nftables", description="kube-proxy's mode")
+    policies: Flag = Field(False, description="whether NetworkPolicy objects are enforced; else they are taken and do nothing")
 
 
 class Kernel(Frozen):

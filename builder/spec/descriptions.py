@@ -17,12 +17,13 @@ from builder.reading.source import Kind, line_within
 from builder.reading.tree import Tree
 from builder.reading.values import Values
 from builder.reading.words import one_of
-from builder.spec.model import Expected, Handler, PodNetwork, Runtime
+from builder.spec.model import Expected, Handler, PodNetwork, Policies, Runtime
 from builder.spec.versions import minor
 
 D = TypeVar("D", bound=BaseModel)
 
 KIND = Kind("description", "title: what it is")
+POLICIES = "networks/policies"
 NETWORK = ("pod_subnet", "node_pod_subnet", "service_subnet", "domain")
 GIVE = {"network": f"there are {', '.join(f'network.{name}' for name in NETWORK)}", "image": "there is no folder {} in pkg/"}
 
@@ -43,8 +44,12 @@ def with_handlers(name: str, runtime: Runtime, handlers: Iterable[Handler]) -> R
     return runtime
 
 
-def pod_network(project: Project, name: str) -> PodNetwork:
-    return _load(project, "networks", name, PodNetwork)
+def pod_network(project: Project, name: str, *, policies: bool = False) -> PodNetwork:
+    """The network; with policies, also what enforces them, where its description names something."""
+    network = _load(project, "networks", name, PodNetwork)
+    if not (policies and network.policies):
+        return network
+    return network.with_policies(_load(project, POLICIES, network.policies, Policies))
 
 
 def expected(project: Project, version: str) -> Expected | None:

@@ -223,10 +223,21 @@ class Workload(Frozen):
     name: str
 
 
+class Policies(Frozen):
+    """networks/policies/NAME.yml: what enforces NetworkPolicy for a pod network that does not do so itself."""
+
+    title: str
+    modules: tuple[str, ...] = ()
+    images: tuple[str, ...] = Field((), description="folders of pkg/ whose images the node carries")
+    files: tuple[NodeFile, ...] = ()
+    workloads: tuple[Workload, ...] = Field((), description="what it runs in the cluster")
+
+
 class PodNetwork(Frozen):
     """networks/NAME.yml: the pod network."""
 
     title: str
+    policies: Name | None = Field(None, description="a description in networks/policies/: what can enforce NetworkPolicy for it")
     init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
     onboot: tuple[str, ...] = Field((), description="folders of pkg/ that run once at boot, in this order, after all others")
     modules: tuple[str, ...] = ()
@@ -237,6 +248,13 @@ class PodNetwork(Frozen):
     )
     files: tuple[NodeFile, ...] = ()
     workloads: tuple[Workload, ...] = Field((), description="what the network runs in the cluster")
+
+    def with_policies(self, policies: Policies) -> "PodNetwork":
+        """The network with what enforces its policies."""
+        return self.model_copy(update={
+            "modules": _each_once(*self.modules, *policies.modules), "images": _each_once(*self.images, *policies.images),
+            "files": (*self.files, *policies.files), "workloads": (*self.workloads, *policies.workloads),
+        })  # fmt: skip
 
 
 class Kubernetes(Frozen):

@@ -105,7 +105,7 @@ def test_mistakes_for_machines(kubeiso: Run, tmp_path: Path) -> None:
 def test_no_mistakes_for_machines(kubeiso: Run, program: Program) -> None:
     recipe = program.toy.root / "recipes" / "toy.yml"
     done = kubeiso("check", "--json", recipe)
-    assert (done.code, json.loads(done.out)) == (0, {"recipe": str(recipe), "mistakes": []})
+    assert (done.code, json.loads(done.out)) == (0, {"recipe": str(recipe), "mistakes": [], "advice": []})
 
 
 def test_the_schema(kubeiso: Run) -> None:

@@ -14,7 +14,7 @@ from builder.media.tree import read_tree
 from builder.oci import Process, write_image
 from builder.pipeline.build import build
 from builder.pipeline.model import BuildOptions
-from builder.pipeline.plan import mistakes_of, plan
+from builder.pipeline.plan import judged, mistakes_of, plan
 from builder.pipeline.render import render
 from builder.project import Project
 from builder.store import Store
@@ -164,3 +164,25 @@ def test_packages_for_another_platform_are_told(found: Project) -> None:
     assert said(found, "platform: amd64\n") == [
         "3:11: platform: components.lock has the packages for riscv64 (platform: riscv64)"
     ]
+
+
+def test_policies_that_do_nothing_are_advised_of(found: Project) -> None:
+    recipe = found.recipes / "x.yml"
+    write(found.root / "networks" / "lan.yml", {"title": "lan", "policies": "guard"})
+    write(found.root / "networks" / "policies" / "guard.yml", {"title": "guard"})
+    for policies, told in (("false", 1), ("true", 0)):
+        recipe.write_text(f"runtime: toy\nnetwork: {{cni: lan, policies: {policies}}}\n")
+        judgement = judged(found, recipe, {}, lambda: Store(found.root / "cache"))
+        assert (judgement.mistakes, len(judgement.advice)) == ([], told)
+        assert all("NetworkPolicy objects are taken and do nothing" in line for line in judgement.advice)
+    recipe.write_text("runtime: toy\nnetwork: {cni: lan}\nroles: [mster]\n")
+    assert judged(found, recipe, {}, lambda: Store(found.root / "cache")).advice == []
+
+
+def test_policies_that_nothing_can_enforce_are_a_mistake(found: Project) -> None:
+    recipe = found.recipes / "x.yml"
+    recipe.write_text("runtime: toy\nnetwork: {cni: none, policies: true}\n")
+    (mistake,) = mistakes_of(found, recipe, {}, lambda: Store(found.root / "cache"))
+    assert str(mistake).startswith(
+        "2:32: network.policies: nothing is described that enforces NetworkPolicy for the pod network none"
+    )

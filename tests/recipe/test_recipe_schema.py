@@ -48,6 +48,7 @@ def items(value: Any) -> list[tuple[str, Any]]:
 GOOD: list[dict[str, Any]] = [
     {},
     {"kubernetes": {"version": "1.37.0"}, "roles": ["master"]},
+    {"network": {"policies": True}},
     {"network": {"cni": "bridge", "pod_subnet": "10.1.0.0/16", "proxy_mode": "iptables", "domain": "a.b-c"}},
     {"network": {"pod_subnet": "{{ values.net }}", "proxy_mode": "{{ values.mode }}"}, "roles": ["{{ values.role }}"]},
     {"kernel": {"arguments": ["panic=10", "dyndbg=\"file a +p\""], "console": ["ttyS0"]}},

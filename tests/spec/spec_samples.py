@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[2]
 REAL = Project(ROOT)
 
 
-def handled(name: str, handlers: tuple[str, ...], cni: str = "bridge") -> tuple[Runtime, PodNetwork]:
+def handled(name: str, handlers: tuple[str, ...], cni: str = "bridge", *, policies: bool = False) -> tuple[Runtime, PodNetwork]:
     """The runtime with its handlers, and the pod network."""
     chosen = with_handlers(name, runtime(REAL, name, names()), [handler(REAL, each) for each in handlers])
-    return chosen, pod_network(REAL, cni)
+    return chosen, pod_network(REAL, cni, policies=policies)
 
 
 def spec_of(
@@ -33,7 +33,7 @@ def spec_of(
     folder: Path = ROOT,
     kubernetes: Kubernetes | None = None,
 ) -> ImageSpec:
-    chosen, network = handled(recipe.runtime, recipe.handlers, recipe.network.cni)
+    chosen, network = handled(recipe.runtime, recipe.handlers, recipe.network.cni, policies=recipe.network.policies)
     need = needs(recipe, role, chosen, network, console_login=console_login, extra=extra)
     images = {
         name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)

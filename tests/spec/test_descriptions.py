@@ -81,4 +81,13 @@ def test_the_project_s_own_handlers_are_right(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((REAL.root / "networks").glob("*.yml")), ids=lambda path: path.stem)
 def test_the_project_s_own_networks_are_right(path: Path) -> None:
-    assert pod_network(REAL, path.stem).title
+    without, network = (pod_network(REAL, path.stem, policies=policies) for policies in (False, True))
+    assert network.title and set(network.workloads) > set(without.workloads)
+
+
+def test_a_network_names_what_is_described_to_enforce_its_policies(tmp_path: Path) -> None:
+    (tmp_path / "networks").mkdir()
+    (tmp_path / "networks" / "x.yml").write_text("title: x\npolicies: y\n")
+    assert pod_network(Project(tmp_path), "x").policies == "y"
+    with pytest.raises(InputError, match=r"there is no networks/policies/y\.yml"):
+        pod_network(Project(tmp_path), "x", policies=True)

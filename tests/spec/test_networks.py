@@ -16,6 +16,7 @@ from builder.spec.model import ImageSpec
 
 NETWORKS = sorted(path.stem for path in (ROOT / "networks").glob("*.yml"))
 MANIFEST = "etc/kubeadm/kube-system.init/50-flannel.yaml"
+POLICIES = "etc/kubeadm/kube-system.init/60-network-policies.yaml"
 
 
 def with_network(cni: str, role: Role = Role.MASTER, **network: Any) -> ImageSpec:
@@ -120,16 +121,49 @@ def test_flannel_may_do_no_more_than_it_must() -> None:
     assert pod["containers"][0]["securityContext"] == {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}}
 
 
+def enforcer() -> dict[str, dict[str, Any]]:
+    """What enforces policies in the cluster, by kind."""
+    spec = with_network("bridge", policies=True)
+    return {each["kind"]: each for each in yaml.safe_load_all(file_of(spec, POLICIES))}
+
+
 @pytest.mark.parametrize("cni", NETWORKS)
-def test_workloads_are_those_of_the_manifests(cni: str) -> None:
-    manifests = [file.contents or "" for file in with_network(cni).files if "kube-system.init/" in file.path]
+@pytest.mark.parametrize("role", Role)
+def test_what_enforces_policies_is_on_every_node_of_a_recipe_that_asks_for_it(cni: str, role: Role) -> None:
+    spec, without = with_network(cni, role, policies=True), with_network(cni, role)
+    assert set(spec.container_images) - set(without.container_images) == {
+        image for image in spec.container_images if "/kube-network-policies:" in image
+    }
+    assert len(spec.container_images) == len(without.container_images) + 1
+    modules = file_of(spec, "etc/modules-load.d/20-kubeiso.conf").split()
+    assert {"nfnetlink_queue", "nft_queue", "br_netfilter"} <= set(modules)
+    assert POLICIES not in [file.path for file in without.files]
+
+
+def test_what_enforces_policies_may_do_no_more_than_it_must() -> None:
+    rules = {(tuple(rule["resources"]), tuple(rule["verbs"])) for rule in enforcer()["ClusterRole"]["rules"]}
+    assert rules == {(("pods", "namespaces"), ("list", "watch")), (("networkpolicies",), ("list", "watch"))}
+    pod = enforcer()["DaemonSet"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+    assert (container["readinessProbe"]["httpGet"]["host"], pod["hostNetwork"], "volumes" in pod) == ("127.0.0.1", True, False)
+    assert container["image"] == "docker.io/kubeiso/kube-network-policies:1"
+
+
+@pytest.mark.parametrize("cni", NETWORKS)
+@pytest.mark.parametrize("policies", [False, True])
+def test_workloads_are_those_of_the_manifests(cni: str, policies: bool) -> None:
+    spec = with_network(cni, policies=policies)
+    manifests = [file.contents or "" for file in spec.files if "kube-system.init/" in file.path]
     applied = [each for text in manifests for each in yaml.safe_load_all(text)]
     found = {
         (each["kind"].lower(), each["metadata"]["namespace"], each["metadata"]["name"])
         for each in applied
         if each["kind"] in ("DaemonSet", "Deployment")
     }
-    assert {(each.kind, each.namespace, each.name) for each in pod_network(Project(ROOT), cni).workloads} == found
+    assert {
+        (each.kind, each.namespace, each.name) for each in pod_network(Project(ROOT), cni, policies=policies).workloads
+    } == found
 
 
 @pytest.mark.parametrize("cni", NETWORKS)
@@ -169,5 +203,5 @@ def test_every_network_is_named_in_the_recipe() -> None:
 def test_descriptions_of_networks_name_images_that_there_are() -> None:
     folders = {Path(path).parent.name for path in (ROOT / "pkg").glob("*/image.yml")}
     for name in NETWORKS:
-        network = pod_network(Project(ROOT), name)
+        network = pod_network(Project(ROOT), name, policies=True)
         assert {*network.images, *network.init, *network.onboot} <= folders
