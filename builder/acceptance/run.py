@@ -36,12 +36,13 @@ _STAGES = (
 
 @dataclass(frozen=True)
 class Asked:
-    """The cluster that a suite is asked to prove, before anything is built. disk: MiB."""
+    """The cluster that a suite is asked to prove, before anything is built. disk: MiB. policies: whether they are enforced."""
 
     nodes: int
     masters: int
     disk: int
     classes: tuple[PodClass, ...] = ()
+    policies: bool = False
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,8 @@ def test(
     theirs = Theirs(suite, tests, where, options)
 
     def accept(plan: Plan) -> None:
-        suite.refuse(Asked(size.nodes, size.masters, size.disk, facts(plan).classes))
+        policies = plan.recipe.network.policies
+        suite.refuse(Asked(size.nodes, size.masters, size.disk, facts(plan).classes, policies))
         theirs.choose(plan)
 
     with state.locked(name) as directory:
