@@ -1,4 +1,4 @@
-"""A cluster of each kind that the other boot tests lack: formed by its nodes alone, with flannel, with two masters, with UEFI."""
+"""A cluster of each kind that the other boot tests lack: formed by its nodes alone, flannel, policies, two masters, UEFI."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -9,12 +9,15 @@ from boot_helpers import booted, planned, variant
 
 from builder.acceptance.across import Across
 from builder.acceptance.outage import Outage
-from builder.checks import Check, Engine, Outcome
+from builder.acceptance.policies import STRANGER, Policies
+from builder.checks import Check, Engine, NotYet, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster
+from builder.deadline import Deadline, poll
 from builder.forming import form
+from builder.forming.objects import Object, demand_ready, name_of
 from builder.forming.readiness import Readiness
 from builder.machine.disk import SMALLEST
 from builder.machine.machine import Machine
@@ -35,7 +38,15 @@ def pass_all(formed: Formed, checks: Iterable[Check]) -> None:
     assert len(engine.findings) >= len(cluster.nodes), "there was something to see"
 
 
-# A master and a worker that form their cluster by themselves, over flannel, with a disk each
+def is_ready(pod: Object) -> bool:
+    try:
+        demand_ready(pod)
+    except NotYet:
+        return False
+    return True
+
+
+# A master and a worker that form their cluster by themselves, over flannel with NetworkPolicy, with a disk each
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +54,8 @@ def flannel_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = (Project.here().recipes / "cri-containerd.yml").read_text()
     assert "cni: bridge" in text
     path = tmp_path_factory.mktemp("recipe") / "flannel.yml"
-    path.write_text(text.replace("cni: bridge", "cni: flannel"))
+    assert "policies: false" in text
+    path.write_text(text.replace("cni: bridge", "cni: flannel").replace("policies: false", "policies: true"))
     return path
 
 
@@ -64,6 +76,30 @@ class TestByThemselves:
         pass_all(by_themselves, [*form.by_themselves(cluster, machines), *Readiness(cluster, kubectl).checks()])
         between = Across(cluster, kubectl, 10 * scale).checks()
         pass_all(by_themselves, [check for check in between if check.id in ("A13", "A13a", "A13b")])
+
+    def test_policies_are_enforced(self, by_themselves: Formed) -> None:
+        cluster, _, scale = by_themselves
+        pass_all(by_themselves, Policies(cluster, Kubectl(cluster), max(5.0, 2 * scale)).checks())
+
+    def test_policies_hold_while_their_daemon_is_started_anew(self, by_themselves: Formed) -> None:
+        cluster, _, scale = by_themselves
+        kubectl = Kubectl(cluster)
+        policies = Policies(cluster, kubectl, max(5.0, 2 * scale))
+        pass_all(by_themselves, policies.checks()[3:5])  # the policy, and what it does
+        daemons = ("pods", "-n", "kube-system", "-l", "k8s-app=kube-network-policies")
+        before = {name_of(pod) for pod in kubectl.items(*daemons)}
+        kubectl.text("delete", *daemons, "--wait=false")
+
+        def anew() -> bool | None:
+            """Until each node has another daemon that is ready, no stranger gets an answer."""
+            answers = [answer for pod in policies.pods(STRANGER) for answer in policies.asked(pod).values()]
+            assert answers and "page" not in answers
+            ready = [pod for pod in kubectl.items(*daemons) if name_of(pod) not in before and is_ready(pod)]
+            return True if len(ready) == len(cluster.nodes) else None
+
+        poll(anew, Deadline.after(120, scale=scale), what="the daemons run anew")
+        pass_all(by_themselves, policies.checks()[4:5])
+        policies.lift()
 
     def test_they_come_back_after_a_power_cut(self, by_themselves: Formed) -> None:
         cluster, machines, _ = by_themselves
