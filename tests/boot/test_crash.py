@@ -58,7 +58,8 @@ def test_a_kernel_that_dies_is_reset_and_tells_of_itself(machine: Machine) -> No
     assert "Linux version" in said(machine, "cat /var/log/kernel.log")
     before = said(machine, "cat /proc/sys/kernel/random/boot_id")
     said(machine, "echo 0 >/proc/sys/kernel/panic")
-    said(machine, "setsid sh -c 'sleep 1; echo c >/proc/sysrq-trigger' >/dev/null 2>&1 </dev/null &")
+    # What a command leaves behind is ended with it, unless it has a session of its own by then.
+    said(machine, "setsid sh -c 'sleep 20; echo c >/proc/sysrq-trigger' >/dev/null 2>&1 </dev/null & sleep 5")
     machine.close()
     told = poll(lambda: crash_of(machine), machine.within(300), what="the next boot tells of the crash")
     assert told["cause"] == "Kernel panic - not syncing: sysrq triggered crash"
