@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Coroutine
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ TIMEOUT = 30.0
 """Seconds for one answer. QEMU's main loop answers in milliseconds, save on a host that is badly overloaded."""
 
 # Events that tell the fate of a guest: docs of QEMU, qapi/run-state.json.
+GRACE = 5.0  # seconds
 FATES = ("SHUTDOWN", "GUEST_PANICKED", "RESET")
 
 
@@ -114,15 +114,23 @@ class Qmp:
                 return dict(event)
 
     def _await(self, work: Coroutine[Any, Any, T], timeout: float) -> T:
-        task = self._loop.create_task(asyncio.wait_for(work, timeout))
+        task = self._loop.create_task(work)
         try:
-            return self._loop.run_until_complete(task)
-        except KeyboardInterrupt:
-            # What is under way has to end, else QEMU would go on serving it and let the next client wait.
+            self._loop.run_until_complete(asyncio.wait({task}, timeout=timeout))
+            if task.done():
+                return task.result()
+        finally:
+            self._give_up(task)
+        raise TimeoutError
+
+    def _give_up(self, task: "asyncio.Task[T]") -> None:
+        """What is under way has to end, else QEMU would go on serving it and let the next client wait.
+
+        A client that Ctrl-C met in the middle of its work may not hear of that: it is not waited for longer than GRACE.
+        """
+        if not task.done():
             task.cancel()
-            with suppress(asyncio.CancelledError, QMPError, OSError):
-                self._loop.run_until_complete(task)
-            raise
+            self._loop.run_until_complete(asyncio.wait({task}, timeout=GRACE))
 
 
 def _unreachable(path: Path, error: BaseException, timeout: float) -> CheckError:
