@@ -48,7 +48,7 @@ doctor: setup
 	$(KUBEISO) doctor
 
 # No test of the first kind takes a minute; one that hangs is not to take the rest with it. Half of them wait for something.
-QUICK := $(VENV)/bin/pytest -n $$((2 * $$(nproc))) --dist worksteal --timeout 600 -m "not boot and not network and not bench"
+QUICK := $(VENV)/bin/pytest -n $$((2 * $$(nproc))) --dist worksteal --timeout 600 -m "not boot and not network and not bench and not long"
 SLOW := $(VENV)/bin/pytest --durations=40 --durations-min=20 -m
 
 # Times are compared in a run of their own: workers side by side would disturb them.
@@ -66,7 +66,7 @@ test: setup
 
 test-all: setup
 	$(QUICK)
-	$(SLOW) "boot or network or bench"
+	$(SLOW) "boot or network or bench or long"
 
 clean:
 	rm -rf out

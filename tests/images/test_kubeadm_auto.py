@@ -162,7 +162,7 @@ def test_a_cluster_that_knows_the_node_no_more_is_joined_anew(node: Node) -> Non
 def test_a_further_master_goes_on_with_its_join(node: Node) -> None:
     """Its etcd may be a member by now: to reset it could cost the cluster its majority."""
     node.put("run/config/kubeadm/join", "10.0.0.1:6443 --token x\n")
-    (node.root / "etc/kubernetes/manifests").mkdir()
+    (node.root / "etc/kubernetes/manifests").mkdir(exist_ok=True)
     node.put("etc/kubernetes/manifests/kube-apiserver.yaml", "pod")
     node.put(CONF, "certificate")
     node.put(UNFINISHED, "begun\n")

@@ -273,7 +273,9 @@ def test_a_cluster_that_never_came_up_is_made_anew_and_not_upgraded(tmp_path: Pa
     assert not node.has("var/lib/etcd-copies")
 
 
-@pytest.mark.parametrize("first", [1, 2, 3, 4], ids="every fourth step from {}".format)
+@pytest.mark.parametrize(
+    "first", [1, *(pytest.param(first, marks=pytest.mark.long) for first in (2, 3, 4))], ids="every fourth step from {}".format
+)
 @pytest.mark.parametrize("make", [master, member], ids=["master", "worker"])
 def test_a_power_cut_at_any_step_ends_in_the_upgraded_cluster(tmp_path: Path, make: Callable[[Path], Node], first: int) -> None:
     """By turns with all that was written on the disk, and with what was synced alone."""
