@@ -139,14 +139,14 @@ func (n node) wait(name string, before []string, address string) error {
 	return fmt.Errorf("%s after %s", why, limit)
 }
 
-// processes gives the numbers of the processes whose program has that name.
+// processes gives the numbers of the control plane's processes whose program has that name; a user's pod may run another etcd.
 func (n node) processes(name string) []string {
 	all, _ := filepath.Glob(n.path("proc/[0-9]*/cmdline"))
 	var found []string
 	for _, path := range all {
 		text, _ := os.ReadFile(path)
-		program, _, _ := strings.Cut(string(text), "\x00")
-		if filepath.Base(program) == name {
+		program, arguments, _ := strings.Cut(string(text), "\x00")
+		if filepath.Base(program) == name && strings.Contains(arguments, "=/"+kubernetes+"/") {
 			found = append(found, filepath.Base(filepath.Dir(path)))
 		}
 	}

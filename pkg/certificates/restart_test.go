@@ -20,6 +20,9 @@ type kubelet struct {
 	dead    string // the part that does not come back
 }
 
+// foreign is a process that the kubelet's static pods don't have.
+const foreign = "7"
+
 func newKubelet(w *world) *kubelet {
 	k := &kubelet{world: w, seen: map[string]string{}, next: 100}
 	for _, each := range parts {
@@ -39,7 +42,7 @@ func newKubelet(w *world) *kubelet {
 
 func (k *kubelet) run(name string) {
 	k.next++
-	k.put(fmt.Sprintf("proc/%d/cmdline", k.next), "/usr/local/bin/"+name+"\x00--v=2\x00", 0o444)
+	k.put(fmt.Sprintf("proc/%d/cmdline", k.next), "/usr/local/bin/"+name+"\x00--v=2\x00--kubeconfig=/etc/kubernetes/x.conf\x00", 0o444)
 }
 
 // sync is what the kubelet does once in a while.
@@ -52,7 +55,9 @@ func (k *kubelet) sync() {
 		k.seen[each.name] = string(text)
 		k.started = append(k.started, each.name)
 		for _, process := range k.processes(each.name) {
-			_ = os.RemoveAll(k.path("proc/" + process))
+			if process != foreign {
+				_ = os.RemoveAll(k.path("proc/" + process))
+			}
 		}
 		if each.name != k.dead {
 			k.run(each.name)
@@ -187,6 +192,21 @@ func TestAKubeletThatRunsGetsItsCertificateByARestart(t *testing.T) {
 		t.Error(err)
 	}
 	w.heard("restart kubelet")
+}
+
+func TestAnEtcdOfAUserIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	k := newKubelet(w)
+	w.put("proc/"+foreign+"/cmdline", "/usr/bin/etcd\x00--data-dir=/data\x00", 0o444)
+	w.at = born.Add(300 * days)
+	k.during(func() {
+		if err := w.node.keep(true); err != nil {
+			t.Error(err)
+		}
+	})
+	if len(k.started) != len(parts) {
+		t.Errorf("started anew: %q", k.started)
+	}
 }
 
 func TestTwoAtOnceStartEachPartAnewOnce(t *testing.T) {
