@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,14 +27,20 @@ const (
 	restartLimit = 20 * time.Minute
 )
 
-// parts are what holds certificates in its memory, in the order in which each needs those before it; their ports, if no argument
-// says another.
-var parts = []struct{ name, argument, port string }{
-	{"etcd", "--listen-client-urls=https://127.0.0.1:", "2379"},
-	{"kube-apiserver", "--secure-port=", "6443"},
-	{"kube-controller-manager", "--secure-port=", "10257"},
-	{"kube-scheduler", "--secure-port=", "10259"},
+// part is what holds certificates in its memory: the port that it has if no argument says another, and what it answers with 200 to
+// anybody once it is of use (etcd answers nobody without a certificate).
+type part struct{ name, argument, port, ready string }
+
+// parts stand in the order in which each needs those before it.
+var parts = []part{
+	{"etcd", "--listen-client-urls=https://127.0.0.1:", "2379", ""},
+	{"kube-apiserver", "--secure-port=", "6443", "/readyz"},
+	{"kube-controller-manager", "--secure-port=", "10257", "/healthz"},
+	{"kube-scheduler", "--secure-port=", "10259", "/healthz"},
 }
+
+// answerLimit is for one answer: an emulated API server that has much to do takes seconds for a handshake.
+const answerLimit = 15 * time.Second
 
 // markStale notes, before the first certificate is replaced, that what runs now will know old ones.
 func (n node) markStale() error {
@@ -56,7 +64,7 @@ func (n node) restart() error {
 		if _, err := os.Stat(mark); err != nil {
 			continue
 		}
-		again, err := n.restartPart(each.name, each.argument, each.port)
+		again, err := n.restartPart(each)
 		if err != nil {
 			err = fmt.Errorf("%s has new certificates and does not come back with them: %w; next: kubectl -n kube-system get pods, "+
 				"/var/log/kubelet.log", each.name, err)
@@ -77,14 +85,15 @@ func (n node) restart() error {
 }
 
 // restartPart says whether there was something to restart, after it answers again.
-func (n node) restartPart(name, argument, port string) (bool, error) {
+func (n node) restartPart(of part) (bool, error) {
+	name, port := of.name, of.port
 	path := n.path(manifests + "/" + name + ".yaml")
 	before := n.processes(name)
 	text, err := os.ReadFile(path)
 	if err != nil || len(before) == 0 {
 		return false, nil // none of ours, or one that starts with what is there now
 	}
-	if _, after, found := strings.Cut(string(text), argument); found {
+	if _, after, found := strings.Cut(string(text), of.argument); found {
 		port = after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
 	}
 	changed, err := annotated(text, n.now().UTC().Format(time.RFC3339))
@@ -101,7 +110,7 @@ func (n node) restartPart(name, argument, port string) (bool, error) {
 	if err := errors.Join(os.Rename(made.path, path), syncFolder(filepath.Dir(path))); err != nil {
 		return false, err
 	}
-	return true, n.wait(name, before, net.JoinHostPort("127.0.0.1", port))
+	return true, n.wait(name, before, net.JoinHostPort("127.0.0.1", port), of.ready)
 }
 
 func copyMode(path string, made *contents) error {
@@ -112,8 +121,8 @@ func copyMode(path string, made *contents) error {
 	return err
 }
 
-// wait returns when another process of that name listens than those before.
-func (n node) wait(name string, before []string, address string) error {
+// wait returns when another process of that name than those before answers.
+func (n node) wait(name string, before []string, address, ready string) error {
 	limit := n.limit
 	if limit == 0 {
 		limit = restartLimit
@@ -130,13 +139,39 @@ func (n node) wait(name string, before []string, address string) error {
 			why = "no new one runs"
 			continue
 		}
-		connection, err := net.DialTimeout("tcp", address, time.Second)
+		err := listens(address)
+		if err == nil && ready != "" {
+			err = answers("https://" + address + ready)
+		}
 		if err == nil {
-			return connection.Close()
+			return nil
 		}
 		why = err.Error()
 	}
 	return fmt.Errorf("%s after %s", why, limit)
+}
+
+func listens(address string) error {
+	connection, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return err
+	}
+	return connection.Close()
+}
+
+// answers asks a part on this node. Whose certificate it has says nothing here: it is asked whether it is well, and told nothing.
+func answers(url string) error {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	client := http.Client{Transport: transport, Timeout: answerLimit}
+	answer, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s says %s", url, answer.Status)
+	}
+	return nil
 }
 
 // processes gives the numbers of the control plane's processes whose program has that name; a user's pod may run another etcd.

@@ -3,10 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,6 +23,21 @@ type kubelet struct {
 	started []string
 	next    int
 	dead    string // the part that does not come back
+	// slow is how often the API server says that it is not ready yet; early are the parts that were started anew meanwhile.
+	slow, early, count atomic.Int32
+}
+
+// answering is how a part answers to those that ask for nothing else than whether it is ready.
+func (k *kubelet) answering(of part) http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, asked *http.Request) {
+		switch {
+		case of.ready == "" || asked.URL.Path != of.ready:
+			out.WriteHeader(http.StatusUnauthorized)
+		case of.name == "kube-apiserver" && k.slow.Add(-1) >= 0:
+			k.early.Store(k.count.Load())
+			out.WriteHeader(http.StatusInternalServerError)
+		}
+	})
 }
 
 // foreign is a process that the kubelet's static pods don't have.
@@ -26,11 +46,11 @@ const foreign = "7"
 func newKubelet(w *world) *kubelet {
 	k := &kubelet{world: w, seen: map[string]string{}, next: 100}
 	for _, each := range parts {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		w.t.Cleanup(func() { listener.Close() })
+		server := httptest.NewUnstartedServer(k.answering(each))
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of who only looks whether it listens
+		server.StartTLS()
+		w.t.Cleanup(server.Close)
+		listener := server.Listener
 		text := fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {component: %s}\n  name: %[1]s\nspec:\n  containers:\n"+
 			"  - command:\n    - %[1]s\n    - %s%d\n    - --v=2\n", each.name, each.argument, listener.Addr().(*net.TCPAddr).Port)
 		w.put(manifests+"/"+each.name+".yaml", text, 0o600)
@@ -54,6 +74,7 @@ func (k *kubelet) sync() {
 		}
 		k.seen[each.name] = string(text)
 		k.started = append(k.started, each.name)
+		k.count.Add(1)
 		for _, process := range k.processes(each.name) {
 			if process != foreign {
 				_ = os.RemoveAll(k.path("proc/" + process))
@@ -105,6 +126,27 @@ func TestWhatKnowsOldCertificatesIsStartedAnew(t *testing.T) {
 	k.during(func() { w.keep() })
 	if k.started != nil {
 		t.Errorf("again: %q", k.started)
+	}
+}
+
+func TestWhatNeedsTheAPIServerWaitsUntilThatIsReady(t *testing.T) {
+	w := newWorld(t)
+	k := newKubelet(w)
+	k.slow.Store(5)
+	w.at = born.Add(300 * days)
+	k.during(func() {
+		if err := w.node.keep(true); err != nil {
+			t.Error(err)
+		}
+	})
+	if k.slow.Load() >= 0 {
+		t.Error("nobody asked the API server often enough")
+	}
+	if early := k.early.Load(); early != 2 {
+		t.Errorf("%d parts were started anew before the API server was ready: etcd and itself are", early)
+	}
+	if len(k.started) != len(parts) {
+		t.Errorf("started anew: %q", k.started)
 	}
 }
 
