@@ -98,7 +98,7 @@ class TestByThemselves:
             return True if len(ready) == len(cluster.nodes) else None
 
         poll(anew, Deadline.after(120, scale=scale), what="the daemons run anew")
-        pass_all(by_themselves, policies.checks()[4:5])
+        pass_all(by_themselves, policies.checks()[3:5])
         policies.lift()
 
     def test_they_come_back_after_a_power_cut(self, by_themselves: Formed) -> None:
