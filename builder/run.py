@@ -94,6 +94,12 @@ def failure(argv: Sequence[str], code: int, output: str) -> BuildError:
     return BuildError(f"{Path(argv[0]).name} {ended}", details=tail, hint=f"the command was: {shlex.join(argv)}")
 
 
+def last_line(text: str) -> str:
+    """Of what a program wrote; empty where it wrote nothing."""
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
 def run(
     argv: Sequence[str | os.PathLike[str]],
     *,

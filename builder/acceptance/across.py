@@ -12,12 +12,12 @@ from subprocess import DEVNULL, PIPE
 from typing import IO
 
 from builder.acceptance.inside import exit_code
-from builder.acceptance.manifest import apply
+from builder.acceptance.manifest import apply, by_node
 from builder.acceptance.web import PAGE, demand_page, fetch
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
-from builder.forming.objects import Object, demand_ready, is_going, name_of
+from builder.forming.objects import Object, demand_ready, name_of
 from builder.run import spawn
 
 _MANIFEST = Path(__file__).with_name("across.yml")
@@ -81,8 +81,7 @@ class Across:
 
     def _pods(self, app: str) -> dict[str, Object]:
         """The pods of the DaemonSet by the name of their node."""
-        found = self._kubectl.items("pods", "-n", "across", "-l", f"app={app}")
-        return {pod["spec"].get("nodeName", ""): pod for pod in found if not is_going(pod)}
+        return by_node(self._kubectl, "across", app)
 
     def _pod(self, app: str, node: Node) -> Object:
         pods = self._pods(app)

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 
 from builder.checks import NotYet
-from builder.cluster.kubectl import last_line
 from builder.deadline import Deadline
+from builder.run import last_line
 
 # The part of a deadline after which a program ends itself, with a report.
 _OWN_LIMIT = 0.9

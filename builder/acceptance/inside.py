@@ -1,7 +1,8 @@
 """What is run inside of a pod."""
 
 from builder.checks import NotYet
-from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.kubectl import Kubectl
+from builder.run import last_line
 
 
 def exit_code(kubectl: Kubectl, *where: str) -> str:

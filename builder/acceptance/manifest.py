@@ -4,6 +4,7 @@ import yaml
 
 from builder.checks import NotYet
 from builder.cluster.kubectl import Kubectl
+from builder.forming.objects import Object, is_going
 
 # What kubectl says of an object that the API server has now; of one that it only tried, "(dry run)" or more follows.
 _DONE = ("created", "configured", "unchanged")
@@ -17,6 +18,12 @@ def apply(kubectl: Kubectl, manifest: str) -> str:
     if missing := [name for name in wanted if name not in done]:
         raise NotYet(f"kubectl apply does not tell of {', '.join(missing)}: {' / '.join(map(' '.join, told)) or 'nothing'}")
     return f"{len(wanted)} objects, the last {wanted[-1]}"
+
+
+def by_node(kubectl: Kubectl, namespace: str, app: str) -> dict[str, Object]:
+    """The pods with that label, by the name of their node; those that go are none."""
+    found = kubectl.items("pods", "-n", namespace, "-l", f"app={app}")
+    return {pod["spec"].get("nodeName", ""): pod for pod in found if not is_going(pod)}
 
 
 def _plain(name: str) -> str:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import yaml
 
-from builder.acceptance.manifest import apply
+from builder.acceptance.manifest import apply, by_node
 from builder.acceptance.web import PAGE
 from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
-from builder.forming.objects import Object, demand_ready, is_going, name_of
+from builder.forming.objects import Object, demand_ready, name_of
 
 _MANIFEST = Path(__file__).with_name("policies.yml")
 SPACE = "policies"
@@ -77,11 +77,10 @@ class Policies:
 
     def pods(self, app: str) -> list[Object]:
         """One of each node, in the cluster's order."""
-        found = self._kubectl.items("pods", "-n", SPACE, "-l", f"app={app}")
-        by_node = {pod["spec"].get("nodeName", ""): pod for pod in found if not is_going(pod)}
-        if missing := [node.name for node in self._cluster.nodes if node.name not in by_node]:
+        found = by_node(self._kubectl, SPACE, app)
+        if missing := [node.name for node in self._cluster.nodes if node.name not in found]:
             raise NotYet(f"no pod {app} on {', '.join(missing)}")
-        return [by_node[node.name] for node in self._cluster.nodes]
+        return [found[node.name] for node in self._cluster.nodes]
 
     def _addresses(self) -> list[str]:
         return [pod["status"]["podIP"] for pod in self.pods(WEB)]

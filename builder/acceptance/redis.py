@@ -10,12 +10,13 @@ from typing import Any
 
 from builder.acceptance.manifest import apply
 from builder.checks import Check, NotYet
-from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
 from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.forming.objects import demand_ready
-from builder.forming.onnode import Shell
+from builder.forming.onnode import Shell, in_kubelet
+from builder.run import last_line
 
 IMAGE = "docker.io/kubeiso/redis:1"
 PORT = 6379
@@ -148,7 +149,7 @@ class Redis:
         """The last line that crictl writes."""
         limit = f"{self._deadline(120).remaining:.0f}s"
         command = f"crictl --timeout {limit} {shlex.join(words)}"
-        told = self._on_node(f"ctr -n services.linuxkit tasks exec --exec-id redis kubelet {command}")
+        told = self._on_node(in_kubelet(command, "redis"))
         return told if words[0] in ("logs", "pods") else last_line(told)
 
     def _on_node(self, command: str) -> str:

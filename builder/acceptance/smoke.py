@@ -8,10 +8,11 @@ from pathlib import Path
 from builder.acceptance.manifest import apply
 from builder.acceptance.web import PAGE, demand_page, fetch, refused
 from builder.checks import Check, NotYet
-from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
 from builder.errors import CheckError
 from builder.forming.objects import demand_ready, pod_reason, rolled_out
+from builder.run import last_line
 
 _MANIFEST = Path(__file__).with_name("smoke.yml")
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from builder.acceptance.ginkgo import GOOD, TEST, bounds, is_test, message_of
 from builder.acceptance.ledger import LOGS, Ledger, Result
 from builder.checks import Check, NotYet, Outcome
-from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
 from builder.errors import CheckError
 from builder.progress import Step, note, step
-from builder.run import spawn
+from builder.run import last_line, spawn
 
 # Seconds at native speed for a test: the longest ones, of CronJobs and probes, take a third of that.
 _SECONDS = 900.0

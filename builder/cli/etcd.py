@@ -1,6 +1,5 @@
 """The verb for the state of a cluster's etcd: etcd save and etcd restore."""
 
-import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -9,17 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
 from builder.aside import write_new
 from builder.checks import Check, NotYet
 from builder.cli.clusters import released, whole
 from builder.cli.common import Json, Name, Verbose, choose_sink, show
-from builder.cluster import state
+from builder.cluster import lifecycle, state
 from builder.cluster.kubectl import Kubectl, pace_of
 from builder.cluster.model import Cluster, Node
 from builder.errors import CheckError, InputError
 from builder.forming import form
+from builder.forming.kubeconfig import authority
 from builder.machine.machine import Machine
 from builder.snapshots.model import Master, is_of, is_whole
 from builder.snapshots.restore import restore, unknown
@@ -60,7 +59,7 @@ def etcd(
 
 def save_to(cluster: Cluster, file: Path, as_json: bool) -> None:
     _demand_place(file)
-    with released(attached(cluster.masters, demand_all=False)) as machines:
+    with released(attached(cluster, cluster.masters, demand_all=False)) as machines:
         node, facts, data = save(masters_of(cluster, machines))
     try:
         write_new(file, data, 0o600)
@@ -84,12 +83,11 @@ def _is_there(file: Path) -> InputError:
 
 def restore_from(cluster: Cluster, file: Path, other: bool, as_json: bool) -> None:
     data = given(file)
-    if not cluster.kubeconfig.exists():
-        raise InputError("kubeadm init has not been run", hint=f"kubeiso init --name {cluster.name}")
+    form.demand_init(cluster)
     if not other and not is_of(data, authority(cluster)):
         hint = "--other-cluster takes it all the same: pods of a cluster with other keys can't use their Secrets' tokens"
         raise InputError(f"{file} is not a snapshot of the cluster {cluster.name}", why="its authority is not in it", hint=hint)
-    with released(attached(cluster.nodes, demand_all=True)) as machines:
+    with released(attached(cluster, cluster.nodes, demand_all=True)) as machines:
         facts = restore(masters_of(cluster, machines), data, revision_of(cluster))
         whole(cluster, dict(machines), pace_of(cluster), [_known(cluster, machines)])
     text = (
@@ -110,12 +108,6 @@ def given(file: Path) -> bytes:
     return data
 
 
-def authority(cluster: Cluster) -> bytes:
-    """The certificate of the cluster's authority, PEM."""
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
-    return base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
-
-
 def revision_of(cluster: Cluster) -> int:
     """What etcd is at, or a number beyond that."""
     try:
@@ -126,9 +118,9 @@ def revision_of(cluster: Cluster) -> int:
         return unknown()
 
 
-def attached(nodes: Sequence[Node], *, demand_all: bool) -> dict[str, Machine]:
+def attached(cluster: Cluster, nodes: Sequence[Node], *, demand_all: bool) -> dict[str, Machine]:
     """The machines of those nodes that run, by name. Raises CheckError where none does, with `demand_all` where one does not."""
-    found = {node.name: Machine.attach(node.directory) for node in nodes}
+    found = lifecycle.attach(cluster, nodes)
     dead = [name for name, machine in found.items() if not machine.alive()]
     if dead and (demand_all or len(dead) == len(found)):
         raise CheckError(f"{', '.join(dead)} does not run", hint="kubeiso start")

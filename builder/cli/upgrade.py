@@ -15,6 +15,7 @@ from builder.cluster.kubectl import Kubectl, pace_of
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster, Node
 from builder.errors import CheckError, InputError
+from builder.forming import form
 from builder.forming.upgrade import Upgrade, refuse_versions
 from builder.pipeline.clusters import cluster_plan
 from builder.pipeline.model import Plan
@@ -67,8 +68,7 @@ def refuse(cluster: Cluster) -> None:
             f"the nodes of {cluster.name} run from memory", why="what they know would be lost with their power",
             hint="a cluster whose nodes have disks: kubeiso up --disk 4096",
         )  # fmt: skip
-    if not cluster.kubeconfig.exists():
-        raise InputError("kubeadm init has not been run", hint=f"kubeiso init --name {cluster.name}")
+    form.demand_init(cluster)
     if down := [node.name for node in cluster.nodes if node.medium is None and not runs(node)]:
         raise InputError(f"{', '.join(down)} does not run", hint=f"kubeiso start --name {cluster.name}")
 
@@ -112,11 +112,10 @@ def carry_out(cluster: Cluster, plan: ClusterPlan, drain_timeout: float) -> list
         note(f"{node.name}: node {number} of {len(cluster.nodes)}")
         cluster, fresh = one(cluster, node.name, plan, drain_timeout)
         done += [node.name] if fresh else []
-    media.settle(
+    cluster = media.settle(
         cluster, kubernetes_version=plan.kubernetes_version, kubectl=plan.kubectl,
         runtime=plan.runtime, workloads=plan.workloads,
     )  # fmt: skip
-    cluster = state.load(cluster.name)
     with released(lifecycle.attach(cluster)) as machines:
         whole(cluster, machines, pace_of(cluster))
     return done

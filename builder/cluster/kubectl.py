@@ -12,7 +12,7 @@ from builder.cluster.model import Cluster
 from builder.errors import TimedOut
 from builder.machine.model import CONSOLE_LOG
 from builder.machine.pace import pace
-from builder.run import Completed, run
+from builder.run import Completed, last_line, run
 
 # What kubectl says of an API server that it does not reach, or that does not reach its etcd (client-go, apimachinery).
 _UNREACHED = re.compile(
@@ -102,8 +102,3 @@ def use_reachable(cluster: Cluster) -> None:
         if kubectl.run("get", "--raw", "/readyz").code == 0:
             kubectl.run("config", "use-context", kubectl.master)
             return
-
-
-def last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""

@@ -1,5 +1,6 @@
 """What a cluster's machines boot, changed while the cluster goes on: node by node, each step kept on disk before it is done."""
 
+import filecmp
 import shutil
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def give(cluster: Cluster, name: str, medium: Path) -> Cluster:
 def has(node: Node, medium: Path) -> bool:
     """Whether the node's machine runs, and from a file of that content."""
     machine = Machine.attach(node.directory)
-    return machine.alive() and machine.spec.medium.exists() and file_digest(machine.spec.medium) == file_digest(medium)
+    return machine.alive() and machine.spec.medium.exists() and filecmp.cmp(machine.spec.medium, medium, shallow=False)
 
 
 def settle(

@@ -96,10 +96,15 @@ def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Che
     return [Check("A6", f"{cluster.masters[0].name} forms the cluster by itself", formed, 240), *joins]
 
 
-def missing(cluster: Cluster) -> list[Node]:
-    """The nodes that the API server does not know yet. Raises where it can't be asked."""
+def demand_init(cluster: Cluster) -> None:
+    """Raises InputError for a cluster that kubeadm init has not made yet."""
     if not cluster.kubeconfig.exists():
         raise InputError("kubeadm init has not been run", hint=f"kubeiso init --name {cluster.name}")
+
+
+def missing(cluster: Cluster) -> list[Node]:
+    """The nodes that the API server does not know yet. Raises where it can't be asked."""
+    demand_init(cluster)
     try:
         known = {name_of(node) for node in Kubectl(cluster).items("nodes")}
     except NotYet as reason:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import yaml
-from cryptography import x509
 
 from builder.aside import write_aside
 from builder.cluster.model import Cluster
@@ -53,7 +52,15 @@ def refresh(cluster: Cluster, read: Callable[[str, str], bytes]) -> None:
         return
 
 
+def authority(cluster: Cluster) -> bytes:
+    """The certificate of the cluster's authority, by the administrator's kubeconfig: PEM."""
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    return base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
+
+
 def ends(text: str) -> datetime:
     """When the certificate in a kubeconfig ends."""
+    from cryptography import x509  # what no other start of the program wants
+
     pem = base64.b64decode(yaml.safe_load(text)["users"][0]["user"]["client-certificate-data"])
     return x509.load_pem_x509_certificate(pem).not_valid_after_utc

@@ -19,10 +19,12 @@ _CONFIG = "/run/config/kubeadm/kubeadm.yaml"
 # The console service sees the node's root there (pkg/getty). A master has one file for init and one for joining others.
 _IMAGE_CONFIG = "/hostroot/etc/kubeadm/kubeadm.yaml"
 _IMAGE_JOIN = "/hostroot/etc/kubeadm/kubeadm-join.yaml"
-_EXEC = "ctr -n services.linuxkit tasks exec --exec-id kubeiso-{id} kubelet "
+_EXEC = "ctr -n services.linuxkit tasks exec --exec-id kubeiso-{id} kubelet {command}"
+
+REPEATS = 2
+"""So often kubeadm runs again where somebody was late to answer it."""
 
 # The console is logged: what would let others in is not printed there. A person who runs the scripts sees it.
-REPEATS = 2
 _QUIET = {"init": "--skip-token-print", "join": ""}
 
 
@@ -49,6 +51,11 @@ class Access:
 
     console: Shell
     control: Shell
+
+
+def in_kubelet(command: str, id: str) -> str:
+    """The command in the node's kubelet service, which has kubeadm and etcdutl; id: what no other such command has meanwhile."""
+    return _EXEC.format(id=id, command=command)
 
 
 def configure(shell: Shell, fit: Fit) -> None:
@@ -85,14 +92,14 @@ def kubeadm(node: Node, console: Shell, verb: str, deadline: Deadline) -> str:
 
 
 def _kubeadm(console: Shell, verb: str, deadline: Deadline, advance: Callable[[float, str], None]) -> Ended:
-    return console.run(_EXEC.format(id=verb) + f"kubeadm-{verb}.sh {_QUIET[verb]}".rstrip(), deadline, _told(advance))
+    return console.run(in_kubelet(f"kubeadm-{verb}.sh {_QUIET[verb]}".rstrip(), verb), deadline, _told(advance))
 
 
 def upload_certificates(node: Node, shell: Shell, scale: float) -> None:
     """Puts the cluster's certificates, encrypted with the key in the node's configuration, where further masters get them."""
     phase = f"kubeadm init phase upload-certs --upload-certs --skip-certificate-key-print --config {_CONFIG}"
     with step(f"Uploading the cluster's certificates from {node.name}"):
-        ended = shell.run(_EXEC.format(id="certs") + phase, Deadline.after(90, scale=scale))
+        ended = shell.run(in_kubelet(phase, "certs"), Deadline.after(90, scale=scale))
     _demand(ended, f"kubeadm init phase upload-certs on {node.name}")
 
 

@@ -1,12 +1,9 @@
 """What a node needs to trust a cluster, and the cluster the node: the CA, and a bootstrap token for a short while."""
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-
-import yaml
 
 from builder.checks import NotYet
 from builder.cluster.guestports import API_PORT
@@ -14,6 +11,7 @@ from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
 from builder.forming.init import endpoint_of
+from builder.forming.kubeconfig import authority
 from builder.forming.model import Discovery
 from builder.forming.secret import new_token, token_secret, void
 from builder.progress import step
@@ -24,10 +22,8 @@ def discovery_of(cluster: Cluster, token: str) -> Discovery:
 
     Of several masters it reaches any, through its own balancer.
     """
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
-    certificate = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
     endpoint = endpoint_of(cluster) or f"{cluster.masters[0].address}:{API_PORT}"
-    return Discovery(endpoint=endpoint, token=token, authority=certificate)
+    return Discovery(endpoint=endpoint, token=token, authority=authority(cluster))
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from builder.checks import Check, NotYet
-from builder.cluster.kubectl import Kubectl, last_line
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import MASTER, Cluster, Node
 from builder.console.story import Story
 from builder.errors import InputError
 from builder.forming.objects import Object, condition, is_true, name_of
 from builder.forming.readiness import Readiness
 from builder.machine.model import CONSOLE_LOG
+from builder.run import last_line
 
 STAGE, OF_CLUSTER = "upgrade", "cluster"
 """What a node tells of an upgrade (kubeadm-upgrade.sh), last of its part in the cluster's."""

@@ -20,8 +20,10 @@ logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 TIMEOUT = 30.0
 """Seconds for one answer. QEMU's main loop answers in milliseconds, save on a host that is badly overloaded."""
 
+GRACE = 5.0
+"""Seconds for work that is given up to end."""
+
 # Events that tell the fate of a guest: docs of QEMU, qapi/run-state.json.
-GRACE = 5.0  # seconds
 FATES = ("SHUTDOWN", "GUEST_PANICKED", "RESET")
 
 

@@ -112,10 +112,6 @@ def judged(project: Project, recipe_path: Path, values: Mapping[str, str], store
     return Judgement(mistakes, list(advice(made.recipe, made.network)) if made and not mistakes else [])
 
 
-def mistakes_of(project: Project, recipe_path: Path, values: Mapping[str, str], store: OpenStore = Store) -> list[Mistake]:
-    return judged(project, recipe_path, values, store).mistakes
-
-
 def drafted(
     project: Project, path: Path, found: Examined, store: OpenStore, own: OwnPrograms
 ) -> tuple[Draft | None, list[Mistake]]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from builder.deadline import Deadline
 from builder.errors import CheckError
-from builder.forming.onnode import Ended, Shell
+from builder.forming.onnode import Ended, Shell, in_kubelet
 from builder.frozen import Frozen
+from builder.run import last_line
 
-_EXEC = "ctr -n services.linuxkit tasks exec --exec-id kubeiso-etcd kubelet "
 _TRAILER = hashlib.sha256().digest_size
 _SECTOR = 512
 
@@ -35,7 +35,7 @@ class Master:
 
     def ask(self, script: str, seconds: float) -> Ended:
         """How a script of the kubelet's service ended."""
-        return self.shell.run(_EXEC + script, self.within(seconds))
+        return self.shell.run(in_kubelet(script, "etcd"), self.within(seconds))
 
     def demand(self, script: str, seconds: float, what: str) -> str:
         """What the script says. Raises CheckError with its last words unless its exit code is 0."""
@@ -43,10 +43,6 @@ class Master:
         if ended.code != 0:
             raise CheckError(f"{what} on {self.name} failed", why=last_line(ended.output) or f"exit code {ended.code}")
         return ended.output
-
-
-def last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def is_whole(data: bytes) -> bool:

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from builder.errors import CheckError
 from builder.progress import note, step
-from builder.snapshots.model import Facts, Master, is_whole, last_line
+from builder.run import last_line
+from builder.snapshots.model import Facts, Master, is_whole
 
 _MADE = "/var/lib/etcd/save"
 """Where pkg/kubelet's etcd-save.sh leaves it."""

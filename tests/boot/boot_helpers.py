@@ -108,6 +108,18 @@ def variant(plan: ClusterPlan, name: str, firmware: Firmware, attachment: Attach
     return replace(plan, name=name, hardware=plan.hardware.model_copy(update=change))
 
 
+def shown(machine: Machine) -> str:
+    """All that came to the machine's console since its first start."""
+    return machine.spec.console_log.read_text(errors="replace")
+
+
+def said(machine: Machine, command: str, seconds: float = 30) -> str:
+    """What a command on the node writes, which has to end with 0, in so many seconds at native speed."""
+    ended = machine.shell().run(command, machine.within(seconds))
+    assert ended.code == 0, f"{command}: {ended.output}"
+    return ended.output.strip()
+
+
 @contextmanager
 def typing_at(machine: Machine) -> Iterator["fdspawn[bytes]"]:
     """The console as a person has it: nothing between the keyboard and the node's shell."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from boot_helpers import planned
+from boot_helpers import planned, said, shown
 
 from builder.cluster import lifecycle
 from builder.deadline import poll
@@ -40,16 +40,6 @@ def machine(out: Path, tmp_path: Path) -> Iterator[Machine]:
         yield machine
     finally:
         machine.stop(grace=0)
-
-
-def shown(machine: Machine) -> str:
-    return machine.spec.console_log.read_text(errors="replace")
-
-
-def said(machine: Machine, command: str) -> str:
-    ended = machine.shell().run(command, machine.within(30))
-    assert ended.code == 0, ended.output
-    return ended.output
 
 
 def test_a_kernel_that_dies_is_reset_and_tells_of_itself(machine: Machine) -> None:

@@ -10,14 +10,14 @@ from boot_helpers import booted, planned, variant
 from builder.acceptance.across import Across
 from builder.acceptance.outage import Outage
 from builder.acceptance.policies import STRANGER, Policies
-from builder.checks import Check, Engine, NotYet, Outcome
+from builder.checks import Check, Engine, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
 from builder.forming import form
-from builder.forming.objects import Object, demand_ready, name_of
+from builder.forming.objects import is_true, name_of
 from builder.forming.readiness import Readiness
 from builder.machine.disk import SMALLEST
 from builder.machine.machine import Machine
@@ -36,14 +36,6 @@ def pass_all(formed: Formed, checks: Iterable[Check]) -> None:
     wrong = [f"{found.name}: {found.reason}" for found in engine.findings if found.outcome is not Outcome.PASSED]
     assert wrong == [], "\n".join(wrong)
     assert len(engine.findings) >= len(cluster.nodes), "there was something to see"
-
-
-def is_ready(pod: Object) -> bool:
-    try:
-        demand_ready(pod)
-    except NotYet:
-        return False
-    return True
 
 
 # A master and a worker that form their cluster by themselves, over flannel with NetworkPolicy, with a disk each
@@ -94,7 +86,7 @@ class TestByThemselves:
             """Until each node has another daemon that is ready, no stranger gets an answer."""
             answers = [answer for pod in policies.pods(STRANGER) for answer in policies.asked(pod).values()]
             assert answers and "page" not in answers
-            ready = [pod for pod in kubectl.items(*daemons) if name_of(pod) not in before and is_ready(pod)]
+            ready = [pod for pod in kubectl.items(*daemons) if name_of(pod) not in before and is_true(pod, "Ready")]
             return True if len(ready) == len(cluster.nodes) else None
 
         poll(anew, Deadline.after(120, scale=scale), what="the daemons run anew")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from boot_helpers import planned
+from boot_helpers import planned, said, shown
 
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
@@ -51,10 +51,6 @@ def _first(cluster: Cluster) -> str:
     return cluster.nodes[0].name
 
 
-def shown(machine: Machine) -> str:
-    return machine.spec.console_log.read_text(errors="replace")
-
-
 def comes(text: str, machine: Machine, begin: int = 0) -> Callable[[], bool | None]:
     """A look whether the text is on the console by now, after so many characters."""
     return lambda: True if text in shown(machine)[begin:] else None
@@ -82,19 +78,13 @@ def test_a_blank_disk_that_is_plugged_in_becomes_the_state_disk(machine: Machine
         qmp.execute("device_add", driver="usb-storage", id="late", drive="late")
     poll(comes("it becomes this node's state disk", machine), within(machine, 10), what="the node takes the disk")
     lifecycle.booted(machine, within(machine, 20).seconds)
-    assert "ext4" in said(machine, "grep ' /var ' /proc/mounts")
-    said(machine, "echo kept >/var/lib/kept && sync")
+    assert "ext4" in said(machine, "grep ' /var ' /proc/mounts", 60)
+    said(machine, "echo kept >/var/lib/kept && sync", 60)
 
 
 def test_the_next_boot_finds_it_as_it_was(machine: Machine) -> None:
     begin = len(shown(machine))
     machine.reset()
     lifecycle.booted(machine, within(machine, 30).seconds)
-    assert said(machine, "cat /var/lib/kept") == "kept"
+    assert said(machine, "cat /var/lib/kept", 60) == "kept"
     assert "it becomes this node's state disk" not in shown(machine)[begin:]
-
-
-def said(machine: Machine, command: str) -> str:
-    ended = machine.shell().run(command, Deadline.after(60, scale=machine.scale))
-    assert ended.code == 0, f"{command}: {ended.output}"
-    return ended.output.strip()

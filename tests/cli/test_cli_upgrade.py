@@ -1,7 +1,6 @@
 """The verb upgrade: what it refuses, the order of what it does, and how it goes on after an interruption; without machines."""
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,20 +16,12 @@ from builder.cluster import lifecycle, media, state
 from builder.cluster.model import MASTER, WORKER, Cluster, Hardware
 from builder.errors import CheckError, InputError
 
-pytest_plugins = ["cli_fixtures"]
+pytest_plugins = ["cli_fixtures", "cluster_fixtures"]
 ORDER = ["c-master-1", "c-master-2", "c-worker-1"]
 
 
 def test_a_cluster_that_is_not_there(kubeiso: Callable[..., Outcome]) -> None:
     assert kubeiso("upgrade", "--name", "try").failed(2, "there is no cluster try", next="kubeiso up")
-
-
-@pytest.fixture
-def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where clusters lie: a short path, as sockets want it."""
-    with tempfile.TemporaryDirectory(prefix="kubeiso-") as folder:
-        monkeypatch.setenv("KUBEISO_STATE", folder)
-        yield Path(folder)
 
 
 @pytest.fixture

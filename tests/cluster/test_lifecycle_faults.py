@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,17 +24,16 @@ from builder.machine.machine import Machine
 from builder.machine.model import Acceleration
 from builder.network.network import Switch
 
+pytest_plugins = ["cluster_fixtures"]
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where clusters lie: a short path, as sockets want it."""
-    with tempfile.TemporaryDirectory(prefix="kubeiso-") as folder:
-        monkeypatch.setenv("KUBEISO_STATE", folder)
-        yield Path(folder)
-        for name in state.names():
-            lifecycle.down(name)
+def root(root: Path) -> Iterator[Path]:
+    """Whose clusters a failed test leaves to this."""
+    yield root
+    for name in state.names():
+        lifecycle.down(name)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What machines boot, changed node by node, with what lies in the cluster's directory."""
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,7 @@ from builder.cluster.machines import machine_spec
 from builder.cluster.model import MASTER, WORKER, Cluster
 from builder.machine.model import ClusterCard, SwitchKind
 
-
-@pytest.fixture
-def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where clusters lie: a short path, as sockets want it."""
-    with tempfile.TemporaryDirectory(prefix="kubeiso-") as folder:
-        monkeypatch.setenv("KUBEISO_STATE", folder)
-        yield Path(folder)
+pytest_plugins = ["cluster_fixtures"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from builder.errors import InputError
 from builder.linuxkit.model import Document
 from builder.pipeline.clusters import facts
 from builder.pipeline.model import BuildOptions, Plan
-from builder.pipeline.plan import mistakes_of, plan
+from builder.pipeline.plan import judged, plan
 from builder.pipeline.render import render
 from builder.project import Project
 from builder.recipe.model import Role
@@ -81,7 +81,7 @@ def planned(project: Project, recipe: str = "other") -> Plan:
 
 
 def test_check_and_render_take_them(added: Project) -> None:
-    assert mistakes_of(added, added.recipes / "other.yml", {}) == []
+    assert judged(added, added.recipes / "other.yml", {}).mistakes == []
     text = render(added, planned(added), Role.MASTER, Store(added.root / "cache"))
     node = Document.from_yaml(text)
     files = {file.path: (file.contents or "", file.mode) for file in node.files or []}
@@ -111,7 +111,7 @@ def rendered(project: Project, recipe: str, role: Role) -> tuple[Document, dict[
 
 
 def test_check_and_render_take_a_handler(added: Project) -> None:
-    assert mistakes_of(added, added.recipes / "boxed.yml", {}) == []
+    assert judged(added, added.recipes / "boxed.yml", {}).mistakes == []
     node, files = rendered(added, "boxed", Role.MASTER)
     assert {"docker.io/kubeiso/box:1", "docker.io/kubeiso/box-shim:1"} <= set(node.init)
     assert "tun\n" in files["etc/modules-load.d/20-kubeiso.conf"]
@@ -136,7 +136,7 @@ def handler_mistakes(project: Project, **keys: object) -> list[str]:
     path = project.root / "handlers" / "box.yml"
     write(path, {**HANDLER, **keys})
     with pytest.raises(InputError) as told:
-        mistakes_of(project, project.recipes / "boxed.yml", {})
+        judged(project, project.recipes / "boxed.yml", {})
     return [line.removeprefix(f"{path}:").partition(" ")[2] for line in told.value.details]
 
 
@@ -154,7 +154,7 @@ def test_each_mistake_of_a_handler_is_told(added: Project) -> None:
 
 def test_a_handler_that_does_not_work_with_the_runtime_is_told(added: Project) -> None:
     write(added.root / "handlers" / "box.yml", {**HANDLER, "runtimes": {"toy": {}}})
-    (mistake,) = mistakes_of(added, added.recipes / "boxed.yml", {})
+    (mistake,) = judged(added, added.recipes / "boxed.yml", {}).mistakes
     assert str(mistake).endswith("handlers[0]: box does not work with the runtime other (it works with toy)")
     with pytest.raises(InputError):
         planned(added, "boxed")
@@ -163,7 +163,7 @@ def test_a_handler_that_does_not_work_with_the_runtime_is_told(added: Project) -
 def test_an_image_store_that_nobody_makes_is_told(added: Project) -> None:
     write(added.root / "runtimes" / "other.yml", {**RUNTIME, "image_store": "crio"})
     with pytest.raises(InputError) as told:
-        mistakes_of(added, added.recipes / "other.yml", {})
+        judged(added, added.recipes / "other.yml", {})
     (line,) = told.value.details
     assert line.endswith("image_store: nobody makes the image store crio (known: containerd, containers-storage, docker)")
 
@@ -207,10 +207,10 @@ def test_another_speaks_cri_that_the_recipe_chooses(added: Project) -> None:
 
 def test_what_does_not_speak_cri_for_the_runtime_is_told(added: Project) -> None:
     with_cri(added, "secnd")
-    (mistake,) = mistakes_of(added, added.recipes / "spoken.yml", {})
+    (mistake,) = judged(added, added.recipes / "spoken.yml", {}).mistakes
     assert str(mistake).endswith("cri: secnd does not speak CRI for other (did you mean 'second'?)")
     write(added.root / "runtimes" / "other.yml", RUNTIME)
-    (mistake,) = mistakes_of(added, added.recipes / "spoken.yml", {})
+    (mistake,) = judged(added, added.recipes / "spoken.yml", {}).mistakes
     assert str(mistake).endswith("cri: secnd does not speak CRI for other (other speaks CRI itself: leave it out)")
 
 
@@ -229,5 +229,5 @@ def test_what_does_not_speak_cri_for_the_runtime_is_told(added: Project) -> None
 def test_mistakes_of_what_speaks_cri_are_told(added: Project, runtime: dict[str, object], told: str) -> None:
     with_cri(added, runtime=runtime)
     with pytest.raises(InputError) as raised:
-        mistakes_of(added, added.recipes / "spoken.yml", {})
+        judged(added, added.recipes / "spoken.yml", {})
     assert told in "\n".join(raised.value.details)

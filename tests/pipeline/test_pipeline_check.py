@@ -14,7 +14,7 @@ from builder.media.tree import read_tree
 from builder.oci import Process, write_image
 from builder.pipeline.build import build
 from builder.pipeline.model import BuildOptions
-from builder.pipeline.plan import judged, mistakes_of, plan
+from builder.pipeline.plan import judged, plan
 from builder.pipeline.render import render
 from builder.project import Project
 from builder.store import Store
@@ -37,7 +37,7 @@ def found(sample: tuple[Project, Path]) -> Project:
 def said(project: Project, text: str, store: Store | None = None) -> list[str]:
     recipe = project.recipes / "x.yml"
     recipe.write_text(START + text)
-    return [str(mistake) for mistake in mistakes_of(project, recipe, {}, lambda: store or Store(project.root / "cache"))]
+    return [str(mistake) for mistake in judged(project, recipe, {}, lambda: store or Store(project.root / "cache")).mistakes]
 
 
 MISTAKES = {
@@ -96,7 +96,7 @@ def test_a_build_says_the_same_before_it_begins(found: Project) -> None:
     recipe.write_text(START + "files: [{path: /etc, contents: x}]\n")
     with pytest.raises(InputError) as told:
         plan(found, recipe, None, BuildOptions())
-    assert told.value.details == (f"{recipe}:{mistakes_of(found, recipe, {})[0]}",)
+    assert told.value.details == (f"{recipe}:{judged(found, recipe, {}).mistakes[0]}",)
 
 
 def test_the_node_s_own_service_may_have_other_settings(found: Project) -> None:
@@ -182,7 +182,7 @@ def test_policies_that_do_nothing_are_advised_of(found: Project) -> None:
 def test_policies_that_nothing_can_enforce_are_a_mistake(found: Project) -> None:
     recipe = found.recipes / "x.yml"
     recipe.write_text("runtime: toy\nnetwork: {cni: none, policies: true}\n")
-    (mistake,) = mistakes_of(found, recipe, {}, lambda: Store(found.root / "cache"))
+    (mistake,) = judged(found, recipe, {}, lambda: Store(found.root / "cache")).mistakes
     assert str(mistake).startswith(
         "2:32: network.policies: nothing is described that enforces NetworkPolicy for the pod network none"
     )

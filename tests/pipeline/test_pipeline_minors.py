@@ -8,7 +8,7 @@ from pipeline_samples import image, write
 from builder.components.description import describe, minors
 from builder.linuxkit.model import Document
 from builder.pipeline.model import BuildOptions
-from builder.pipeline.plan import mistakes_of, plan
+from builder.pipeline.plan import judged, plan
 from builder.pipeline.render import render
 from builder.project import Project
 from builder.recipe.model import Role
@@ -98,6 +98,6 @@ def test_the_projects_own_minors_are_whole() -> None:
 def test_another_is_told_with_those_that_there_are(several: Project) -> None:
     recipe = several.recipes / "x.yml"
     recipe.write_text(START + "kubernetes: {version: 1.36.2}\n")
-    (mistake,) = mistakes_of(several, recipe, {})
+    (mistake,) = judged(several, recipe, {}).mistakes
     assert str(mistake).startswith("3:23: kubernetes.version: the recipe asks for Kubernetes 1.36.2, and pkg/kubernetes has")
     assert "1.36.3, 1.37.1" in mistake.message and "version: 1.37.1" in mistake.hint
