@@ -102,23 +102,14 @@ func (n node) restartPart(of part) (bool, error) {
 	}
 	fmt.Fprintf(n.log, "certificates: %s is started anew\n", name)
 	// Made outside the folder, in which the kubelet takes each file for a pod.
-	made := contents{path, changed, 0o600}
-	made.path = n.path(kubernetes + "/" + name + ".yaml" + aside)
-	if err := errors.Join(copyMode(path, &made), made.stage(made.path)); err != nil {
-		return false, errors.Join(err, os.Remove(made.path))
+	outside := n.path(kubernetes + "/" + name + ".yaml" + aside)
+	if err := (contents{path, changed, 0o600}).stage(outside); err != nil {
+		return false, errors.Join(err, os.Remove(outside))
 	}
-	if err := errors.Join(os.Rename(made.path, path), syncFolder(filepath.Dir(path))); err != nil {
+	if err := errors.Join(os.Rename(outside, path), syncFolder(filepath.Dir(path))); err != nil {
 		return false, err
 	}
 	return true, n.wait(name, before, net.JoinHostPort("127.0.0.1", port), of.ready)
-}
-
-func copyMode(path string, made *contents) error {
-	info, err := os.Stat(path)
-	if err == nil {
-		made.mode = info.Mode().Perm()
-	}
-	return err
 }
 
 // wait returns when another process of that name than those before answers.

@@ -2,8 +2,11 @@
 package crash
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -86,22 +89,14 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	text := make([]byte, maxRecord)
-	length := 0
-	for length < len(text) {
-		count, err := file.Read(text[length:])
-		length += count
-		if err != nil || count == 0 {
-			break // its end, or what can't be read of it
-		}
-	}
-	return text[:length], nil
+	text, _ := io.ReadAll(io.LimitReader(file, maxRecord)) // what can be read of it
+	return text, nil
 }
 
 // causeOf gives the panic's own words before those of what led to it.
 func causeOf(records map[string][]byte) string {
 	found := "the kernel left its last messages"
-	for _, name := range sorted(records) {
+	for _, name := range slices.Sorted(maps.Keys(records)) {
 		for _, match := range cause.FindAllString(string(records[name]), -1) {
 			if found = strings.TrimSpace(match); strings.HasPrefix(found, "Kernel panic") {
 				return found
@@ -109,15 +104,6 @@ func causeOf(records map[string][]byte) string {
 		}
 	}
 	return found
-}
-
-func sorted(records map[string][]byte) []string {
-	names := make([]string, 0, len(records))
-	for name := range records {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // inMemory says whether what is written there is gone with the next boot.
@@ -171,13 +157,7 @@ func write(path string, text []byte) error {
 		return err
 	}
 	_, err = file.Write(text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 func syncFolder(path string) error {

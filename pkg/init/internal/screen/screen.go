@@ -8,7 +8,6 @@ package screen
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kubeiso.dev/pkg/init/internal/kmsg"
 	"kubeiso.dev/pkg/init/internal/system"
 	"kubeiso.dev/pkg/initrd/console"
 )
@@ -172,22 +172,16 @@ func listen(file *os.File) {
 // heard.
 func kernelMessages() <-chan struct{} {
 	heard := make(chan struct{}, 1)
-	file, err := os.Open("/dev/kmsg")
+	file, err := os.Open(kmsg.Path)
 	if err != nil {
 		return heard
 	}
 	_, _ = file.Seek(0, io.SeekEnd)
-	go func() {
-		record := make([]byte, 8<<10)
-		for {
-			if _, err := file.Read(record); err != nil && !errors.Is(err, unix.EPIPE) {
-				time.Sleep(pause)
-			}
-			select {
-			case heard <- struct{}{}:
-			default:
-			}
+	go kmsg.Follow(file, time.Sleep, func([]byte) {
+		select {
+		case heard <- struct{}{}:
+		default:
 		}
-	}()
+	})
 	return heard
 }

@@ -26,10 +26,7 @@ else
     exit 0
 fi
 
-# Nothing but the rename changes what a power cut leaves: the text is on the disk before it.
-mark() {
-    echo "$1" >"$unfinished.new" && sync && mv "$unfinished.new" "$unfinished" && sync
-}
+mark() { echo "$1" | replace "$unfinished"; }
 
 standing() {
     [ -e "$unfinished" ] || return

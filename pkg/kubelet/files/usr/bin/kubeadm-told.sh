@@ -1,5 +1,5 @@
 #!/bin/sh
-# kubeadm-told.sh, read by kubeadm-auto.sh and kubeadm-upgrade.sh: how attempts of kubeadm are logged, told and repeated.
+# kubeadm-told.sh, read by kubeadm-auto.sh and kubeadm-upgrade.sh: how attempts of kubeadm are logged, told, noted and repeated.
 # me: the script; stage: of the node's console; run: a folder that is forgotten with each boot.
 log=/var/log/kubeadm.log
 first=${KUBEADM_PAUSE:-15} # seconds before the second attempt; each further pause is twice as long, up to 20 times this
@@ -42,6 +42,11 @@ insist() { # NAME WHAT COMMAND...
     name=$1 what=$2
     shift 2
     until "$@"; do again "$name" "$what"; done
+}
+
+# Nothing but the rename changes what a power cut leaves: the content is on the disk before it.
+replace() { # FILE, with what comes on standard input
+    cat >"$1.new" && sync && mv "$1.new" "$1" && sync
 }
 
 # What comes next has its own first pause.

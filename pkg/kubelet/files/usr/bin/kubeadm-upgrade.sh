@@ -28,11 +28,6 @@ me=kubeadm-upgrade.sh stage=upgrade run=/run/kubeadm-upgrade
 
 [ -f "$brought" ] && [ -f "$config" ] || exit 0
 
-# Nothing but the rename changes what a power cut leaves: the content is on the disk before it.
-replace() { # FILE, with what comes on standard input
-    cat >"$1.new" && sync && mv "$1.new" "$1" && sync
-}
-
 ours=$(sed -n 's/^kubernetesVersion: *v//p; s/^  kubernetesVersion: *v//p' "$config" | head -n 1)
 minor() { echo "$1" | cut -d . -f 1,2; }
 
