@@ -202,10 +202,13 @@ def _started(
 
 
 def _end_stillborn(pid: int) -> None:
-    """A process that `sh` has made and lost: it raises without having waited for it. 0: none was made."""
+    """A process that `sh` has made and lost: it raises without having waited for it, or has done so by then. 0: none was made."""
 
     def ended(seconds: float | None) -> bool:
-        return os.waitpid(pid, 0 if seconds is None else os.WNOHANG)[0] == pid
+        try:
+            return os.waitpid(pid, 0 if seconds is None else os.WNOHANG)[0] == pid
+        except ChildProcessError:
+            return True
 
     if pid:
         _end(pid, ended)

@@ -20,6 +20,9 @@ logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 TIMEOUT = 30.0
 """Seconds for one answer. QEMU's main loop answers in milliseconds, save on a host that is badly overloaded."""
 
+PULSE = 0.5
+"""Seconds of silence after which Python looks for a signal: one that comes just before the loop falls asleep does not wake it."""
+
 GRACE = 5.0
 """Seconds for work that is given up to end."""
 
@@ -116,9 +119,10 @@ class Qmp:
                 return dict(event)
 
     def _await(self, work: Coroutine[Any, Any, T], timeout: float) -> T:
-        task = self._loop.create_task(work)
+        task, deadline = self._loop.create_task(work), Deadline.after(timeout)
         try:
-            self._loop.run_until_complete(asyncio.wait({task}, timeout=timeout))
+            while not task.done() and not deadline.expired:
+                self._loop.run_until_complete(asyncio.wait({task}, timeout=min(PULSE, deadline.remaining)))
             if task.done():
                 return task.result()
         finally:

@@ -320,3 +320,22 @@ def test_threads_start_programs_side_by_side() -> None:
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(lambda number: run(["sh", "-c", f"echo {number}"]).stdout, range(64)))
     assert told == [f"{number}\n" for number in range(64)]
+
+
+def test_a_program_that_never_began_may_have_been_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends at the first signal, before the second question."""
+    killpg, pid = os.killpg, os.fork()
+    if pid == 0:
+        os.setsid()
+        time.sleep(60)
+        os._exit(0)
+
+    def at_once(group: int, sign: int) -> None:
+        killpg(group, sign)
+        os.waitid(os.P_PID, group, os.WEXITED | os.WNOWAIT)
+
+    poll(lambda: os.getpgid(pid) == pid or None, Deadline.after(10), what="its own group", interval=0.01)
+    monkeypatch.setattr(os, "killpg", at_once)
+    running._end_stillborn(pid)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

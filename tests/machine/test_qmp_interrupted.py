@@ -64,6 +64,16 @@ def test_ctrl_c_in_work_that_does_not_hear_of_it_ends_the_wait(connected: Qmp) -
     connected._end()
 
 
+def test_ctrl_c_just_before_the_loop_falls_asleep_is_heard(connected: Qmp) -> None:
+    """Seen as the signal of another thread, which does not wake this one either."""
+    threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        connected._await(asyncio.sleep(60), 60)
+    assert time.monotonic() - began < 50, "not when the wait was over"
+    connected._end()
+
+
 def test_a_limit_of_time_holds_for_work_that_does_not_hear_of_it(connected: Qmp) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):

@@ -1,7 +1,7 @@
 // Package pods ends the containers of pods as their own specifications want it, through the container runtime's CRI.
 //
-// The kubelet's own graceful shutdown needs systemd-logind, which a node does not have. What it alone can do is not done: preStop
-// hooks.
+// The kubelet's own graceful shutdown needs systemd-logind, which a node does not have; and the pods that it ends have failed for
+// good, so that one without a controller is gone after a reboot. What ends here runs again.
 package pods
 
 import (
@@ -33,6 +33,8 @@ const (
 
 	// defaultGrace is Kubernetes' own, for a container that says nothing.
 	defaultGrace = 30 * time.Second
+	// leastGrace is what is left to a container after a long hook, as the kubelet has it (minimumGracePeriodInSeconds).
+	leastGrace = 2 * time.Second
 	// answerPeriod bounds the first question to a runtime, which may be dead.
 	answerPeriod = 10 * time.Second
 )
@@ -93,21 +95,35 @@ func sorted(all []*cri.Container) (others, system []*cri.Container) {
 	return others, system
 }
 
-// stop ends the containers side by side; the runtime sends the signal that the image asks for, and SIGKILL after the grace period.
+// stop ends the containers side by side.
 func stop(ctx context.Context, client cri.RuntimeServiceClient, containers []*cri.Container) error {
 	failures := make([]error, len(containers))
 	var group sync.WaitGroup
 	for i, each := range containers {
-		grace := min(graceOf(each), deadline.Left(ctx, defaultGrace))
 		group.Go(func() {
-			request := &cri.StopContainerRequest{ContainerId: each.Id, Timeout: int64(grace.Seconds())}
-			if _, err := client.StopContainer(ctx, request); err != nil {
+			if err := end(ctx, client, each); err != nil {
 				failures[i] = fmt.Errorf("ending container %s: %w", each.GetMetadata().GetName(), err)
 			}
 		})
 	}
 	group.Wait()
 	return errors.Join(failures...)
+}
+
+// end lets a container do its preStop hook, which is part of its grace period; then the runtime sends the signal that the image
+// asks for, and SIGKILL after what is left of the period. A hook that fails holds nothing.
+func end(ctx context.Context, client cri.RuntimeServiceClient, container *cri.Container) error {
+	grace := min(graceOf(container), deadline.Left(ctx, defaultGrace))
+	begin, hooked := time.Now(), error(nil)
+	if grace > 0 {
+		hooking, cancel := context.WithTimeout(ctx, grace)
+		hooked = runHook(hooking, client, container)
+		cancel()
+		grace = max(leastGrace, grace-time.Since(begin))
+	}
+	request := &cri.StopContainerRequest{ContainerId: container.Id, Timeout: int64(grace.Round(time.Second).Seconds())}
+	_, err := client.StopContainer(ctx, request)
+	return errors.Join(hooked, err)
 }
 
 func graceOf(container *cri.Container) time.Duration {

@@ -20,6 +20,8 @@ const (
 	killPeriod = 2 * time.Second
 	// unmountPeriod is for what disks have to write still; 1 GB at 20 MB/s.
 	unmountPeriod = 50 * time.Second
+	// busyPeriod is for killed processes to let go of their files, on a machine that has much else to do.
+	busyPeriod = 10 * time.Second
 	// unmountRounds: each may free what the next one needs.
 	unmountRounds = 3
 )
@@ -70,46 +72,72 @@ func UnmountDisks() error {
 func unmountDisks() error {
 	unix.Sync()
 	for range unmountRounds {
-		for _, target := range mountedDisks() {
-			_ = unix.Unmount(target, 0)
+		for _, each := range mounted() {
+			_ = unix.Unmount(each.target, 0)
 		}
 	}
 	var failures []error
-	for _, target := range mountedDisks() {
-		if err := unix.Mount("", target, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-			failures = append(failures, fmt.Errorf("%s stays mounted: %w", target, err))
+	for _, each := range mounted() {
+		if err := each.settle(busyPeriod); err != nil {
+			failures = append(failures, fmt.Errorf("%s stays mounted: %w", each.target, err))
 		}
 	}
 	unix.Sync()
 	return errors.Join(failures...)
 }
 
-// mountedDisks gives the targets that UnmountDisks has to do with, the last mounted first.
-func mountedDisks() []string {
+// mount is one that UnmountDisks has to do with: a disk's, or one that lies upon a disk's and holds it.
+type mount struct {
+	target string
+	disk   bool
+}
+
+// settle makes a disk read-only. It is busy as long as a process that was killed has not let go of a file that it wrote.
+func (m mount) settle(limit time.Duration) error {
+	if !m.disk {
+		return nil
+	}
+	begin := time.Now()
+	for {
+		err := unix.Mount("", m.target, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+		if !errors.Is(err, unix.EBUSY) || time.Since(begin) >= limit {
+			return err
+		}
+		time.Sleep(lastPoll)
+	}
+}
+
+// mounted gives the mounts that UnmountDisks has to do with, the last mounted first.
+func mounted() []mount {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil
 	}
-	return parseDisks(string(text))
+	return parseMounts(string(text))
 }
 
-// parseDisks reads mountinfo (proc_pid_mountinfo(5)): writable file systems on a block device, and overlays, which may have
-// their upper part on one. Below the root itself they are left alone: it is read-only.
-func parseDisks(mountinfo string) []string {
-	var targets []string
+// parseMounts reads mountinfo (proc_pid_mountinfo(5)): writable file systems on a block device, overlays, which may have
+// their upper part on one, and whatever is mounted below these. Below the root itself they are left alone: it is read-only.
+func parseMounts(mountinfo string) []mount {
+	var found []mount
 	for line := range strings.Lines(mountinfo) {
-		before, after, found := strings.Cut(line, " - ")
+		before, after, cut := strings.Cut(line, " - ")
 		fields, kind := strings.Fields(before), strings.Fields(after)
-		if !found || len(fields) < 6 || len(kind) < 3 || fields[4] == "/" {
+		if !cut || len(fields) < 6 || len(kind) < 3 || fields[4] == "/" {
 			continue
 		}
 		writable := !slices.Contains(strings.Split(kind[2], ","), "ro")
-		if writable && (kind[0] == "overlay" || strings.HasPrefix(kind[1], "/dev/")) {
-			targets = append(targets, unescape(fields[4]))
+		each := mount{unescape(fields[4]), writable && (kind[0] == "overlay" || strings.HasPrefix(kind[1], "/dev/"))}
+		if each.disk || slices.ContainsFunc(found, each.below) {
+			found = append(found, each)
 		}
 	}
-	slices.Reverse(targets)
-	return targets
+	slices.Reverse(found)
+	return found
+}
+
+func (m mount) below(other mount) bool {
+	return strings.HasPrefix(m.target, other.target+"/")
 }
 
 // unescape undoes the kernel's octal escapes of blanks and backslashes.

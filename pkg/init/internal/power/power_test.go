@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -114,20 +115,59 @@ func TestOthersRun(t *testing.T) {
 	}
 }
 
-func TestParseDisks(t *testing.T) {
+func TestParseMounts(t *testing.T) {
 	mountinfo := `21 1 7:0 / / ro,relatime shared:1 - squashfs /dev/loop0 ro
 22 21 0:20 / /run rw,nosuid shared:2 - tmpfs tmpfs rw
 23 21 254:1 / /var rw,relatime shared:3 - ext4 /dev/vda1 rw,errors=continue
 24 23 254:2 / /var/with\040blank rw - xfs /dev/vdb rw
+29 23 0:40 / /var/lib/kubelet/pods/1/token rw - tmpfs tmpfs rw
+30 22 0:41 / /run/variant rw - tmpfs tmpfs rw
 25 21 11:0 / /mnt/cd ro - iso9660 /dev/sr0 ro
 26 21 0:33 / /containers/services/a/rootfs rw - overlay overlay rw,lowerdir=/a
 27 21 0:34 / /lower ro - overlay overlay ro,lowerdir=/a:/b
 28 21 0:5 / /dev rw - devtmpfs dev rw
 broken line
 `
-	want := []string{"/containers/services/a/rootfs", "/var/with blank", "/var"}
-	if got := parseDisks(mountinfo); !reflect.DeepEqual(got, want) {
-		t.Errorf("got %q", got)
+	want := []mount{{"/containers/services/a/rootfs", true}, {"/var/lib/kubelet/pods/1/token", false}, {"/var/with blank", true}, {"/var", true}}
+	if got := parseMounts(mountinfo); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// ownMounts keeps the test's mounts from all others; its thread is not used again.
+func ownMounts(t *testing.T) string {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+		t.Skip("needs root")
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
+	target := t.TempDir()
+	if err := unix.Mount("tmpfs", target, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(target, unix.MNT_DETACH) })
+	return target
+}
+
+func TestADiskThatIsBusyForAWhileBecomesReadOnly(t *testing.T) {
+	target := ownMounts(t)
+	open, err := os.Create(filepath.Join(target, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := mount{target, true}
+	if err := disk.settle(300 * time.Millisecond); !errors.Is(err, unix.EBUSY) {
+		t.Errorf("one that stays busy: %v", err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { _ = open.Close() })
+	if err := disk.settle(time.Minute); err != nil {
+		t.Errorf("one that was busy: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(target, "late"), nil, 0o600); !errors.Is(err, unix.EROFS) {
+		t.Errorf("written after all: %v", err)
 	}
 }
 
