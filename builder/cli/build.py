@@ -1,4 +1,4 @@
-"""The verbs that make things: check, render, build, lock, clean."""
+"""The verbs that make things: check, render, build, clean."""
 
 import json
 from dataclasses import asdict, replace
@@ -26,7 +26,6 @@ from builder.cli.options import How, Told, Which, spread
 from builder.errors import InputError
 from builder.media.make import MAKERS, makers
 from builder.pipeline.build import build as make_media
-from builder.pipeline.pins import read_lock, update_lock
 from builder.pipeline.plan import judged
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
@@ -126,26 +125,6 @@ def _told(one: Built) -> dict[str, object]:
 
 def _line(one: Built) -> str:
     return f"{one.media.path}  {one.media.size / 1e6:.0f} MB  {one.media.sha256}  Kubernetes v{one.spec.kubernetes_version}"
-
-
-@app.command(epilog="Example:  kubeiso lock --update")
-def lock(
-    update: Annotated[
-        bool,
-        typer.Option(
-            "--update",
-            help="Takes the newest packages of the suite and the releases' checksums, writes the lock anew, tells what changed.",
-        ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Shows the pins of components.lock, or renews them."""
-    choose_sink(as_json)
-    project = Project.here()
-    pins = update_lock(project, open_store()) if update else read_lock(project)
-    lines = [f"{name:32} {package.version}" for name, package in sorted(pins.packages.items())]
-    lines += [f"{name:32} {url}  {pin.digest}" for name, found in sorted(pins.releases.items()) for url, pin in found.items()]
-    show(pins.model_dump(mode="json"), "\n".join([f"suite {pins.suite}, {len(pins.packages)} packages", *lines]), as_json)
 
 
 @app.command(epilog="Example:  kubeiso clean --unused 7")

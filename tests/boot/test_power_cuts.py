@@ -6,24 +6,18 @@ same moments.
 
 import os
 import random
-import signal
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from boot_helpers import booted, planned
+from powered import Powered
 
-from builder.checks import Check, Engine, NotYet, Outcome
-from builder.cluster import lifecycle
+from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl
-from builder.cluster.lifecycle import ClusterPlan, Machines
-from builder.cluster.model import Cluster
-from builder.errors import CheckError
-from builder.forming import form
-from builder.forming.readiness import Readiness
+from builder.cluster.lifecycle import ClusterPlan
 from builder.progress import note
 
 pytestmark = [pytest.mark.boot, pytest.mark.long]
@@ -57,47 +51,6 @@ def plan(out: Path) -> ClusterPlan:
     """A master and a worker with state disks, which form their cluster by themselves."""
     made = planned(out, workers=1, unattended=True)
     return replace(made, hardware=made.hardware.model_copy(update={"disk": 4096}))
-
-
-@dataclass
-class Powered:
-    """Machines whose power can be cut; `scale` follows their last boot."""
-
-    cluster: Cluster
-    machines: Machines
-    scale: float
-
-    def cut(self) -> None:
-        """All at once, as where the mains fail."""
-        for machine in self.machines.values():
-            if machine.pid:
-                os.kill(machine.pid, signal.SIGKILL)
-        for machine in self.machines.values():
-            machine.stop(grace=0)
-        self.machines.clear()
-
-    def start(self) -> None:
-        self.machines.update(lifecycle.start(self.cluster, leashed=True))
-        self.scale = lifecycle.wait_ready(self.cluster.nodes, self.machines)
-
-    def passes(self, checks: Iterable[Check]) -> None:
-        engine = Engine(self.scale, lambda: lifecycle.obituary(self.machines))
-        engine.run(list(checks))
-        wrong = [f"{found.name}: {found.reason}" for found in engine.findings if found.outcome is not Outcome.PASSED]
-        assert wrong == [], "\n".join(wrong)
-
-    def becomes_whole(self) -> None:
-        """The cluster is there as it shall be, or its nodes' consoles say why not."""
-        kubectl = Kubectl(self.cluster)
-        self.passes([*form.by_themselves(self.cluster, self.machines), *Readiness(self.cluster, kubectl).checks()])
-
-    def identity(self) -> str:
-        """What only this one cluster has, once its tokens let others in; empty before, and while the API server is away."""
-        kubectl = Kubectl(self.cluster)
-        with suppress(NotYet, CheckError):
-            kubectl.get("configmap", "kubeadm-config", "-n", "kube-system")
-            return str(kubectl.get("namespace", "kube-system")["metadata"]["uid"])
-        return ""
 
 
 def wait_and_look(powered: Powered, seconds: float) -> str:

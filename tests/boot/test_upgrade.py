@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from boot_helpers import booted, planned
-from test_power_cuts import Powered
+from powered import Powered
 
 from builder.checks import Check
 from builder.cli import upgrade
@@ -84,9 +84,7 @@ def of(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Clu
 
 def onto(powered: Powered, plan: ClusterPlan) -> None:
     """The machines off by their buttons, and the next start from the plan's media."""
-    for machine in powered.machines.values():
-        machine.stop(grace=60 * powered.scale)
-    powered.machines.clear()
+    powered.off(1)
     powered.cluster = powered.cluster.model_copy(update={"media": {**powered.cluster.media, **plan.media}})
     state.save(powered.cluster)
 

@@ -14,6 +14,7 @@ from builder.components.registry import find
 from builder.components.release import Release, artefacts
 from builder.errors import InputError
 from builder.project import Project
+from builder.spec.descriptions import expected
 from builder.store import Store
 
 REAL = Project.here()
@@ -68,7 +69,8 @@ def test_the_version_is_the_one_that_go_mod_requires(name: str, minor: str) -> N
         assert versions[module] == f"v{description.version}"
 
 
-OLDEST = minors("kubernetes", REAL)[0]  # what is for all minors is of the oldest, which newer ones go with too
+# What there is once for all minors is of the one that a recipe means without naming any.
+DEFAULT = next(each for each in minors("kubernetes", REAL) if (wanted := expected(REAL, each)) and wanted.default)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ OLDEST = minors("kubernetes", REAL)[0]  # what is for all minors is of the oldes
     [("agnhost", "k8s.io/kubernetes", "kubernetes"), ("critest", "sigs.k8s.io/cri-tools", "cri-tools")],
 )
 def test_what_belongs_to_another_component_is_of_its_version(name: str, module: str, other: str) -> None:
-    assert f"{module} v{describe(other, REAL, OLDEST).version}" in (REAL.pkg / name / "go.mod").read_text()
+    assert f"{module} v{describe(other, REAL, DEFAULT).version}" in (REAL.pkg / name / "go.mod").read_text()
 
 
 def test_unknown_components_and_sources(tmp_path: Path) -> None:
