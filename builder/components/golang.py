@@ -42,6 +42,9 @@ FULL = "no space left on device"
 PACKAGE = re.compile(r"[\w.~/+-]+")  # go build -v writes an import path for each package that it compiles
 
 
+NOT_BUILT = (FILE, "image.yml", "minor.yml", "fields.json")
+"""Files of a component's folder that say something else than what is built there."""
+
 LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 """The folder in a `replace` of go.mod that names one (go.dev/ref/mod#go-mod-file-replace)."""
 
@@ -220,7 +223,7 @@ def _inputs(component: str, folder: Path, *, tests: bool) -> Iterator[tuple[str,
     for root in (folder, *(folder / name for name in LOCAL_REPLACE.findall((folder / "go.mod").read_text()))):
         for path in sorted(root.rglob("*")):
             name = path.relative_to(root).as_posix()
-            if path.is_file() and name not in (FILE, "image.yml", "minor.yml") and (tests or not name.endswith("_test.go")):
+            if path.is_file() and name not in NOT_BUILT and (tests or not name.endswith("_test.go")):
                 yield f"{component if root == folder else root.name}/{name}", file_digest(path)
 
 

@@ -26,6 +26,7 @@ from builder.workplace import workdir
 MODULE = "k8s.io/kubernetes"
 CONSTANTS = "cmd/kubeadm/app/constants/constants.go"
 MINOR_FILE = "minor.yml"
+FIELDS_FILE = "fields.json"
 SILENCE = 1200.0
 
 # What constants.go has in so many words; etcd's versions also stand in a table by minor version.
@@ -164,7 +165,17 @@ def _made(bench: Workbench, name: str, asked: Asked, project: Project, folder: P
     if name == NAME:
         same = pattern.folder.name == minor(asked.version)
         (folder / MINOR_FILE).write_text(minor_file(asked, pattern.folder if same else None))
+        (folder / FIELDS_FILE).write_text(fields_of(bench, folder, project))
     return folder
+
+
+def fields_of(bench: Workbench, pins: Path, project: Project) -> str:
+    """The JSON schema of the configurations that this Kubernetes has, by its own Go types."""
+    work = bench.folder / "fields"
+    shutil.copytree(project.pkg / NAME / "fields", work)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(pins / name, work / name)
+    return bench.told("run", "-mod=mod", ".", within=work)
 
 
 def go_mod(module: str, asked: Asked, tools: Iterable[str], roots: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ the API server's --etcd-healthcheck-timeout and --etcd-readycheck-timeout 2 s, a
 """
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,7 +91,7 @@ def _identify(document: Document, fit: Fit) -> None:
     if fit.address:
         registration.setdefault("kubeletExtraArgs", []).append({"name": "node-ip", "value": fit.address})
     if fit.untainted:
-        registration["taints"] = []
+        registration.setdefault("taints", [])
     if document["kind"] == "InitConfiguration":
         _lead(document, fit)
     elif fit.discovery:
@@ -137,17 +138,20 @@ def _cluster(document: Document, factor: float, endpoint: str) -> None:
     _arguments(document, "scheduler", election)
     grace = {"node-monitor-grace-period": _seconds(50 * min(factor, LEASES))}
     _arguments(document, "controllerManager", {**election, **grace})
+    if "external" in document.get("etcd", {}):
+        return
     local = document.setdefault("etcd", {}).setdefault("local", {})
     pace = min(factor, 10)  # etcd refuses elections over 50 s
     _arguments({"local": local}, "local", {"heartbeat-interval": f"{100 * pace:.0f}", "election-timeout": f"{1000 * pace:.0f}"})
 
 
 def _kubelet(document: Document, factor: float) -> None:
-    document["runtimeRequestTimeout"] = _seconds(120 * factor)
-    document["nodeLeaseDurationSeconds"] = round(40 * min(factor, LEASES))
+    """What the author has set stays, but that a request may take as long as the machine needs."""
+    document["runtimeRequestTimeout"] = _seconds(max(120 * factor, _in_seconds(document.get("runtimeRequestTimeout", "0s"))))
+    document.setdefault("nodeLeaseDurationSeconds", round(40 * min(factor, LEASES)))
     if factor > 1:
         # kube-controller-manager gives up after 10 s without an API server, and would pause 10, 20, 40 s when the server comes.
-        document["crashLoopBackOff"] = {"maxContainerRestartPeriod": "10s"}
+        document.setdefault("crashLoopBackOff", {"maxContainerRestartPeriod": "10s"})
 
 
 def _arguments(document: Document, part: str, values: Mapping[str, str]) -> None:
@@ -160,3 +164,9 @@ def _arguments(document: Document, part: str, values: Mapping[str, str]) -> None
 
 def _seconds(value: float) -> str:
     return f"{round(value)}s"
+
+
+def _in_seconds(duration: str) -> float:
+    """Of a duration as Go writes it: 1h30m, 0.5s, 200ms."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(h|ms|us|µs|ns|m|s)", duration))

@@ -12,7 +12,7 @@ from builder.linuxkit.emit import document
 from builder.linuxkit.model import Document
 from builder.media.grub import words
 from builder.oci import Process
-from builder.pipeline.kubernetes import check_version
+from builder.pipeline.kubernetes import check_version, pins_for
 from builder.pipeline.model import OwnPrograms
 from builder.project import Project
 from builder.reading.mistake import Mistake, Place
@@ -20,6 +20,7 @@ from builder.reading.tree import Tree
 from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
 from builder.references import digest_of
+from builder.spec import fields
 from builder.spec.files import misplaced
 from builder.spec.model import Handler, ImageSpec, PodNetwork
 from builder.spec.needs import Needs
@@ -70,6 +71,18 @@ def version(case: Case) -> Iterator[Mistake]:
         check_version(case.project, case.recipe, case.own)
     except InputError as error:
         yield case.mistake(("kubernetes", "version"), error.what, error.hint)
+
+
+def configurations(case: Case) -> Iterator[Mistake]:
+    """Kubernetes has the fields that the recipe sets, in the version that the nodes have."""
+    types = fields.known(case.project, pins_for(case.project, case.recipe.kubernetes.version or ""))
+    for kind, given in case.recipe.configurations().items():
+        home: Place = ("kubelet",) if kind == "KubeletConfiguration" else ("kubeadm", kind)
+        if given and types is None:
+            yield case.mistake(home, f"the pins of Kubernetes {case.recipe.kubernetes.version} don't say which fields it has")
+        elif given and types is not None:
+            for path, message, hint, key in fields.faults(types, kind, given):
+                yield case.mistake((*home, *path), message, hint, key=key)
 
 
 def pins(case: Case) -> Iterator[Mistake]:
@@ -191,7 +204,8 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 
 RULES: tuple[Rule, ...] = (
-    version, pins, cri, handlers, policies, files, service_names, service_images, services, replaced, images, command_line,
+    version, configurations, pins, cri, handlers, policies, files, service_names, service_images, services, replaced, images,
+    command_line,
 )  # fmt: skip
 
 

@@ -72,6 +72,20 @@ class Kubernetes(Frozen):
     )
 
 
+Fields = dict[str, JsonValue]
+
+
+class Kubeadm(Frozen):
+    """kubeadm's configuration, kind by kind, besides what the node decides; fields as kubeadm.k8s.io/v1beta4 has them."""
+
+    cluster: Fields = Field({}, alias="ClusterConfiguration", description="such as {apiServer: {certSANs: [api.example.org]}}")
+    init: Fields = Field(
+        {}, alias="InitConfiguration", description="of the first master, such as {nodeRegistration: {taints: []}}"
+    )
+    join: Fields = Field({}, alias="JoinConfiguration", description="of every other node")
+    proxy: Fields = Field({}, alias="KubeProxyConfiguration", description="kube-proxy's (kubeproxy.config.k8s.io/v1alpha1)")
+
+
 class Network(Frozen):
     cni: str = Field("bridge", description="a description in networks/")
     pod_subnet: Subnet = Field("10.244.0.0/16", description="addresses of pods; each node takes a /24 of it")
@@ -162,6 +176,10 @@ class Recipe(Frozen):
     handlers: tuple[Name, ...] = Field((), description="descriptions in handlers/, further ways to run a pod (RuntimeClasses)")
     platform: PlatformName = Field(AMD64.name, description="the machines that the nodes are")
     kubernetes: Kubernetes = Field(Kubernetes(), description="the version of Kubernetes")
+    kubelet: Fields = Field(
+        {}, description="the kubelet's configuration: any field of KubeletConfiguration of that version, such as {maxPods: 200}"
+    )
+    kubeadm: Kubeadm = Field(Kubeadm(), description="any field of kubeadm's and kube-proxy's configurations of that version")
     network: Network = Field(Network(), description="the cluster's network")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
@@ -174,3 +192,7 @@ class Recipe(Frozen):
     replace: dict[str, str] = Field(
         {}, description="image of ours (init, runc, kernel, getty, ...) -> full reference with a digest"
     )
+
+    def configurations(self) -> dict[str, Fields]:
+        """What the recipe says of Kubernetes' own configurations, by kind."""
+        return {"KubeletConfiguration": self.kubelet, **self.kubeadm.model_dump(by_alias=True)}

@@ -161,7 +161,7 @@ def _kubeadm_files(
         yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime, network, kubernetes))
         if runtime.classes:
             yield NodeFile(path=CLASSES, contents=manifest(runtime.classes))
-    yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(runtime))
+    yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(recipe, runtime))
 
 
 def _upgrade_files(role: Role, kubernetes: Kubernetes, images: Mapping[str, Image]) -> Iterable[NodeFile]:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from builder.recipe.model import Recipe
+from builder.spec.fields import merged
 from builder.spec.model import KUBELETS_OWN, Kubernetes, PodNetwork, Runtime
 
 # kubeadm's own defaults in seconds, three times as long: a first start on a slow disk or under emulation is no failure.
@@ -22,12 +23,20 @@ def init_config(recipe: Recipe, runtime: Runtime, network: PodNetwork, kubernete
     """The YAML documents for `kubeadm init --config`."""
     cluster = {**_cluster(recipe, network, kubernetes), **_images(kubernetes)}
     documents = (_node("InitConfiguration", runtime), cluster, _kubelet(recipe, runtime), _proxy(recipe))
-    return yaml.safe_dump_all(documents, sort_keys=False)
+    return yaml.safe_dump_all([_with(recipe, document) for document in documents], sort_keys=False)
 
 
-def join_config(runtime: Runtime) -> str:
+def join_config(recipe: Recipe, runtime: Runtime) -> str:
     """What is known beforehand of `kubeadm join --config`; which cluster to join (`discovery`) has to be added."""
-    return yaml.safe_dump(_node("JoinConfiguration", runtime), sort_keys=False)
+    return yaml.safe_dump(_with(recipe, _node("JoinConfiguration", runtime)), sort_keys=False)
+
+
+def _with(recipe: Recipe, ours: dict[str, Any]) -> dict[str, Any]:
+    """A document with what the recipe gives of it. An etcd elsewhere takes the place of the node's own."""
+    made: dict[str, Any] = merged(ours, recipe.configurations().get(ours["kind"], {}))
+    if "external" in made.get("etcd", {}):
+        made["etcd"].pop("local", None)
+    return made
 
 
 def upgrade_config(kubernetes: Kubernetes) -> str:

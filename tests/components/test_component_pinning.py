@@ -44,10 +44,22 @@ MODULES: dict[tuple[str, str], dict[str, str]] = {
         "go.mod": KUBERNETES, "cmd/kubeadm/app/constants/constants.go": CONSTANTS,
         "cmd/kubelet/main.go": 'package main\n\nimport _ "k8s.io/api/core"\n\nfunc main() {}\n',
     },
-    ("k8s.io/api", "v0.40.1"): {"go.mod": "module k8s.io/api\n\ngo 1.24.0\n", "core/types.go": "package core\n"},
+    ("k8s.io/api", "v0.40.1"): {
+        "go.mod": "module k8s.io/api\n\ngo 1.24.0\n", "core/types.go": 'package core\n\nconst Words = "of 1.40"\n',
+    },
     ("go.etcd.io/etcd/server/v3", "v3.9.4"): {"go.mod": "module go.etcd.io/etcd/server/v3\n\ngo 1.24.0\n", "main.go": MAIN},
     ("github.com/coredns/coredns", "v1.20.1"): {"go.mod": "module github.com/coredns/coredns\n\ngo 1.24.0\n", "coredns.go": MAIN},
 }  # fmt: skip
+FIELDS = """package main
+
+import (
+	"os"
+
+	"k8s.io/api/core"
+)
+
+func main() { os.Stdout.WriteString(core.Words) }
+"""
 PROGRAMS = {
     "kubernetes": ("1.39.2", "k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kubelet", "v1.39.2"),
     "etcd": ("3.8.1", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", "v3.8.1"),
@@ -89,6 +101,8 @@ def sample(tmp_path: Path, proxy: Server) -> Project:
         text = f'# Why.\nversion: "{version}"\ngolang:\n  packages: {{{name}: {package}}}\n'
         (folder / "component.yml").write_text(text)
         (folder / "go.mod").write_text(f"module kubeiso.dev/pkg/{name}\n\ngo 1.24.0\n\nrequire {module} {required}\n")
+    (made.root / "pkg/kubernetes/fields").mkdir()
+    (made.root / "pkg/kubernetes/fields/main.go").write_text(FIELDS)
     (made.root / "pkg/kubernetes/1.39/minor.yml").write_text('# Words.\netcd: "3.8.1"\ncoredns: "1.19.0"\npause: "3.11.1"\n')
     return made
 
@@ -111,6 +125,7 @@ def test_each_part_is_pinned_as_that_kubernetes_asks_for_it(sample: Project, sto
     assert "\ngodebug default=go1.24\n" in go_mod and "k8s.io/api => k8s.io/api v0.40.1" in go_mod
     assert "k8s.io/kubernetes v1.40.1" in go_mod and "1.39" not in go_mod
     assert "k8s.io/api v0.40.1 h1:" in (pkg / "kubernetes/1.40/go.sum").read_text()
+    assert (pkg / "kubernetes/1.40/fields.json").read_text() == "of 1.40", "by the types of that version"
     assert "replace" not in (pkg / "etcd/1.40/go.mod").read_text()
     assert minors("kubernetes", sample) == ("1.39", "1.40")
 

@@ -145,3 +145,33 @@ def test_probes_wait_as_much_longer_as_the_machine_is_slower() -> None:
     assert dns["readinessProbe"]["timeoutSeconds"] == 75
     assert api["readinessProbe"]["periodSeconds"] == 10
     assert yaml.safe_load(patches(0.1)["etcd+strategic.yaml"])["spec"]["containers"][0]["livenessProbe"]["timeoutSeconds"] == 15
+
+
+SET = """
+kind: InitConfiguration
+nodeRegistration: {taints: [{key: own, effect: NoSchedule}]}
+---
+kind: ClusterConfiguration
+etcd: {external: {endpoints: ["https://etcd:2379"]}}
+---
+kind: KubeletConfiguration
+nodeLeaseDurationSeconds: 20
+runtimeRequestTimeout: 15m30s
+crashLoopBackOff: {maxContainerRestartPeriod: 60s}
+"""
+
+
+def test_what_the_author_has_set_stays() -> None:
+    made = documents(SET, Fit(5.0, untainted=True))
+    assert made["InitConfiguration"]["nodeRegistration"] == {"taints": [{"key": "own", "effect": "NoSchedule"}]}
+    assert made["ClusterConfiguration"]["etcd"] == {"external": {"endpoints": ["https://etcd:2379"]}}
+    kubelet = made["KubeletConfiguration"]
+    assert (kubelet["nodeLeaseDurationSeconds"], kubelet["crashLoopBackOff"]) == (20, {"maxContainerRestartPeriod": "60s"})
+
+
+@pytest.mark.parametrize(
+    ("given", "scale", "seconds"), [("15m30s", 5.0, 930), ("1m", 5.0, 600), ("0.5h", 1.0, 1800), ("200ms", 1.0, 120)]
+)
+def test_a_request_may_take_as_long_as_the_machine_needs(given: str, scale: float, seconds: int) -> None:
+    kubelet = documents(f"{{kind: KubeletConfiguration, runtimeRequestTimeout: {given}}}", Fit(scale))["KubeletConfiguration"]
+    assert kubelet["runtimeRequestTimeout"] == f"{seconds}s"

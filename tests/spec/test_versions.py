@@ -6,6 +6,7 @@ import pytest
 import yaml
 from spec_samples import file_of, spec_of
 
+from builder.components.description import minors
 from builder.oci import tag_of
 from builder.project import Project
 from builder.recipe.model import Recipe, Role
@@ -46,7 +47,7 @@ def test_a_version_as_a_tag() -> None:
     assert tag_of("1.36.3") == "1.36.3"
 
 
-@pytest.mark.parametrize("minor", sorted(path.name for path in (PKG / "kubernetes").iterdir() if path.is_dir()))
+@pytest.mark.parametrize("minor", minors("kubernetes", Project(PKG.parent)))
 def test_the_images_in_pkg_are_what_the_pinned_kubeadm_asks_for(minor: str) -> None:
     """All but pause, which is our own: it has a second name where a kubeadm asks for another (pipeline/kubernetes.py)."""
 
