@@ -77,7 +77,7 @@ def test_a_restore_takes_the_place_of_what_there_is_and_keeps_that(node: Node) -
         "--name a --initial-advertise-peer-urls https://10.0.0.1:2380" in words and "--initial-cluster-token kubeiso-1" in words
     )
     assert "--mark-compacted --bump-revision 1000000400" in words, "beyond what anybody saw, and beyond an earlier restore"
-    assert "report etcd restore ok" in node.text("console")
+    eventually(lambda: "report etcd restore ok" in node.text("console"), "the node tells of it")
     assert not node.has(WORK)
 
 
@@ -116,7 +116,7 @@ def test_a_control_plane_that_does_not_stop_keeps_its_data(node: Node, part: str
     eventually(lambda: settled(node), "it gives up")
     assert standing(node) == f"failed: {part} did not end within 20 s"
     assert is_as_it_was(node)
-    assert f"report etcd restore failed {part} did not end" in node.text("console")
+    eventually(lambda: f"report etcd restore failed {part} did not end" in node.text("console"), "the node tells of it")
     (node.root / "stuck").unlink()
     assert given(node).returncode == 0 and node.run("etcd-restore.sh", "switch").returncode == 0
     eventually(lambda: standing(node) == "idle", "the next one")
