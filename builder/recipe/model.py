@@ -12,7 +12,7 @@ from builder.architecture import AMD64, PLATFORMS
 from builder.container import Settings
 from builder.frozen import Frozen
 from builder.reading.shapes import Shape
-from builder.recipe.texts import check_path, check_public_key, check_subnet
+from builder.recipe.texts import check_certificates, check_path, check_private_key, check_public_key, check_subnet
 from builder.scalars import Flag
 from builder.timeserver import TimeServer
 
@@ -59,6 +59,17 @@ DiskPath = Annotated[
     str, Shape(r"^/dev/[a-z][A-Za-z0-9_-]*$", "a disk such as /dev/sdb or /dev/nvme0n1 (a node has no /dev/disk/by-...)")
 ]
 DiskSize = Annotated[str, Shape(r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$", "a size such as 20Gi")]
+Registry = Annotated[
+    str,
+    Shape(
+        rf"^{LABEL}(\.{LABEL})*(:[1-9][0-9]*)?$", "a registry's host as images name it, such as docker.io or r.example.org:5000"
+    ),
+]
+Address = Annotated[
+    str, Shape(rf"^https?://{LABEL}(\.{LABEL})*(:[1-9][0-9]*)?(/[\w./-]*\w)?$", "an address such as https://mirror.example.org")
+]
+Certificates = Annotated[str, Shape(r"^[\s\S]*$", "certificates as PEM has them", check_certificates, longest=1 << 20)]
+PrivateKey = Annotated[str, Shape(r"^[\s\S]*$", "a private key as PEM has it", check_private_key, longest=1 << 16)]
 Target = Annotated[str, Shape(r"^[^\x00-\x1f\x7f]+$", "the path that the link leads to", longest=4095)]
 
 
@@ -93,6 +104,26 @@ class Network(Frozen):
     domain: Domain = Field("cluster.local", description="the cluster's DNS domain")
     proxy_mode: Literal["nftables", "iptables"] = Field("nftables", description="kube-proxy's mode")
     policies: Flag = Field(False, description="whether NetworkPolicy objects are enforced; else they are taken and do nothing")
+
+
+class ClientCertificate(Frozen):
+    certificate: Certificates = Field(description="the node's certificate, and those up to its authority's, as PEM")
+    key: PrivateKey = Field(description="its private key as PEM; it lies in the image")
+
+
+class Login(Frozen):
+    username: Text
+    password: Text = Field(description="it lies in the image: an account that can only read")
+
+
+class RegistryAccess(Frozen):
+    """How the node reaches a registry, or a mirror of one."""
+
+    mirrors: tuple[Address, ...] = Field((), description="what is asked for its images first, in this order")
+    ca: Certificates | None = Field(None, description="authorities that vouch for it besides those that the node trusts, as PEM")
+    client: ClientCertificate | None = Field(None, description="by what the node proves itself to it")
+    login: Login | None = Field(None, description="an account of it")
+    insecure: Flag = Field(False, description="its certificate is not verified")
 
 
 class Kernel(Frozen):
@@ -181,6 +212,12 @@ class Recipe(Frozen):
     )
     kubeadm: Kubeadm = Field(Kubeadm(), description="any field of kubeadm's and kube-proxy's configurations of that version")
     network: Network = Field(Network(), description="the cluster's network")
+    registries: dict[Registry, RegistryAccess] = Field(
+        {}, description="registries and mirrors by host -> how the node's runtime reaches them"
+    )
+    trust: tuple[Certificates, ...] = Field(
+        (), description="authorities that all programs of the node trust besides the known, as PEM"
+    )
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
     metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")

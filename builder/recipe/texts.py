@@ -77,3 +77,29 @@ def key_type(blob: bytes) -> str:
         fields.append(blob[4 : 4 + size])
         blob = blob[4 + size :]
     return fields[0].decode("ascii", "replace") if len(fields) > 1 else ""
+
+
+def check_certificates(text: str) -> None:
+    """Raises Unfit unless the text has certificates in PEM, each whole."""
+    from cryptography import x509
+
+    try:
+        x509.load_pem_x509_certificates(text.encode())
+    except ValueError as error:
+        raise Unfit("that is no certificate in PEM", _whole("CERTIFICATE")) from error
+
+
+def check_private_key(text: str) -> None:
+    """Raises Unfit unless the text is a private key in PEM without a passphrase."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        load_pem_private_key(text.encode(), None)
+    except TypeError as error:
+        raise Unfit("the key has a passphrase, which nobody gives at boot", "openssl pkey -in FILE writes it without") from error
+    except ValueError as error:
+        raise Unfit("that is no private key in PEM", _whole("PRIVATE KEY")) from error
+
+
+def _whole(label: str) -> str:
+    return f"give the text from -----BEGIN {label}----- to its END"

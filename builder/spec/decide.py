@@ -9,6 +9,7 @@ from builder.errors import InputError
 from builder.oci import Image, tag_of
 from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
+from builder.spec import registries
 from builder.spec.classes import CLASSES, manifest
 from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
@@ -121,6 +122,10 @@ def node_files(
     yield from _upgrade_files(role, kubernetes, images)
     values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
+    yield from registries.files(runtime.registries, recipe.registries)
+    if recipe.trust:
+        # Go's programs read every file of this folder beside the bundle (crypto/x509, root_linux.go), the API server too.
+        yield NodeFile(path="etc/ssl/certs/kubeiso-trust.pem", contents="".join(f"{text.strip()}\n" for text in recipe.trust))
     if recipe.ssh.authorized_keys:
         keys = "".join(f"{key.strip()}\n" for key in recipe.ssh.authorized_keys)
         yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
@@ -178,7 +183,7 @@ def _values(recipe: Recipe, images: Mapping[str, Image]) -> Values:
         "pod_subnet": given.pod_subnet, "node_pod_subnet": _first_node_subnet(given.pod_subnet),
         "service_subnet": given.service_subnet, "domain": given.domain,
     }  # fmt: skip
-    return description_values(network, {name: image.name for name, image in images.items()})
+    return description_values(network, {name: image.name for name, image in images.items()}, recipe.registries)
 
 
 def _filled(file: NodeFile, values: Values) -> NodeFile:

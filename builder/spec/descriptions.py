@@ -1,7 +1,8 @@
 """Reads runtimes/NAME.yml, handlers/NAME.yml and networks/NAME.yml.
 
-The texts of their files can have values, as those of a recipe do: {{ network.NAME }} of what the recipe says of the network, and
-{{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes.
+The texts of their files can have values, as those of a recipe do: {{ network.NAME }} of what the recipe says of the network,
+{{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes, and {{ registries.hub_mirrors }} and
+{{ registries.insecure }}, lists as JSON.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,7 +18,9 @@ from builder.reading.source import Kind, line_within
 from builder.reading.tree import Tree
 from builder.reading.values import Values
 from builder.reading.words import one_of
+from builder.spec import registries
 from builder.spec.model import Expected, Handler, PodNetwork, Policies, Runtime
+from builder.spec.registries import Registries
 from builder.spec.versions import minor
 
 D = TypeVar("D", bound=BaseModel)
@@ -25,7 +28,10 @@ D = TypeVar("D", bound=BaseModel)
 KIND = Kind("description", "title: what it is")
 POLICIES = "networks/policies"
 NETWORK = ("pod_subnet", "node_pod_subnet", "service_subnet", "domain")
-GIVE = {"network": f"there are {', '.join(f'network.{name}' for name in NETWORK)}", "image": "there is no folder {} in pkg/"}
+GIVE = {
+    "network": f"there are {', '.join(f'network.{name}' for name in NETWORK)}", "image": "there is no folder {} in pkg/",
+    "registries": f"there are {', '.join(f'registries.{name}' for name in registries.words({}))}",
+}  # fmt: skip
 
 
 def runtime(project: Project, name: str, image_stores: Collection[str]) -> Runtime:
@@ -108,7 +114,7 @@ def _runtimes(tree: Tree, project: Project) -> Iterator[Mistake]:
 def _holes(tree: Tree, project: Project) -> Iterator[Mistake]:
     """What the texts of files name is there; the values themselves depend on the recipe."""
     names = [path.parent.name for path in project.pkg.glob("*/image.yml")]
-    values = description_values(dict.fromkeys(NETWORK, ""), dict.fromkeys(names, ""))
+    values = description_values(dict.fromkeys(NETWORK, ""), dict.fromkeys(names, ""), {})
     for place, _ in _listed(tree, "files"):
         text = tree.at(*place, "contents")
         path = (*place, "contents")
@@ -116,5 +122,5 @@ def _holes(tree: Tree, project: Project) -> Iterator[Mistake]:
             yield tree.mistake(path, fault.message, fault.hint, line=line_within(tree, path, fault))
 
 
-def description_values(network: Mapping[str, str], images: Mapping[str, str]) -> Values:
-    return Values({"network": network, "image": images}, GIVE)
+def description_values(network: Mapping[str, str], images: Mapping[str, str], reached: Registries) -> Values:
+    return Values({"network": network, "image": images, "registries": registries.words(reached)}, GIVE)

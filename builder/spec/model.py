@@ -107,6 +107,9 @@ class Runtime(Frozen):
     cri: dict[Name, CriServer] = Field({}, description="what can speak CRI for it, by name; the first unless a recipe chooses")
     cgroup_driver: Literal["cgroupfs", "systemd"] = "cgroupfs"
     image_store: str = Field("containerd", description="whose store holds the node's container images")
+    registries: Literal["containerd", "containers", "docker"] = Field(
+        "containerd", description="in whose form it reads how registries are reached (spec/registries.py)"
+    )
     init: tuple[str, ...] = Field((), description="folders of pkg/ that join LinuxKit's init section")
     onboot: tuple[str, ...] = Field((), description="folders of pkg/ that run once at boot, in this order")
     services: tuple[str, ...] = Field((), description="folders of pkg/ that run as services")
