@@ -59,6 +59,10 @@ DiskPath = Annotated[
     str, Shape(r"^/dev/[a-z][A-Za-z0-9_-]*$", "a disk such as /dev/sdb or /dev/nvme0n1 (a node has no /dev/disk/by-...)")
 ]
 DiskSize = Annotated[str, Shape(r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$", "a size such as 20Gi")]
+Sysctl = Annotated[str, Shape(r"^[a-z0-9_]+([./][A-Za-z0-9_@:-]+)+$", "a key of /proc/sys such as net.core.somaxconn")]
+Setting = Annotated[str, Shape(r"^[^\r\n]*\S[^\r\n]*$", "one line of text, in quotes")]
+Module = Annotated[str, Shape(r"^[a-zA-Z0-9_-]+$", "a kernel module's name such as nf_conntrack")]
+Parameters = Annotated[str, Shape(r"^([\w.-]+(=\S+)?( +[\w.-]+(=\S+)?)*)?$", "parameters such as hashsize=131072, or ''")]
 Registry = Annotated[
     str,
     Shape(
@@ -131,6 +135,8 @@ class Kernel(Frozen):
     console: tuple[Console, ...] = Field(
         ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; each shows the node's stages"
     )
+    sysctl: dict[Sysctl, Setting] = Field({}, description="keys of /proc/sys -> values, after the node's own")
+    modules: dict[Module, Parameters] = Field({}, description="kernel modules that are loaded at boot -> their parameters, or ''")
     watchdog: Annotated[int, Field(ge=0, le=3600)] = Field(
         60,
         description="seconds after which the machine's watchdog, where it has one, resets a node that hangs; 0 leaves it alone",

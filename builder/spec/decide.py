@@ -111,6 +111,7 @@ def node_files(
     yield NodeFile(path="etc/os-release", contents=_os_release(kubernetes.version, role))
     yield NodeFile(path="etc/modules-load.d/20-kubeiso.conf", contents="".join(f"{name}\n" for name in modules))
     yield NodeFile(path="etc/sysctl.d/10-kubeiso.conf", contents="".join(f"{k} = {v}\n" for k, v in sorted(sysctl.items())))
+    yield from _kernel_files(recipe)
     # Where networks, and add-ons in the cluster, can write their configuration.
     yield NodeFile(path="etc/cni/net.d", symlink="/var/lib/cni/net.d")
     yield NodeFile(path="etc/pod-network", directory=True, mode="0755")
@@ -129,6 +130,18 @@ def node_files(
     if recipe.ssh.authorized_keys:
         keys = "".join(f"{key.strip()}\n" for key in recipe.ssh.authorized_keys)
         yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
+
+
+def _kernel_files(recipe: Recipe) -> Iterator[NodeFile]:
+    """sysctl.d(5), modules-load.d(5) and modprobe.d(5) of what the recipe says; they are read after ours."""
+    texts = {
+        "sysctl.d": "".join(f"{key} = {value}\n" for key, value in recipe.kernel.sysctl.items()),
+        "modules-load.d": "".join(f"{name}\n" for name in recipe.kernel.modules),
+        "modprobe.d": "".join(
+            f"options {name} {parameters}\n" for name, parameters in recipe.kernel.modules.items() if parameters
+        ),
+    }
+    yield from (NodeFile(path=f"etc/{folder}/50-recipe.conf", contents=text) for folder, text in texts.items() if text)
 
 
 def _time_files(recipe: Recipe) -> Iterator[NodeFile]:

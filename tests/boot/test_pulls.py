@@ -1,4 +1,5 @@
-"""A node that pulls from registries of ours on this host's loopback address: by mirror, account, certificate and authority."""
+"""A node that pulls from registries of ours on this host's loopback address: by mirror, account, certificate and authority;
+and what else its recipe sets."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from boot_helpers import planned
+from boot_helpers import planned, said, shown
 from registry_served import Authority, Registry, image, served
 
 from builder.cluster import lifecycle
@@ -60,7 +61,10 @@ def world(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World
             f"{HOST}:{unverified.port}": {"insecure": True},
         }  # fmt: skip
         recipe = folder / "registries.yml"
-        given = {"runtime": "cri-containerd", "roles": ["master"], "registries": reached, "trust": [trusted.pem]}
+        kernel = {"sysctl": {"net.core.somaxconn": "5001"}, "modules": {"nf_conntrack": "hashsize=32768", "no-such": ""}}
+        given = {
+            "runtime": "cri-containerd", "roles": ["master"], "registries": reached, "trust": [trusted.pem], "kernel": kernel,
+        }  # fmt: skip
         recipe.write_text(yaml.safe_dump(given))
         plan = planned(out, recipe=recipe)
         spec = MachineSpec(
@@ -106,3 +110,9 @@ def test_the_account_is_nobody_else_s_to_read(world: World) -> None:
     ended = world.machine.shell().run(looked, world.machine.within(30))
     lines = [line for line in ended.output.splitlines() if line]
     assert ended.code == 0 and lines and all(line.startswith("-rw-------") for line in lines), ended.output
+
+
+def test_the_kernel_is_set_as_the_recipe_says_and_tells_what_it_lacks(world: World) -> None:
+    looked = "cat /proc/sys/net/core/somaxconn /sys/module/nf_conntrack/parameters/hashsize"
+    assert said(world.machine, looked).split() == ["5001", "32768"]
+    assert "no-such" in shown(world.machine)
