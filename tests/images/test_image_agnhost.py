@@ -11,7 +11,7 @@ from test_image_complete import unpacked
 
 from builder.run import run
 
-pytestmark = [pytest.mark.network, pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")]
+pytestmark = [pytest.mark.network, pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")]
 SECONDS = 30.0
 # With /proc as in a pod: by its link to the program that runs, BusyBox's shell finds applets of its own before it looks in PATH.
 IN_CHROOT = 'mount -t proc proc "$1/proc" && exec chroot "$1" /bin/sh -x -c "$2"'

@@ -11,6 +11,7 @@ from default_target import DEFAULT
 from image_samples import make_image
 
 from builder import elf, oci
+from builder.acceptance.suites import known
 from builder.components.debian import debs, load_lock
 from builder.components.description import describe
 from builder.components.registry import find
@@ -19,6 +20,8 @@ from builder.images.description import load_description
 from builder.images.tree import parents
 from builder.project import Project
 from builder.run import run
+from builder.spec.needs import SERVICES, TEST_IMAGES
+from builder.spec.versions import control_plane
 from builder.store import Store
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
@@ -127,8 +130,16 @@ def unpacked(name: str, place: Path) -> Path:
     return place
 
 
+# What only suites of hours carry takes minutes to build.
+EVERYWHERE = {*control_plane(role_has_it=True), *SERVICES, *TEST_IMAGES}
+CARRIED = {name for suite in known().values() for name in (*suite.extra.init, *suite.extra.images)} - EVERYWHERE
+
+
 @pytest.mark.network
-@pytest.mark.parametrize("name", [name for name in FOLDERS if not only_released(name)])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] if name in CARRIED else []) for name in FOLDERS if not only_released(name)],
+)
 def test_nothing_is_missing_in_the_image_of(name: str) -> None:
     store = Store()
     image = composed(name, Project.here(), store)

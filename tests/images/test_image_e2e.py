@@ -44,6 +44,7 @@ def program() -> Path:
 
 
 @pytest.mark.network
+@pytest.mark.long
 def test_every_image_that_a_test_can_name_is_made_or_has_a_reason(program: Path) -> None:
     project, store = Project.here(), Store()
     named = set(run([program, "--list-images"]).stdout.split())
@@ -55,6 +56,7 @@ def test_every_image_that_a_test_can_name_is_made_or_has_a_reason(program: Path)
 
 
 @pytest.mark.network
+@pytest.mark.long
 def test_no_image_is_made_for_the_tests_alone_that_none_of_them_names(program: Path) -> None:
     project, store = Project.here(), Store()
     named = set(run([program, "--list-images"]).stdout.split())
@@ -62,6 +64,7 @@ def test_no_image_is_made_for_the_tests_alone_that_none_of_them_names(program: P
 
 
 @pytest.mark.network
+@pytest.mark.long
 def test_another_tag_of_agnhost_costs_no_room() -> None:
     """containerd and others keep a layer once, whatever images have it."""
     project, store = Project.here(), Store()
@@ -73,5 +76,6 @@ def test_another_tag_of_agnhost_costs_no_room() -> None:
 
 
 @pytest.mark.network
+@pytest.mark.long
 def test_the_agnhost_of_each_tag_is_of_the_pinned_kubernetes() -> None:
     assert find("agnhost", Store(), Project.here()).version == "2.63.0"
