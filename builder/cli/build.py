@@ -35,24 +35,36 @@ from builder.project import Project
 from builder.provenance.model import Built
 from builder.reading.mistake import counted
 from builder.recipe.model import Role
+from builder.recipe.reference import explained, keys, table, text
 from builder.recipe.schema import schema
 
 app = typer.Typer()
 RoleOption = Annotated[str, typer.Option("--role", help="master, worker or all.")]
 
 
-@app.command(epilog="Example:  kubeiso check recipes/cri-containerd.yml")
+def _tell_keys(name: str | None, as_json: bool) -> None:
+    """The key of that name and what is in it; the table of all where none is named."""
+    known = explained(name) if name else keys()
+    show({"keys": [key.model_dump() for key in known]}, "\n\n".join(map(text, known)) if name else table().rstrip(), as_json)
+
+
+@app.command(epilog="Examples:  kubeiso check recipes/cri-containerd.yml   kubeiso check --explain network.pod_subnet")
 def check(
     recipe: Annotated[Path | None, typer.Argument(help="The recipe file.")] = None,
     print_schema: Annotated[bool, typer.Option("--schema", help="Prints the JSON schema of recipes.")] = False,
+    explain: Annotated[str | None, typer.Option(metavar="KEY", help="Tells a key's meaning, type and default.")] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Prints all keys as a table in Markdown.")] = False,
     values: Values = None,
     as_json: Json = False,
 ) -> None:
-    """Tells every mistake of a recipe at once, each with its place; or prints the schema."""
+    """Tells every mistake of a recipe at once, each with its place; or what there is to know of its keys."""
     if print_schema:
         print(json.dumps(schema(), indent=1))
         return
     choose_sink(as_json)
+    if explain or reference:
+        _tell_keys(explain, as_json)
+        return
     if recipe is None:
         raise InputError("no recipe is given", hint="kubeiso check recipes/cri-containerd.yml")
     found_out = judged(Project.here(), recipe, pairs("--set", values, empty=True))

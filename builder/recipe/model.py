@@ -116,7 +116,7 @@ class ClientCertificate(Frozen):
 
 
 class Login(Frozen):
-    username: Text
+    username: Text = Field(description="its name")
     password: Text = Field(description="it lies in the image: an account that can only read")
 
 
