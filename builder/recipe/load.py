@@ -18,6 +18,7 @@ from builder.reading.mistake import Mistake, counted, in_order
 from builder.reading.source import LARGEST, Kind, Unreadable, compose, fill, read
 from builder.reading.tree import Tree, plant
 from builder.reading.values import Values
+from builder.recipe.extend import extended
 from builder.recipe.model import Recipe
 from builder.recipe.rules import RULES, Case
 from builder.recipe.schema import schema
@@ -71,11 +72,9 @@ def check_recipe(path: Path, project: Project, values: Mapping[str, str] | None 
 def examine(path: Path, project: Project, values: Mapping[str, str] | None = None) -> Examined:
     """The Recipe, where the models could make one, and every mistake."""
     try:
-        tree = plant(compose(read(path, RECIPE), RECIPE))
+        tree = planted(path, project, values or {}, path.stem)
     except Unreadable as problem:
         return Examined(None, None, [problem.mistake], {})
-    groups = {"env": os.environ, "values": values or {}, "recipe": {"name": path.stem}}
-    tree.value = fill(tree, tree.value, (), Values(groups, GIVE))
     if not tree.is_spoilt(()):
         try:
             Recipe.model_validate(tree.value)
@@ -86,6 +85,23 @@ def examine(path: Path, project: Project, values: Mapping[str, str] | None = Non
         tree.mistakes += [mistake for rule in RULES for mistake in rule(case)]
     recipe, places = salvage(tree.value, tree.mistakes)
     return Examined(recipe, tree, in_order(tree.mistakes), places)
+
+
+def planted(path: Path, project: Project, values: Mapping[str, str], name: str, above: tuple[Path, ...] = ()) -> Tree:
+    """The file's values, filled in and laid over those of the recipe that it extends. above: what extends this one."""
+    tree = plant(compose(read(path, RECIPE), RECIPE))
+    groups = {"env": os.environ, "values": values, "recipe": {"name": name}}
+    tree.value = fill(tree, tree.value, (), Values(groups, GIVE))
+
+    def base(other: Path, above: tuple[Path, ...]) -> tuple[object, list[Mistake]]:
+        try:
+            found = planted(other, project, values, name, above)
+        except Unreadable as problem:
+            return None, [problem.mistake]
+        return found.value, found.mistakes
+
+    extended(tree, path, project, above, base)
+    return tree
 
 
 def salvage(value: object, mistakes: Iterable[Mistake]) -> tuple[Recipe | None, Mapping[str, list[int]]]:

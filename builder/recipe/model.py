@@ -208,6 +208,9 @@ class Service(Frozen):
 class Recipe(Frozen):
     """A node image."""
 
+    extend: str | None = Field(
+        None, description="another recipe that this one goes out from, by its name in recipes/ or its path from here"
+    )
     runtime: str = Field(description="a description in runtimes/")
     cri: Name | None = Field(None, description="what speaks CRI for the runtime, where its description knows more than one")
     handlers: tuple[Name, ...] = Field((), description="descriptions in handlers/, further ways to run a pod (RuntimeClasses)")
