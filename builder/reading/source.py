@@ -1,6 +1,7 @@
 """From a file's bytes to the YAML node at its top, and texts with values in them filled in."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -65,7 +66,7 @@ def compose(text: str, kind: Kind) -> yaml.Node:
     """The YAML node at the top; raises Unreadable where the text is not YAML or not a group of keys."""
     hint = "the YAML parser stops at the first such place: what follows was not looked at"
     try:
-        root = _compose_made(text) if kind.made else yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _composed(text, kind.made)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -82,6 +83,12 @@ def compose(text: str, kind: Kind) -> yaml.Node:
         found = kind_of([] if isinstance(root, yaml.SequenceNode) else "")
         raise Unreadable(f"expected a group of keys, got {found}", f"a {kind.name} begins like '{kind.example}'", 1, 1)
     return root
+
+
+@lru_cache(maxsize=512)
+def _composed(text: str, made: bool) -> yaml.Node | None:
+    """Descriptions are asked for again and again in one run; nobody changes the nodes."""
+    return _compose_made(text) if made else yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _compose_made(text: str) -> yaml.Node | None:
