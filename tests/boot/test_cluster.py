@@ -153,12 +153,14 @@ def test_join_with_a_wrong_token(formed: Pair) -> None:
         formed.join_fails(token[:7] + new_token()[7:], *NO_TOKEN)
 
 
+@pytest.mark.long
 def test_join_with_an_expired_token(formed: Pair) -> None:
     with bootstrap_token(formed.kubectl, formed.scale, hours=5 / 3600) as token:
         time.sleep(20)  # a guest's clock may be behind
         formed.join_fails(token, *NO_TOKEN)
 
 
+@pytest.mark.long
 def test_join_without_a_network(formed: Pair) -> None:
     worker = formed.machine(formed.worker)
     with bootstrap_token(formed.kubectl, formed.scale) as token:
