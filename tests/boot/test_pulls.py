@@ -106,10 +106,9 @@ def test_one_that_the_recipe_does_not_verify(world: World) -> None:
 
 
 def test_the_account_is_nobody_else_s_to_read(world: World) -> None:
-    looked = "find /etc/containerd/certs.d -name hosts.toml -o -name client.key | xargs ls -l"
-    ended = world.machine.shell().run(looked, world.machine.within(30))
-    lines = [line for line in ended.output.splitlines() if line]
-    assert ended.code == 0 and lines and all(line.startswith("-rw-------") for line in lines), ended.output
+    listed = said(world.machine, "ls -lR /hostroot/etc/containerd/certs.d").splitlines()
+    secret = [line for line in listed if line.rstrip().endswith(("hosts.toml", "client.key"))]
+    assert len(secret) == 4 and all(line.startswith("-rw-------") for line in secret), listed
 
 
 def test_the_kernel_is_set_as_the_recipe_says_and_tells_what_it_lacks(world: World) -> None:
