@@ -18,7 +18,7 @@ from builder.components import gocache
 from builder.components.description import FILE, Description, filled_with
 from builder.components.gomodules import at_work, settle
 from builder.components.source import Files, Request
-from builder.components.toolchain import Go, c_toolchain, go, network
+from builder.components.toolchain import Go, c_toolchain, go, modules_environment, network
 from builder.errors import BuildError, ToolMissing
 from builder.frozen import Frozen
 from builder.progress import Step, step, warn
@@ -158,8 +158,7 @@ class Plan:
         scratch = self.request.store.scratch("go")
         cache = [sys.executable, "-I", gocache.__file__, str(scratch / "compiled"), str(work / "plain")]
         return {
-            "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", **self.request.platform.go,
-            "GOPATH": str(scratch), "GOMODCACHE": str(scratch / "mod"), "GOTMPDIR": str(work / "tmp"),
+            **modules_environment(scratch), **self.request.platform.go, "GOTMPDIR": str(work / "tmp"),
             "GOCACHE": str(work / "gocache"), "GOCACHEPROG": " ".join(map(_quoted, cache)),
             "CGO_ENABLED": "1" if self.section.cgo else "0",
             **({"GOPROXY": "off"} if self.request.offline else network(self.go.program)),

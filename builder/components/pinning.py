@@ -14,7 +14,7 @@ from builder.components.description import FILE, describe, minor, minors, names
 from builder.components.golang import Golang, Section
 from builder.components.gomodules import settle
 from builder.components.kubernetes import NAME
-from builder.components.toolchain import go, network
+from builder.components.toolchain import go, modules_environment, network
 from builder.errors import BuildError, InputError
 from builder.progress import step
 from builder.project import Project
@@ -68,11 +68,8 @@ class Workbench:
 
     def told(self, *words: str, within: Path | None = None, check: bool = True) -> str:
         program = go().program
-        scratch = self.store.scratch("go")
-        environment = {
-            "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", "GOPATH": str(scratch),
-            "GOMODCACHE": str(scratch / "mod"), "GOCACHE": str(self.folder / "gocache"), **network(program),
-        }  # fmt: skip
+        caches = {**modules_environment(self.store.scratch("go")), "GOCACHE": str(self.folder / "gocache")}
+        environment = {**caches, **network(program)}
         return run(
             [program, *words], cwd=within or self.folder, env=environment, check=check, timeout=None, silence=SILENCE
         ).stdout

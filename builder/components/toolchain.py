@@ -64,6 +64,14 @@ def network(program: Path) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
+def modules_environment(scratch: Path) -> dict[str, str]:
+    """What every command that reads or writes our own cache of modules, below `scratch`, has in its environment."""
+    return {
+        "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", "GOPATH": str(scratch),
+        "GOMODCACHE": str(scratch / "mod"),
+    }  # fmt: skip
+
+
 def c_toolchain(libraries: Mapping[str, str]) -> list[str]:
     """What the bytes of a statically linked C part depend on: the versions of the compiler, the C library and `libraries`.
 

@@ -76,14 +76,16 @@ def version(case: Case) -> Iterator[Mistake]:
 
 def configurations(case: Case) -> Iterator[Mistake]:
     """Kubernetes has the fields that the recipe sets, in the version that the nodes have."""
-    types = fields.known(case.project, pins_for(case.project, case.recipe.kubernetes.version or ""))
     for kind, given in case.recipe.configurations().items():
+        if not given:
+            continue
         home: Place = ("kubelet",) if kind == "KubeletConfiguration" else ("kubeadm", kind)
-        if given and types is None:
+        types = fields.known(case.project, pins_for(case.project, case.recipe.kubernetes.version or ""))
+        if types is None:
             yield case.mistake(home, f"the pins of Kubernetes {case.recipe.kubernetes.version} don't say which fields it has")
-        elif given and types is not None:
-            for path, message, hint, key in fields.faults(types, kind, given):
-                yield case.mistake((*home, *path), message, hint, key=key)
+            continue
+        for path, message, hint, key in fields.faults(types, kind, given):
+            yield case.mistake((*home, *path), message, hint, key=key)
 
 
 def reached(case: Case) -> Iterator[Mistake]:

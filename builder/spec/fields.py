@@ -12,7 +12,7 @@ from typing import Any
 
 from builder.project import Project
 from builder.reading.mistake import Place
-from builder.reading.words import did_you_mean, kind_of, one_of, shown
+from builder.reading.words import kind_of, one_of, shown
 from builder.spec.versions import minor
 
 FILE = "fields.json"
@@ -30,9 +30,6 @@ TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"), "integer": ((int,), "a whole number"), "number": ((int, float), "a number"),
     "string": ((str,), "a text"), "array": ((list,), "a list"), "object": ((dict,), "a group of keys"),
 }  # fmt: skip
-
-FEW = 12
-"""Fields that can be told in one line."""
 
 OURS: Mapping[tuple[str, ...], str] = {
     ("ClusterConfiguration", "kubernetesVersion"): "kubernetes: {version: ...}",
@@ -110,20 +107,9 @@ def _of_group(types: Mapping[str, Any], schema: Mapping[str, Any], value: dict[s
         elif key in properties:
             yield from _faults(types, properties[key], item, (*path, key))
         elif others is False:
-            yield (
-                (*path, key),
-                "unknown key",
-                one_of(key, [name for name in properties if name not in ("apiVersion", "kind")]),
-                True,
-            )
+            yield (*path, key), "unknown key", one_of(key, properties.keys() - {"apiVersion", "kind"}), True
         else:
             yield from _faults(types, others, item, (*path, key))
-
-
-def _nearest(key: str, properties: Mapping[str, Any]) -> str:
-    """The nearest field; all of them where they are few."""
-    names = [name for name in properties if name not in ("apiVersion", "kind")]
-    return one_of(key, names) if len(names) <= FEW else did_you_mean(key, names)
 
 
 def _wrong_type(wanted: list[str], value: object) -> str:

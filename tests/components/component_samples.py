@@ -129,15 +129,24 @@ def hash1(files: Mapping[str, bytes]) -> str:
     return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
 
 
+def served(modules: Mapping[tuple[str, str], Mapping[str, bytes]]) -> dict[str, bytes]:
+    """Modules by path and version as a module proxy serves them (go.dev/ref/mod, GOPROXY protocol)."""
+    files: dict[str, bytes] = {}
+    for (path, version), content in modules.items():
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as packed:
+            for name, data in content.items():
+                packed.writestr(f"{path}@{version}/{name}", data)
+        base = f"/{path}/@v/{version}"
+        info = f'{{"Version": "{version}", "Time": "2020-01-01T00:00:00Z"}}'.encode()
+        files |= {f"{base}.info": info, f"{base}.mod": content["go.mod"], f"{base}.zip": archive.getvalue()}
+    return files
+
+
 def module_proxy(word: bytes = b"hello") -> dict[str, bytes]:
-    """example.test/greet v1.0.0 as a module proxy serves it (go.dev/ref/mod, GOPROXY protocol)."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as packed:
-        for name, data in GREET.items():
-            packed.writestr(f"example.test/greet@v1.0.0/{name}", data.replace(b"hello", word))
-    base = "/example.test/greet/@v/v1.0.0"
-    info = b'{"Version": "v1.0.0", "Time": "2020-01-01T00:00:00Z"}'
-    return {f"{base}.info": info, f"{base}.mod": GREET["go.mod"], f"{base}.zip": archive.getvalue()}
+    """A proxy that has example.test/greet v1.0.0."""
+    content = {name: data.replace(b"hello", word) for name, data in GREET.items()}
+    return served({("example.test/greet", "v1.0.0"): content})
 
 
 def toy(root: Path, **section: object) -> Project:

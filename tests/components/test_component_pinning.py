@@ -1,13 +1,11 @@
 """Pins of a further version of Kubernetes, from a module proxy on the loopback address."""
 
-import io
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from component_samples import Server, project
+from component_samples import Server, project, served
 
 from builder.components import pinning
 from builder.components.description import describe, minors
@@ -67,18 +65,11 @@ PROGRAMS = {
 }
 
 
-def served(modules: Mapping[tuple[str, str], Mapping[str, str]]) -> dict[str, bytes]:
-    """The modules as a proxy serves them (go.dev/ref/mod, GOPROXY protocol)."""
-    files: dict[str, bytes] = {}
-    for (path, version), content in modules.items():
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for name, text in content.items():
-                archive.writestr(f"{path}@{version}/{name}", text)
-        base = f"/{path}/@v/{version}"
-        files |= {f"{base}.info": f'{{"Version": "{version}"}}'.encode(), f"{base}.mod": content["go.mod"].encode()}
-        files |= {f"{base}.zip": packed.getvalue(), f"/{path}/@v/list": f"{version}\n{version}-rc.1\n".encode()}
-    return files
+def proxied() -> dict[str, bytes]:
+    """The modules, and of each the list of its versions, with one that is no release."""
+    modules = {place: {name: text.encode() for name, text in content.items()} for place, content in MODULES.items()}
+    lists = {f"/{path}/@v/list": f"{version}\n{version}-rc.1\n".encode() for path, version in MODULES}
+    return {**served(modules), **lists}
 
 
 @pytest.fixture
@@ -86,7 +77,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOSUMDB", "off")
-    with Server(served(MODULES)).running() as running:
+    with Server(proxied()).running() as running:
         monkeypatch.setenv("GOPROXY", running.url)
         yield running
 

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
+from builder.errors import InputError
 from builder.images.stores.registry import names
 from builder.oci import Image
 from builder.project import Project
+from builder.recipe.load import load_recipe
 from builder.recipe.model import Recipe, Role
 from builder.spec.decide import decide
 from builder.spec.descriptions import handler, pod_network, runtime, with_handlers
@@ -47,3 +51,12 @@ def spec_of(
 def file_of(spec: ImageSpec, path: str) -> str:
     """What the spec has at that path; later files win."""
     return next(file.contents or "" for file in reversed(spec.files) if file.path == path)
+
+
+def mistakes_of(text: str, folder: Path) -> tuple[str, ...]:
+    """What is told of a recipe for containerd with that text in it."""
+    path = folder / "my.yml"
+    path.write_text(f"runtime: cri-containerd\n{text}\n")
+    with pytest.raises(InputError) as raised:
+        load_recipe(path, Project.here())
+    return raised.value.details

@@ -3,11 +3,8 @@
 from pathlib import Path
 
 import pytest
-from spec_samples import file_of, spec_of
+from spec_samples import file_of, mistakes_of, spec_of
 
-from builder.errors import InputError
-from builder.project import Project
-from builder.recipe.load import load_recipe
 from builder.recipe.model import Recipe
 
 GIVEN = {
@@ -42,8 +39,4 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_mistakes(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "my.yml"
-    path.write_text(f"runtime: cri-containerd\n{text}\n")
-    with pytest.raises(InputError) as raised:
-        load_recipe(path, Project.here())
-    assert WRONG[text] in raised.value.details[0]
+    assert WRONG[text] in mistakes_of(text, tmp_path)[0]

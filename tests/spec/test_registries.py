@@ -7,12 +7,10 @@ from typing import Any
 
 import pem
 import pytest
-from spec_samples import file_of, spec_of
+from spec_samples import file_of, mistakes_of, spec_of
 
-from builder.errors import InputError
 from builder.pipeline.plan import judged
 from builder.project import Project
-from builder.recipe.load import load_recipe
 from builder.recipe.model import Recipe
 from builder.spec import registries
 from builder.spec.registries import FORMS
@@ -127,11 +125,7 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_mistakes(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "my.yml"
-    path.write_text(f"runtime: cri-containerd\n{text}\n")
-    with pytest.raises(InputError) as raised:
-        load_recipe(path, Project.here())
-    (told,) = raised.value.details
+    (told,) = mistakes_of(text, tmp_path)
     assert WRONG[text] in told
 
 
