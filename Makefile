@@ -60,7 +60,7 @@ check: setup
 bench: setup
 	$(VENV)/bin/pytest tests/bench
 
-# Boots something of every kind in about an hour on two cores.
+# Boots something of every kind.
 test: check
 	$(SLOW) -m "network and not boot and not long"
 	$(SLOW) -m "boot and not long"
