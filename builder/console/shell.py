@@ -131,17 +131,19 @@ class Shell(ABC):
         begin, end = f"{self._token} begin", re.compile(rf"{self._token} end (\d+)$")
         while not self._line(deadline, "the shell does not answer").endswith(begin):
             pass
-        text, blank = "", 0
+        lines: list[str] = []
+        blank = 0
         while True:
             line = self._line(deadline, f"the command did not end: {_short(command)}")
             if found := end.search(line):
+                text = "\n".join(lines)
                 # The loop prints a newline of its own before its marker.
-                return Result(int(found[1]), text + "\n" * (blank - 1) if blank else text.removesuffix("\n"))
+                return Result(int(found[1]), text + "\n" * (blank - 1 + bool(lines)) if blank else text)
             if not line:
                 blank += 1
                 continue
             for whole in [""] * blank + [line]:
-                text += whole + "\n"
+                lines.append(whole)
                 on_output(whole)
             blank = 0
 

@@ -60,8 +60,11 @@ class Wire(Spawn):
             raise CheckError(f"a line of {self.title} could not be taken", why=why) from failure
         self._watch()
 
-    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:  # noqa: ARG002 - pexpect's signature
-        """pexpect's own reading. Everything that is there, `size` or not; TIMEOUT and EOF as pexpect wants them."""
+    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:
+        """pexpect's own reading: what is there, `size` characters at most, for pexpect copies what it was given with each match.
+
+        TIMEOUT and EOF as pexpect wants them.
+        """
         until = time.monotonic() + (1e6 if timeout is None or timeout < 0 else timeout)
         with self.changed:
             while not self._unread:
@@ -73,9 +76,10 @@ class Wire(Spawn):
                 if left <= 0:
                     raise TIMEOUT(f"nothing on {self.title}")
                 self.changed.wait(min(left, 1.0))
-            text = "".join(self._unread)
-            self._unread.clear()
-        return text
+            text = self._unread.popleft()
+            if text[size:]:
+                self._unread.appendleft(text[size:])
+        return text[:size]
 
     def send(self, text: str) -> None:
         try:

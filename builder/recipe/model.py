@@ -72,6 +72,17 @@ Registry = Annotated[
 Address = Annotated[
     str, Shape(rf"^https?://{LABEL}(\.{LABEL})*(:[1-9][0-9]*)?(/[\w./-]*\w)?$", "an address such as https://mirror.example.org")
 ]
+ProxyAddress = Annotated[
+    str,
+    Shape(
+        r"^(https?|socks5h?)://([\w.~%!*+,=-]+(:[\w.~%!*+,=-]*)?@)?([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?/?$",
+        "a proxy such as http://proxy.example.org:3128 (what a password has of other signs, as %40 and the like)",
+    ),
+]
+Direct = Annotated[
+    str,
+    Shape(r"^[\w.:*\[\]-]+(/[0-9]{1,3})?$", "a host, a domain such as .example.org, an address or a range of them", longest=253),
+]
 Certificates = Annotated[str, Shape(r"^[\s\S]*$", "certificates as PEM has them", check_certificates, longest=1 << 20)]
 PrivateKey = Annotated[str, Shape(r"^[\s\S]*$", "a private key as PEM has it", check_private_key, longest=1 << 16)]
 Target = Annotated[str, Shape(r"^[^\x00-\x1f\x7f]+$", "the path that the link leads to", longest=4095)]
@@ -128,6 +139,16 @@ class RegistryAccess(Frozen):
     client: ClientCertificate | None = Field(None, description="by what the node proves itself to it")
     login: Login | None = Field(None, description="an account of it")
     insecure: Flag = Field(False, description="its certificate is not verified")
+
+
+class Proxy(Frozen):
+    """What the node's runtime and kubelet reach the outside by (golang.org/x/net/http/httpproxy)."""
+
+    http: ProxyAddress | None = Field(None, description="for http://; what it has of an account lies in the image")
+    https: ProxyAddress | None = Field(None, description="for https://, which is what registries are")
+    no_proxy: tuple[Direct, ...] = Field(
+        (), description="what is reached without, besides the cluster's own addresses and names, and the API server"
+    )
 
 
 class Kernel(Frozen):
@@ -227,6 +248,7 @@ class Recipe(Frozen):
     trust: tuple[Certificates, ...] = Field(
         (), description="authorities that all programs of the node trust besides the known, as PEM"
     )
+    proxy: Proxy = Field(Proxy(), description="by what the runtime and the kubelet reach the outside")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
     metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")

@@ -206,6 +206,13 @@ def state_in_vain(case: Case) -> Iterator[Mistake]:
             yield case.tree.mistake(("state", key), "has no effect: with need: none the node takes no disk", hint, key=True)
 
 
+def proxy_in_vain(case: Case) -> Iterator[Mistake]:
+    """Nobody says what goes without a proxy where there is none."""
+    if case.tree.at("proxy", "no_proxy") and not any(case.tree.at("proxy", key) for key in ("http", "https")):
+        hint = "leave it out, or name a proxy by http or https"
+        yield case.tree.mistake(("proxy", "no_proxy"), "has no effect: there is no proxy", hint, key=True)
+
+
 def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mistake]:
     """The image at the path has a digest; one that looks like a name was meant to be one of the known."""
     image = tree.at(*path)
@@ -221,5 +228,5 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 RULES: tuple[Rule, ...] = (
     known_runtime, known_handlers, known_network, subnets, one_kind, sources, visible_files, named_once, images, volumes,
-    state_in_vain,
+    state_in_vain, proxy_in_vain,
 )  # fmt: skip

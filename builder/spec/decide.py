@@ -9,7 +9,7 @@ from builder.errors import InputError
 from builder.oci import Image, tag_of
 from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
-from builder.spec import registries
+from builder.spec import proxy, registries
 from builder.spec.classes import CLASSES, manifest
 from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
@@ -124,6 +124,7 @@ def node_files(
     values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
     yield from registries.files(runtime.registries, recipe.registries)
+    yield from proxy.files(recipe.proxy, recipe.network)
     if recipe.trust:
         # Go's programs read every file of this folder beside the bundle (crypto/x509, root_linux.go), the API server too.
         yield NodeFile(path="etc/ssl/certs/kubeiso-trust.pem", contents="".join(f"{text.strip()}\n" for text in recipe.trust))

@@ -1,4 +1,4 @@
-"""How Docker's daemon is told of the OCI runtimes that handlers add."""
+"""How Docker's daemon is told of the OCI runtimes that handlers add, and of a proxy."""
 
 import subprocess
 from pathlib import Path
@@ -11,9 +11,12 @@ SCRIPT = Project.here().pkg / "dockerd" / "files" / "usr" / "bin" / "dockerd.sh"
 def told(tmp_path: Path, folder: str) -> list[str]:
     """What is run, with the runtimes below a folder of tmp_path."""
     nsenter = tmp_path / "nsenter"
-    nsenter.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    nsenter.write_text('#!/bin/sh\nprintf "%s\\n" "$@" ${HTTPS_PROXY:+"$HTTPS_PROXY past $NO_PROXY"}\n')
     nsenter.chmod(0o755)
-    environment = {"PATH": "/usr/bin:/bin", "RUNTIMES": str(tmp_path / folder), "NSENTER": str(nsenter)}
+    environment = {
+        "PATH": "/usr/bin:/bin", "RUNTIMES": str(tmp_path / folder), "NSENTER": str(nsenter),
+        "ENVIRONMENT": str(tmp_path / "environment.d"),
+    }  # fmt: skip
     done = subprocess.run(["sh", SCRIPT, "--debug"], env=environment, capture_output=True, text=True, check=True, timeout=20)
     return done.stdout.splitlines()
 
@@ -34,3 +37,9 @@ def test_without_any_docker_has_its_own(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert told(tmp_path, "empty") == DOCKERD
     assert told(tmp_path, "none") == DOCKERD
+
+
+def test_the_proxy_is_docker_s_too(tmp_path: Path) -> None:
+    (tmp_path / "environment.d").mkdir()
+    (tmp_path / "environment.d/50-proxy.conf").write_text("HTTPS_PROXY=http://u:p%40@proxy:3128\nNO_PROXY=.svc,10.0.0.0/8,*.x\n")
+    assert told(tmp_path, "none") == [*DOCKERD, "http://u:p%40@proxy:3128 past .svc,10.0.0.0/8,*.x"]

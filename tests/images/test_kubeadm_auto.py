@@ -198,7 +198,9 @@ def restore(node: Node) -> None:
     (node.root / "var/lib/kubelet").mkdir(exist_ok=True)  # as each boot does
 
 
-@pytest.mark.parametrize("first", [1, 2, 3], ids="every third step from {}".format)
+@pytest.mark.parametrize(
+    "first", [1, *(pytest.param(first, marks=pytest.mark.long) for first in (2, 3))], ids="every third step from {}".format
+)
 @pytest.mark.parametrize("keeps", ["written", "synced"])
 @pytest.mark.parametrize("verb", ["init", "join"])
 def test_a_power_cut_at_any_step_ends_in_the_one_cluster(tmp_path: Path, verb: str, keeps: str, first: int) -> None:

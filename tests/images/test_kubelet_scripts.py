@@ -37,6 +37,22 @@ def test_the_image_s_own_words_for_the_kubelet(node: Node) -> None:
     assert node.text("run/kubelet.conf.d/50-own.conf") == "maxPods: 40\n"
 
 
+@pytest.mark.parametrize(
+    ("server", "host"), [("10.0.0.1:6443", "10.0.0.1"), ("api.example.org", "api.example.org"), ("[fd00::1]:6443", "fd00::1")]
+)
+def test_the_kubelet_s_proxy_is_not_for_the_api_server(node: Node, server: str, host: str) -> None:
+    node.put("var/lib/kubelet/config.yaml", "config")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')
+    node.put("etc/kubernetes/kubelet.conf", f"clusters:\n- cluster:\n    server: https://{server}\n  name: default-cluster\n")
+    folder = node.root / "proc/1/root/etc/environment.d"
+    folder.mkdir(parents=True)
+    (folder / "50-proxy.conf").write_text("HTTPS_PROXY=http://u:p%40@proxy:3128\nNO_PROXY=.svc,10.0.0.0/8\n")
+    node.put("programs/kubelet", '#!/bin/sh\necho "kubelet $HTTPS_PROXY $NO_PROXY" >>/calls\nexec /usr/bin/sleep 1000\n')
+    with node.service():
+        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
+    assert node.calls("kubelet") == [f"kubelet http://u:p%40@proxy:3128 .svc,10.0.0.0/8,{host}"]
+
+
 def test_a_kubelet_that_ends_while_kubeadm_is_at_work_is_started_again_within_the_service(node: Node) -> None:
     node.put("var/lib/kubelet/config.yaml", "config")
     node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')

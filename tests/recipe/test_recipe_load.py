@@ -98,7 +98,7 @@ MISTAKES = {
     START + "colour: red": [
         (
             "2:1: colour: unknown key (known: cri, extend, files, handlers, kernel, kubeadm, kubelet, kubernetes, metadata, "
-            "network, platform, registries, replace, roles, runtime, services, ssh, state, time, trust)"
+            "network, platform, proxy, registries, replace, roles, runtime, services, ssh, state, time, trust)"
         )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],

@@ -2,8 +2,10 @@
 package logfile
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,6 +25,53 @@ type File struct {
 	refused time.Time
 }
 
+// opened has the logs that are not closed; sealed says that none may be opened any more.
+var (
+	openedMu sync.Mutex
+	opened   = map[*File]struct{}{}
+	sealed   bool
+)
+
+// sealPeriod is what a write under way has to end; on a disk that takes no more it never does.
+const sealPeriod = 2 * time.Second
+
+// Seal closes all logs for good, those of programs that hang too: a disk with a file that is open can't be made clean.
+func Seal() {
+	openedMu.Lock()
+	sealed = true
+	logs := slices.Collect(maps.Keys(opened))
+	openedMu.Unlock()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		var each sync.WaitGroup
+		for _, log := range logs {
+			each.Go(func() { _ = log.Close() })
+		}
+		each.Wait()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(sealPeriod):
+	}
+}
+
+// register says whether the log may be opened.
+func (f *File) register() bool {
+	openedMu.Lock()
+	defer openedMu.Unlock()
+	if !sealed {
+		opened[f] = struct{}{}
+	}
+	return !sealed
+}
+
+func (f *File) forget() {
+	openedMu.Lock()
+	defer openedMu.Unlock()
+	delete(opened, f)
+}
+
 // retryPeriod spaces attempts to open a log anew that could not be opened.
 const retryPeriod = time.Second
 
@@ -31,6 +80,7 @@ func Open(path string) *File { return open(path, MaxSize) }
 
 func open(path string, limit int64) *File {
 	log := &File{path: path, limit: limit}
+	log.closed = !log.register()
 	log.comeBack()
 	return log
 }
@@ -87,6 +137,7 @@ func (f *File) comeBack() {
 
 // Close closes the file; later writes are dropped.
 func (f *File) Close() error {
+	f.forget()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true

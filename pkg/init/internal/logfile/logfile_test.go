@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -115,4 +116,34 @@ func TestALogThatCouldNotBeOpenedIsLater(t *testing.T) {
 	if log.Write([]byte("kept")); read(t, filepath.Join(path, "x.log")) != "kept" {
 		t.Error("the log did not come back")
 	}
+}
+
+func TestSealedLogsHoldNoDisk(t *testing.T) {
+	t.Cleanup(func() { sealed = false })
+	path := filepath.Join(t.TempDir(), "kernel.log")
+	log, before := Open(path), Open(path+".ended")
+	_ = before.Close()
+	_, _ = log.Write([]byte("early\n"))
+	Seal()
+	late := Open(path)
+	for _, each := range []*File{log, late, before} {
+		if _, err := each.Write([]byte("late\n")); err != nil || each.file != nil {
+			t.Errorf("a log is open: %v", err)
+		}
+	}
+	if text := read(t, path); text != "early\n" || len(opened) != 0 {
+		t.Errorf("%q, %d are known", text, len(opened))
+	}
+}
+
+func TestAWriteThatHangsDoesNotHoldTheSeal(t *testing.T) {
+	t.Cleanup(func() { sealed = false })
+	hangs, other := Open(filepath.Join(t.TempDir(), "a")), Open(filepath.Join(t.TempDir(), "b"))
+	hangs.mu.Lock()
+	begin := time.Now()
+	Seal()
+	if took := time.Since(begin); took < sealPeriod || other.file != nil {
+		t.Errorf("after %v, the other log: %v", took, other.file)
+	}
+	hangs.mu.Unlock()
 }

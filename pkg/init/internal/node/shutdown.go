@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kubeiso.dev/pkg/init/internal/deadline"
+	"kubeiso.dev/pkg/init/internal/logfile"
 	"kubeiso.dev/pkg/init/internal/pods"
 	"kubeiso.dev/pkg/init/internal/power"
 	"kubeiso.dev/pkg/initrd/console"
@@ -37,6 +38,7 @@ func (n *Node) shutdown(action power.Action, booted <-chan struct{}) {
 		n.console.Printf("The machine stops now, whatever still runs: %s", cut)
 	}
 	power.EndProcesses(cut != "")
+	logfile.Seal()
 	_ = stage.End(power.UnmountDisks(), fields)
 	if action == power.Halt {
 		_ = n.dog.Release()

@@ -79,7 +79,7 @@ func unmountDisks() error {
 	var failures []error
 	for _, each := range mounted() {
 		if err := each.settle(busyPeriod); err != nil {
-			failures = append(failures, fmt.Errorf("%s stays mounted: %w", each.target, err))
+			failures = append(failures, each.stays(err))
 		}
 	}
 	unix.Sync()
@@ -105,6 +105,15 @@ func (m mount) settle(limit time.Duration) error {
 		}
 		time.Sleep(lastPoll)
 	}
+}
+
+// stays says that the mount could not be settled, and who holds it.
+func (m mount) stays(why error) error {
+	by := ""
+	if found := holders("/proc", m.target); len(found) > 0 {
+		by = ", held by " + strings.Join(found, ", ")
+	}
+	return fmt.Errorf("%s stays mounted: %w%s", m.target, why, by)
 }
 
 // mounted gives the mounts that UnmountDisks has to do with, the last mounted first.

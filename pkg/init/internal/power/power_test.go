@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -153,6 +154,8 @@ func TestADiskThatIsBusyForAWhileBecomesReadOnly(t *testing.T) {
 	disk := mount{target, true}
 	if err := disk.settle(300 * time.Millisecond); !errors.Is(err, unix.EBUSY) {
 		t.Errorf("one that stays busy: %v", err)
+	} else if told := disk.stays(err).Error(); !strings.HasSuffix(told, fmt.Sprintf("(%d) %s", os.Getpid(), open.Name())) {
+		t.Errorf("who holds it: %s", told)
 	}
 	time.AfterFunc(300*time.Millisecond, func() { _ = open.Close() })
 	if err := disk.settle(time.Minute); err != nil {

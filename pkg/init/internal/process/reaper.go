@@ -54,9 +54,9 @@ func NewReaper(slack time.Duration) *Reaper {
 	return reaper
 }
 
-// Start runs a program with this process's environment; argv[0] is its path. Its standard input is empty. The lock is held
+// Start runs a program with this process's environment and more; argv[0] is its path. Its standard input is empty. The lock is held
 // over the fork, so its exit cannot come before it is known.
-func (r *Reaper) Start(argv []string, stdout, stderr *os.File) (*Child, error) {
+func (r *Reaper) Start(argv []string, stdout, stderr *os.File, more ...string) (*Child, error) {
 	stdin, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (r *Reaper) Start(argv []string, stdout, stderr *os.File) (*Child, error) {
 	defer stdin.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	started, err := r.fork(argv, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{stdin, stdout, stderr}})
+	started, err := r.fork(argv, &os.ProcAttr{Env: append(os.Environ(), more...), Files: []*os.File{stdin, stdout, stderr}})
 	if err != nil {
 		return nil, err
 	}

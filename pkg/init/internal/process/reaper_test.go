@@ -135,3 +135,13 @@ func TestUnknownExitsAreBounded(t *testing.T) {
 		t.Errorf("%d exits kept", len(own.unknown))
 	}
 }
+
+func TestMoreOfTheEnvironment(t *testing.T) {
+	child, err := reaper().Start([]string{"/bin/sh", "-c", `[ "$MORE" = "a b" ] && [ -n "$PATH" ]`}, os.Stdout, os.Stderr, "MORE=a b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := wait(t, child); code != 0 {
+		t.Errorf("the program sees something else: %d", code)
+	}
+}

@@ -170,7 +170,7 @@ func (d *Daemon) start() (*process.Child, error) {
 	}
 	defer stderr.release()
 	argv := append([]string{daemonPath}, strings.Fields(d.options.CLIOpts)...)
-	child, err := d.reaper.Start(argv, stdout.file, stderr.file)
+	child, err := d.reaper.Start(argv, stdout.file, stderr.file, readEnvironment(environmentFolder)...)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,24 @@ func TestReadOptions(t *testing.T) {
 	}
 	if got, err := readOptions(filepath.Join(t.TempDir(), "none")); err != nil || got.Stderr != daemonLog {
 		t.Errorf("missing file: %+v, %v", got, err)
+	}
+}
+
+func TestReadEnvironment(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{
+		"50-proxy.conf": "HTTPS_PROXY=http://p:3128\n\n# none\nNO_PROXY=.svc,10.0.0.0/8", "10-first.conf": "A=b=c\n", "60-other": "X=y\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"A=b=c", "HTTPS_PROXY=http://p:3128", "NO_PROXY=.svc,10.0.0.0/8"}
+	if got := readEnvironment(folder); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if got := readEnvironment(filepath.Join(folder, "none")); got != nil {
+		t.Errorf("without a folder: %q", got)
 	}
 }
 

@@ -31,6 +31,17 @@ mkdir -p "$reserved"
 for file in /etc/kubelet.conf.d/*.conf; do
     [ ! -f "$file" ] || cp "$file" "$reserved/50-${file##*/}" # the kubelet reads one folder
 done
+# What the recipe's proxy is for; the API server is reached without it, and so by all that began before.
+set -a
+for file in /proc/1/root/etc/environment.d/*.conf; do
+    # shellcheck source=/dev/null
+    [ ! -f "$file" ] || . "$file"
+done
+set +a
+host='s|^ *server: https://\[\([^]]*\)\].*|,\1|p; s|^ *server: https://\([^:/[]*\).*|,\1|p'
+for file in /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf; do
+    [ -z "${NO_PROXY:-}" ] || [ ! -f "$file" ] || NO_PROXY=$NO_PROXY$(sed -n "$host" "$file")
+done
 stopped='' child=''
 trap 'stopped=yes; [ -z "$child" ] || kill "$child"' TERM INT
 while :; do
