@@ -46,7 +46,7 @@ class Draft:
         return self.recipe.kubernetes.version or ""
 
     def files(self) -> OwnFiles:
-        return own_files(self.recipe.files, self.folder, self.root)
+        return own_files(self.recipe.files, self.recipe.manifests, self.folder, self.root)
 
     def needs(self, role: Role, *, console_login: bool, extra: Extra = NOTHING) -> Needs:
         below = any(self.root.home(file).startswith(f"{STATE_FILES}/") for file in self.recipe.files)

@@ -49,17 +49,22 @@ def located(name: str, path: Path, project: Project) -> Path | None:
 
 
 def at_home(value: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """With sources of files where they are, seen from anywhere."""
-    files = value.get("files")
-    if not isinstance(files, list):
-        return value
-    return {**value, "files": [_placed(entry, folder) for entry in files]}
+    """With files beside the recipe where they are, seen from anywhere."""
+    found = dict(value)
+    for key, place in (("files", _placed), ("manifests", _absolute)):
+        if isinstance(value.get(key), list):
+            found[key] = [place(entry, folder) for entry in value[key]]
+    return found
 
 
 def _placed(entry: Any, folder: Path) -> Any:
-    if isinstance(entry, dict) and isinstance(entry.get("source"), str):
-        return {**entry, "source": str((folder / entry["source"]).absolute())}
+    if isinstance(entry, dict) and "source" in entry:
+        return {**entry, "source": _absolute(entry["source"], folder)}
     return entry
+
+
+def _absolute(name: Any, folder: Path) -> Any:
+    return str((folder / name).absolute()) if isinstance(name, str) else name
 
 
 def overlaid(base: Any, own: Any) -> Any:

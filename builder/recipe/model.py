@@ -12,7 +12,7 @@ from builder.architecture import AMD64, PLATFORMS
 from builder.container import Settings
 from builder.frozen import Frozen
 from builder.reading.shapes import Shape
-from builder.recipe.texts import check_certificates, check_path, check_private_key, check_public_key, check_subnet
+from builder.recipe.texts import check_address, check_certificates, check_path, check_private_key, check_public_key, check_subnet
 from builder.scalars import Flag
 from builder.timeserver import TimeServer
 
@@ -26,6 +26,9 @@ class Role(StrEnum):
 
 # The node mounts file systems of its own over these (LinuxKit's init); a file below them would not be seen.
 MOUNTED_OVER = {"dev", "proc", "run", "sys", "tmp", "var"}
+
+LONGEST_TEXT = 1 << 20
+"""Bytes of a file that goes into the LinuxKit YAML; a longer one is a file of an image."""
 
 PART = r"[^/\x00-\x1f\x7f]"
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -79,6 +82,7 @@ ProxyAddress = Annotated[
         "a proxy such as http://proxy.example.org:3128 (what a password has of other signs, as %40 and the like)",
     ),
 ]
+Resolver = Annotated[str, Shape(r"^[0-9A-Fa-f:.]+$", "an address such as 192.0.2.53 or 2001:db8::53", check_address, longest=45)]
 Direct = Annotated[
     str,
     Shape(r"^[\w.:*\[\]-]+(/[0-9]{1,3})?$", "a host, a domain such as .example.org, an address or a range of them", longest=253),
@@ -148,6 +152,17 @@ class Proxy(Frozen):
     https: ProxyAddress | None = Field(None, description="for https://, which is what registries are")
     no_proxy: tuple[Direct, ...] = Field(
         (), description="what is reached without, besides the cluster's own addresses and names, and the API server"
+    )
+
+
+class Dns(Frozen):
+    """How the node resolves names, where its metadata name no servers (resolv.conf(5)); pods ask it by way of CoreDNS."""
+
+    servers: tuple[Resolver, ...] = Field(
+        (), max_length=3, description="asked before those that DHCP names; resolvers take three at the most"
+    )
+    search: tuple[Domain, ...] = Field(
+        (), max_length=6, description="domains in which short names are looked for, in place of DHCP's"
     )
 
 
@@ -248,6 +263,7 @@ class Recipe(Frozen):
     trust: tuple[Certificates, ...] = Field(
         (), description="authorities that all programs of the node trust besides the known, as PEM"
     )
+    dns: Dns = Field(Dns(), description="how the node resolves names")
     proxy: Proxy = Field(Proxy(), description="by what the runtime and the kubelet reach the outside")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
@@ -256,6 +272,9 @@ class Recipe(Frozen):
     state: State = Field(State(), description="the disk for what a node must not forget")
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
+    manifests: tuple[Text, ...] = Field(
+        (), description="YAML files of objects that a new cluster gets, in this order, relative to the recipe"
+    )
     services: tuple[Service, ...] = Field((), description="further LinuxKit services")
     replace: dict[str, str] = Field(
         {}, description="image of ours (init, runc, kernel, getty, ...) -> full reference with a digest"

@@ -13,7 +13,8 @@ from builder.project import Project
 from builder.reading.mistake import Mistake, Place, dotted
 from builder.reading.tree import Tree
 from builder.reading.words import one_of, shown
-from builder.recipe.model import MOUNTED_OVER, Network
+from builder.recipe.manifests import ailing
+from builder.recipe.model import LONGEST_TEXT, MOUNTED_OVER, Network
 
 # kubeadm's own bounds, with its default of a /24 for each node (kubeadm 1.36: constants.go PodSubnetNodeMaskMaxDiff,
 # MaximumBitsForServiceSubnet, MinimumAddressesInServiceSubnet; validation.go ValidatePodSubnetNodeMask).
@@ -122,6 +123,20 @@ def sources(case: Case) -> Iterator[Mistake]:
             yield case.tree.mistake((*path, "source"), f"{shown(name)} {problem}", "the path is relative to the recipe's folder")
 
 
+def manifests(case: Case) -> Iterator[Mistake]:
+    """Each holds objects of Kubernetes."""
+    for place, name in case.tree.listed("manifests"):
+        if not isinstance(name, str):
+            continue
+        file = case.folder / name
+        if problem := unreadable(file):
+            yield case.tree.mistake(place, f"{shown(name)} {problem}", "the path is relative to the recipe's folder")
+        elif file.stat().st_size > LONGEST_TEXT:
+            yield case.tree.mistake(place, f"{shown(name)} is longer than {LONGEST_TEXT >> 20} MiB", "split it")
+        elif problem := ailing(file):
+            yield case.tree.mistake(place, f"{shown(name)} {problem}", "write what kubectl apply takes")
+
+
 def unreadable(file: Path) -> str:
     """Why a file can't be read, or ""."""
     try:
@@ -227,6 +242,6 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 
 RULES: tuple[Rule, ...] = (
-    known_runtime, known_handlers, known_network, subnets, one_kind, sources, visible_files, named_once, images, volumes,
-    state_in_vain, proxy_in_vain,
+    known_runtime, known_handlers, known_network, subnets, one_kind, sources, manifests, visible_files, named_once, images,
+    volumes, state_in_vain, proxy_in_vain,
 )  # fmt: skip

@@ -44,6 +44,14 @@ def check_subnet(text: str) -> None:
             raise Unfit(f"{text} can't be used in a cluster: {taken} is {use}", "take a private one such as 10.244.0.0/16")
 
 
+def check_address(text: str) -> None:
+    """Raises Unfit unless the text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise Unfit(f"{shown(text)} is no address") from error
+
+
 def check_path(text: str) -> None:
     """Raises Unfit for a part longer than file systems take (NAME_MAX, 255 bytes)."""
     for part in text.split("/"):

@@ -71,16 +71,16 @@ def decide(
         init=(*(reference[name] for name in need.init), *(image.reference for image in more)),
         onboot=tuple(Entry(name=n, image=reference[n], settings=settings.get(n, {})) for n in need.onboot),
         services=tuple(_services(recipe, need, reference)),
-        files=_files(node_files(recipe, role, runtime, network, kubernetes, images), own),
+        files=_files(node_files(recipe, role, runtime, network, kubernetes, images), own, role),
         container_images=tuple(images[name].reference for name in need.containers),
         console_login=console_login,
     )
 
 
-def _files(ours: Iterable[NodeFile], own: OwnFiles) -> tuple[NodeFile, ...]:
+def _files(ours: Iterable[NodeFile], own: OwnFiles, role: Role) -> tuple[NodeFile, ...]:
     """The recipe's files come after ours and win; those in an image would come before, so ours give way to them."""
     given = {file.path for file in own.binaries}
-    return (*(file for file in ours if file.path not in given), *own.texts)
+    return (*(file for file in ours if file.path not in given), *(own.manifests if role is Role.MASTER else ()), *own.texts)
 
 
 def _cmdline(recipe: Recipe) -> str:
@@ -124,6 +124,7 @@ def node_files(
     values = _values(recipe, images)
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
     yield from registries.files(runtime.registries, recipe.registries)
+    yield from _dns_files(recipe)
     yield from proxy.files(recipe.proxy, recipe.network)
     if recipe.trust:
         # Go's programs read every file of this folder beside the bundle (crypto/x509, root_linux.go), the API server too.
@@ -154,6 +155,14 @@ def _time_files(recipe: Recipe) -> Iterator[NodeFile]:
         lines.append(f"{'server' if server.is_address else 'pool'} {server.host}{port} iburst\n")
     if lines:
         yield NodeFile(path="etc/ntp/recipe.sources", contents="".join(lines))
+
+
+def _dns_files(recipe: Recipe) -> Iterator[NodeFile]:
+    """What the step `metadata` takes where a node's metadata name no servers; resolv.conf(5)."""
+    yield NodeFile(path="etc/dns", directory=True, mode="0755")
+    search = f"search {' '.join(recipe.dns.search)}\n" if recipe.dns.search else ""
+    if text := "".join(f"nameserver {server}\n" for server in recipe.dns.servers) + search:
+        yield NodeFile(path="etc/dns/resolv.conf", contents=text)
 
 
 def _virtualisation_files(runtime: Runtime) -> Iterator[NodeFile]:

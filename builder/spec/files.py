@@ -1,27 +1,30 @@
 """The files of a recipe: where each lies in the node's root, and what is text and what is not."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import InputError
 from builder.images.model import PlacedFile
-from builder.recipe.model import File
+from builder.recipe.model import LONGEST_TEXT, File
 from builder.spec.model import NodeFile
 from builder.spec.root import STATE_FILES, Root
 
-LONGEST_TEXT = 1 << 20  # bytes of a file that goes into the LinuxKit YAML; a longer one is a file of an image
+MANIFESTS = "etc/kubeadm/kube-system.init"
+"""What kubeadm-manifests.sh applies to a new cluster, in the order of names."""
 
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """texts: what the LinuxKit YAML holds, folders and links too. binaries: what no YAML can hold."""
+    """texts: what the LinuxKit YAML holds, folders and links too. binaries: what no YAML can hold. manifests: for masters."""
 
     texts: tuple[NodeFile, ...]
     binaries: tuple[PlacedFile, ...]
+    manifests: tuple[NodeFile, ...] = ()
 
 
-def own_files(files: Iterable[File], folder: Path, root: Root) -> OwnFiles:
+def own_files(files: Iterable[File], manifests: Iterable[str], folder: Path, root: Root) -> OwnFiles:
     """folder: where the recipe lies; sources are relative to it. Raises InputError for a source that can't be read."""
     texts: list[NodeFile] = []
     binaries: list[PlacedFile] = []
@@ -36,7 +39,14 @@ def own_files(files: Iterable[File], folder: Path, root: Root) -> OwnFiles:
             binaries.append(PlacedFile(path=home, source=folder / file.source, mode=file.mode))
         else:
             texts.append(NodeFile(path=home, contents=text, symlink=file.symlink, directory=file.directory, mode=file.mode))
-    return OwnFiles(tuple(texts), tuple(binaries))
+    return OwnFiles(tuple(texts), tuple(binaries), tuple(_manifests(manifests, folder)))
+
+
+def _manifests(names: Iterable[str], folder: Path) -> Iterator[NodeFile]:
+    """After those of networks and handlers."""
+    for index, name in enumerate(names):
+        word = re.sub(r"[^\w.-]", "-", Path(name).stem, flags=re.ASCII)
+        yield NodeFile(path=f"{MANIFESTS}/80-{index:03}-{word}.yaml", contents=text_of(folder / name) or "")
 
 
 def misplaced(files: Iterable[File], root: Root) -> Iterator[tuple[int, str, str]]:

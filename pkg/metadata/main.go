@@ -46,6 +46,9 @@ func main() {
 }
 
 func run(given options, on host, out, warnings io.Writer) error {
+	if err := writeResolver(given.root, nil); err != nil {
+		return err
+	}
 	held, err := load(given)
 	if errors.Is(err, errNoVolume) {
 		fmt.Fprintf(out, "metadata: %v: the node keeps its image's configuration\n", err)

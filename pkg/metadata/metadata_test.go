@@ -207,7 +207,6 @@ func TestFilesAreWrittenWithTheirModes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	head := "search a.b\nnameserver 192.0.2.9\n"
 	want := map[string]string{
 		"run": "rwx------ ", "run/config": "rwx------ ",
 		"run/config/hostname": "-rw-r--r-- n\n", "run/config/userdata": "-rw------- " + user,
@@ -216,8 +215,9 @@ func TestFilesAreWrittenWithTheirModes(t *testing.T) {
 		"run/config/closed": "rwx------ ", "run/config/closed/in": "rwxr-xr-x ", "run/config/closed/f": "-rw-r--r-- é\n",
 		"run/config/network": "rwxr-xr-x ", "run/config/network/static": "rwxr-xr-x ",
 		"run/config/network/static/eth1": "-rw-r--r-- 192.0.2.1/24\n",
-		"run/resolvconf":                 "rwxr-xr-x ", "run/resolvconf/resolv.conf": "-rw-r--r-- " + head,
-		"run/resolvconf/resolv.conf.head": "-rw-r--r-- " + head,
+		"run/resolvconf":                 "rwxr-xr-x ", "run/resolvconf/resolv.conf": "-rw-r--r-- nameserver 192.0.2.9\nsearch a.b\n",
+		"run/resolvconf/resolv.conf.head": "-rw-r--r-- nameserver 192.0.2.9\n",
+		"run/resolvconf/resolv.conf.tail": "-rw-r--r-- search a.b\n",
 	}
 	got := modes(t, root)
 	for name := range want {

@@ -3,7 +3,6 @@ package main
 import (
 	"net/netip"
 	"slices"
-	"strings"
 )
 
 // networkConfig reads network-config. What is not understood there is a fault, since the node would be on another network than its
@@ -90,26 +89,4 @@ func (w *wanted) checkRoutes() {
 			return twice
 		})
 	}
-}
-
-// resolvConf is the start of the node's resolv.conf, or nothing if no name servers are given.
-func resolvConf(ethernets []*ethernet) string {
-	var servers, search []string
-	for _, each := range ethernets {
-		for _, server := range each.nameservers {
-			if line := "nameserver " + server.String() + "\n"; !slices.Contains(servers, line) {
-				servers = append(servers, line)
-			}
-		}
-		for _, domain := range each.search {
-			if !slices.Contains(search, domain) {
-				search = append(search, domain)
-			}
-		}
-	}
-	text := strings.Join(servers, "")
-	if search != nil {
-		text = "search " + strings.Join(search, " ") + "\n" + text
-	}
-	return text
 }

@@ -49,8 +49,8 @@ func TestNetworkConfigIsRead(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	if text := resolvConf(all.ethernets); text != "search example.org\nnameserver 10.64.0.1\n" {
-		t.Errorf("resolv.conf: %q", text)
+	if got := resolvConf(all.ethernets); got != (resolver{"nameserver 10.64.0.1\n", "search example.org\n"}) {
+		t.Errorf("resolv.conf: %q", got)
 	}
 	if all.warnings != nil {
 		t.Errorf("warnings: %q", all.warnings)

@@ -9,10 +9,6 @@ import (
 	"strings"
 )
 
-// Where the node's resolv.conf lies: /etc/resolv.conf leads there, and the DHCP client takes what is in the second file as
-// the start of what it writes into the first.
-var resolvFiles = []string{"/run/resolvconf/resolv.conf", "/run/resolvconf/resolv.conf.head"}
-
 // writeEntries makes the files and folders below /run/config of root. The folder itself is root's alone.
 func writeEntries(root string, all entries) error {
 	base := filepath.Join(root, runConfig)
@@ -78,16 +74,7 @@ func writeNetwork(root string, done []applied) error {
 			return err
 		}
 	}
-	text := resolvConf(ethernets)
-	if text == "" {
-		return nil
-	}
-	for _, file := range resolvFiles {
-		if err := writeFile(filepath.Join(root, file), text, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeResolver(root, ethernets)
 }
 
 // summary tells in one line what the node got; never what is in the files, which may be secret.

@@ -72,7 +72,7 @@ def document_of(name: str, role: Role, store: Store) -> Document:
     images = {folder: stand_in(folder, store) for folder in {*need.node, *need.containers}}
     kept = stand_in("image-store", store)
     version = Kubernetes(version=recipe.kubernetes.version or "1.36.3")
-    own = own_files(recipe.files, path.parent, Root())
+    own = own_files(recipe.files, recipe.manifests, path.parent, Root())
     return emit(decide(recipe, role, described, network, need, images, kept, version, own, console_login=True))
 
 

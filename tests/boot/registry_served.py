@@ -52,12 +52,12 @@ class Authority:
         self.pem = self._certificate.public_bytes(Encoding.PEM).decode()
 
     def identity(self, name: str, address: str = "") -> Identity:
-        """For a server at the address, or for a client."""
+        """For a server at the address or of the name, or for a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _dated(_named(name), self._name, key)
         if address:
-            names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-            builder = builder.add_extension(names, False)
+            known = x509.IPAddress(ipaddress.ip_address(address)) if address[0].isdigit() else x509.DNSName(address)
+            builder = builder.add_extension(x509.SubjectAlternativeName([known]), False)
         signed = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
         return Identity(signed, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
 

@@ -94,7 +94,7 @@ def test_a_container_that_hangs_in_the_kernel_does_not_hold_the_machine(powered:
     Kubectl(powered.cluster).text("apply", "-f", "-", input=WRITER)
     powered.passes([runs(powered, "writer")])
     before = len(told(powered))
-    said(machine, in_kubelet("fsfreeze -f /var/lib/kubelet", "freeze"))
+    said(machine, in_kubelet("busybox fsfreeze --freeze /var/lib/kubelet", "freeze"))
     powered.passes([Check("hangs", "a process waits in the kernel", lambda: hangs(powered), 60)])
     (ending,) = powered.off(8)
     assert ending.how == "powerdown", "the machine ended by itself"

@@ -1,5 +1,5 @@
-"""A node that pulls from registries of ours on this host's loopback address: by mirror, account, certificate and authority;
-and what else its recipe sets."""
+"""A node that pulls from registries of ours on this host's loopback address: by mirror, account, certificate, authority and
+proxy; and what else its recipe sets."""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from boot_helpers import planned, said, shown
+from proxy_served import Proxy, proxied
 from registry_served import Authority, Registry, image, served
 
 from builder.cluster import lifecycle
@@ -21,18 +22,21 @@ from builder.recipe.model import Role
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
 HOST = "10.0.2.2"  # what the guest calls this host (QEMU's manual, "Using the user mode network stack")
+BEYOND = "beyond.example"  # which only the proxy knows
 LOGIN = ("nodes", "s3cret-of-nodes")
 
 
 @dataclass
 class World:
     """mirror: Docker Hub's, for those with an account and a certificate. trusted: its authority is the node's, too.
-    stranger: nobody vouches for it. unverified: nobody does, and the recipe does not care."""
+    stranger: nobody vouches for it. unverified: nobody does, and the recipe does not care. beyond: reached by the proxy alone."""
 
     mirror: Registry
     trusted: Registry
     stranger: Registry
     unverified: Registry
+    beyond: Registry
+    proxy: Proxy
     machine: Machine
 
     def pull(self, name: str) -> tuple[int, str]:
@@ -52,6 +56,8 @@ def world(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World
         house = stack.enter_context(served(Registry(other), trusted.identity("t", HOST), folder / "t"))
         stranger = stack.enter_context(served(Registry(other), unknown.identity("s", HOST), folder / "s"))
         unverified = stack.enter_context(served(Registry(other), unknown.identity("u", HOST), folder / "u"))
+        beyond = stack.enter_context(served(Registry(other), trusted.identity("b", BEYOND), folder / "b"))
+        proxy = stack.enter_context(proxied(Proxy({f"{BEYOND}:443": beyond.port})))
         reached = {
             "docker.io": {"mirrors": [f"https://{HOST}:{mirror.port}"]},
             f"{HOST}:{mirror.port}": {
@@ -64,6 +70,8 @@ def world(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World
         kernel = {"sysctl": {"net.core.somaxconn": "5001"}, "modules": {"nf_conntrack": "hashsize=32768", "no-such": ""}}
         given = {
             "runtime": "cri-containerd", "roles": ["master"], "registries": reached, "trust": [trusted.pem], "kernel": kernel,
+            "proxy": {"https": f"http://{HOST}:{proxy.port}", "no_proxy": [HOST]},
+            "dns": {"servers": ["192.0.2.53"], "search": ["nodes.example"]},
         }  # fmt: skip
         recipe.write_text(yaml.safe_dump(given))
         plan = planned(out, recipe=recipe)
@@ -74,7 +82,7 @@ def world(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World
         machine = Machine.start(spec, leashed=True)
         try:
             lifecycle.booted(machine, 900)
-            yield World(mirror, house, stranger, unverified, machine)
+            yield World(mirror, house, stranger, unverified, beyond, proxy, machine)
         finally:
             machine.stop(grace=0)
 
@@ -105,10 +113,25 @@ def test_one_that_the_recipe_does_not_verify(world: World) -> None:
     assert code == 0 and world.unverified.pulled, told
 
 
+def test_what_lies_beyond_comes_by_the_proxy_and_what_is_near_without(world: World) -> None:
+    code, told = world.pull(f"{BEYOND}/team/proof:1")
+    assert code == 0 and world.beyond.pulled, told
+    code, told = world.pull(f"{HOST}:{world.trusted.port}/team/proof:1")
+    assert code == 0, told
+    assert set(world.proxy.asked) == {f"{BEYOND}:443"}
+
+
 def test_the_account_is_nobody_else_s_to_read(world: World) -> None:
     listed = said(world.machine, "ls -lR /hostroot/etc/containerd/certs.d").splitlines()
     secret = [line for line in listed if line.rstrip().endswith(("hosts.toml", "client.key"))]
     assert len(secret) == 4 and all(line.startswith("-rw-------") for line in secret), listed
+
+
+def test_names_are_resolved_as_the_recipe_says_before_what_dhcp_names(world: World) -> None:
+    lines = said(world.machine, in_kubelet("cat /etc/resolv.conf", "resolver")).splitlines()
+    words = [line for line in lines if line and not line.startswith("#")]
+    assert words[0] == "nameserver 192.0.2.53" and words[-1] == "search nodes.example"
+    assert "nameserver 10.0.2.3" in words, "QEMU's, by DHCP"
 
 
 def test_the_kernel_is_set_as_the_recipe_says_and_tells_what_it_lacks(world: World) -> None:

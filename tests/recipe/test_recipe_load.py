@@ -97,8 +97,9 @@ MISTAKES = {
     START + "platform: arm65": ["2:11: platform: expected one of amd64, got 'arm65'"],
     START + "colour: red": [
         (
-            "2:1: colour: unknown key (known: cri, extend, files, handlers, kernel, kubeadm, kubelet, kubernetes, metadata, "
-            "network, platform, proxy, registries, replace, roles, runtime, services, ssh, state, time, trust)"
+            "2:1: colour: unknown key (known: cri, dns, extend, files, handlers, kernel, kubeadm, kubelet, kubernetes, "
+            "manifests, metadata, network, platform, proxy, registries, replace, roles, runtime, services, ssh, state, "
+            "time, trust)"
         )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],

@@ -44,7 +44,7 @@ def spec_of(
     }
     store_image = Image(name="docker.io/kubeiso/images:1", digest=sha256(b"store"))
     kubernetes = kubernetes or Kubernetes(version=recipe.kubernetes.version or "1.36.3")
-    own = own_files(recipe.files, folder, Root())
+    own = own_files(recipe.files, recipe.manifests, folder, Root())
     return decide(recipe, role, chosen, network, need, images, store_image, kubernetes, own, console_login=console_login)
 
 

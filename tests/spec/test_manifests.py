@@ -1,0 +1,76 @@
+"""Objects that a recipe gives to a new cluster: files beside it, of which `check` tells what kubectl would not take."""
+
+from pathlib import Path
+
+import pytest
+from spec_samples import spec_of
+
+from builder.pipeline.plan import judged
+from builder.project import Project
+from builder.recipe.load import load_recipe
+from builder.recipe.model import Role
+
+GOOD = """---
+# nothing
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: first}
+---
+apiVersion: v1
+kind: PodList
+items: []
+"""
+
+
+def told(tmp_path: Path, text: str | bytes, name: str = "one.yaml") -> list[str]:
+    (tmp_path / "one.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    path = tmp_path / "own.yml"
+    path.write_text(f"runtime: cri-containerd\nmanifests:\n  - {name}\n")
+    return [mistake.located("") for mistake in judged(Project.here(), path, {}).mistakes]
+
+
+def test_masters_get_them_in_their_order_after_those_of_networks(tmp_path: Path) -> None:
+    for name in ("b b.yaml", "a.yaml"):
+        (tmp_path / name).write_text(GOOD)
+    path = tmp_path / "own.yml"
+    path.write_text("runtime: cri-containerd\nnetwork: {cni: flannel}\nmanifests: ['b b.yaml', a.yaml]\n")
+    recipe = load_recipe(path, Project.here())
+    held = {role: spec_of(recipe, role=role, folder=tmp_path) for role in Role}
+    folder = "etc/kubeadm/kube-system.init"
+    names = sorted(file.path for file in held[Role.MASTER].files if file.path.startswith(f"{folder}/"))
+    assert names[-2:] == [f"{folder}/80-000-b-b.yaml", f"{folder}/80-001-a.yaml"] and "50-flannel.yaml" in names[0]
+    (text,) = [file.contents for file in held[Role.MASTER].files if file.path == names[-1]]
+    assert text == GOOD
+    assert not [file for file in held[Role.WORKER].files if "/80-" in file.path]
+
+
+def test_a_recipe_that_extends_another_has_its_manifests_too(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    assert told(tmp_path / "base", GOOD) == []
+    path = tmp_path / "own.yml"
+    path.write_text("extend: base/own.yml\n")
+    assert judged(Project.here(), path, {}).mistakes == []
+    assert load_recipe(path, Project.here()).manifests == (str(tmp_path / "base/one.yaml"),)
+
+
+WRONG = {
+    "kind: ConfigMap\nmetadata: {name: x}\n": "line 1: the object has no apiVersion",
+    f"{GOOD}---\napiVersion: v1\nkind: Pod\nmetadata: {{generateName: x-}}\n": "line 12: the object has no metadata.name",
+    "- a\n": "line 1: there is no Kubernetes object",
+    "# nothing\n": "has no object",
+    "apiVersion: v1\nkind: [\n": "is no YAML: line 3",
+    b"\xff\xfe\x00": "is no text",
+    f"# {'x' * (1 << 20)}\n{GOOD}": "is longer than 1 MiB (split it)",
+}
+
+
+@pytest.mark.parametrize("text", WRONG, ids=WRONG.values())
+def test_what_the_api_server_can_not_take(tmp_path: Path, text: str | bytes) -> None:
+    (mistake,) = told(tmp_path, text)
+    assert mistake.startswith(":3:5: manifests[0]: 'one.yaml' ") and WRONG[text] in mistake
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    (mistake,) = told(tmp_path, GOOD, "two.yaml")
+    assert "'two.yaml' does not exist (the path is relative to the recipe's folder)" in mistake
