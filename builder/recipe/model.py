@@ -64,6 +64,7 @@ DiskPath = Annotated[
 DiskSize = Annotated[str, Shape(r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$", "a size such as 20Gi")]
 Sysctl = Annotated[str, Shape(r"^[a-z0-9_]+([./][A-Za-z0-9_@:-]+)+$", "a key of /proc/sys such as net.core.somaxconn")]
 Setting = Annotated[str, Shape(r"^[^\r\n]*\S[^\r\n]*$", "one line of text, in quotes")]
+PageSize = Annotated[str, Shape(r"^(2Mi|1Gi)$", "a size of huge pages of x86-64, 2Mi or 1Gi")]
 Module = Annotated[str, Shape(r"^[a-zA-Z0-9_-]+$", "a kernel module's name such as nf_conntrack")]
 Parameters = Annotated[str, Shape(r"^([\w.-]+(=\S+)?( +[\w.-]+(=\S+)?)*)?$", "parameters such as hashsize=131072, or ''")]
 Registry = Annotated[
@@ -173,6 +174,9 @@ class Kernel(Frozen):
     )
     sysctl: dict[Sysctl, Setting] = Field({}, description="keys of /proc/sys -> values, after the node's own")
     modules: dict[Module, Parameters] = Field({}, description="kernel modules that are loaded at boot -> their parameters, or ''")
+    hugepages: dict[PageSize, Annotated[int, Field(ge=1, le=1 << 20)]] = Field(
+        {}, description="sizes of huge pages, 2Mi or 1Gi -> how many of them are set aside at boot, for pods that ask for them"
+    )
     watchdog: Annotated[int, Field(ge=0, le=3600)] = Field(
         60,
         description="seconds after which the machine's watchdog, where it has one, resets a node that hangs; 0 leaves it alone",

@@ -85,8 +85,10 @@ def _files(ours: Iterable[NodeFile], own: OwnFiles, role: Role) -> tuple[NodeFil
 
 def _cmdline(recipe: Recipe) -> str:
     consoles = [f"console={console}" for console in recipe.kernel.console]
+    # Of each size, the kernel takes the number after it (Documentation/admin-guide/mm/hugetlbpage.rst).
+    pages = [f"hugepagesz={size.removesuffix('i')} hugepages={count}" for size, count in recipe.kernel.hugepages.items()]
     watchdog = f"kubeiso.watchdog={recipe.kernel.watchdog}"
-    return " ".join([*consoles, "panic=10", "loglevel=4", watchdog, *recipe.kernel.arguments])
+    return " ".join([*consoles, "panic=10", "loglevel=4", watchdog, *pages, *recipe.kernel.arguments])
 
 
 def _onboot_settings(recipe: Recipe) -> Mapping[str, Mapping[str, Any]]:

@@ -49,6 +49,7 @@ RECIPE = {
     "proxy": {"http": NOBODY, "https": NOBODY, "no_proxy": [".example.org"]},
     "dns": {"servers": ["192.0.2.53"], "search": ["nodes.example"]},
     "manifests": ["objects.yaml"],
+    "kernel": {"hugepages": {"2Mi": 16}},
 }
 
 
@@ -80,6 +81,11 @@ def test_the_kubelet_has_its_fields(formed: Powered) -> None:
     assert config["maxPods"] == 77 and config["evictionHard"]["memory.available"] == "50Mi"
     status = Kubectl(formed.cluster).get("node", name)["status"]
     assert status["capacity"]["pods"] == "77"
+
+
+def test_huge_pages_are_there_for_pods(formed: Powered) -> None:
+    assert said(machine(formed), "cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") == "16"
+    assert Kubectl(formed.cluster).get("node", formed.cluster.nodes[0].name)["status"]["allocatable"]["hugepages-2Mi"] == "32Mi"
 
 
 def test_the_control_plane_has_kubeadm_s_fields(formed: Powered) -> None:

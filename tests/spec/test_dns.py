@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import pytest
-from spec_samples import file_of, spec_of
+from spec_samples import file_of, mistakes_of, spec_of
 
-from builder.pipeline.plan import judged
-from builder.project import Project
 from builder.recipe.model import Recipe
 
 PATH = "etc/dns/resolv.conf"
@@ -37,7 +35,5 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_mistakes(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "wrong.yml"
-    path.write_text(f"runtime: cri-containerd\n{text}\n")
-    (told,) = [mistake.located("") for mistake in judged(Project.here(), path, {}).mistakes]
+    (told,) = mistakes_of(text, tmp_path)
     assert WRONG[text] in told

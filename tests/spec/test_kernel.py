@@ -27,7 +27,14 @@ def test_a_recipe_without_any_adds_no_file() -> None:
     assert not {file.path for file in spec_of(Recipe(runtime="cri-containerd")).files} & set(FILES)
 
 
+def test_huge_pages_are_set_aside_before_anything_takes_the_memory() -> None:
+    spec = spec_of(Recipe.model_validate({"runtime": "cri-containerd", "kernel": {"hugepages": {"2Mi": 512, "1Gi": 2}}}))
+    assert " hugepagesz=2M hugepages=512 hugepagesz=1G hugepages=2" in spec.cmdline
+
+
 WRONG = {
+    "kernel: {hugepages: {4Mi: 1}}": "a size of huge pages of x86-64, 2Mi or 1Gi",
+    "kernel: {hugepages: {2Mi: 0}}": "expected at least 1",
     "kernel: {sysctl: {somaxconn: '1'}}": "a key of /proc/sys such as net.core.somaxconn",
     "kernel: {sysctl: {net.core.somaxconn: 4096}}": "expected a text, got a number (write it in quotes: '4096')",
     'kernel: {sysctl: {net.core.somaxconn: "1\\nx.y = 2"}}': "expected one line of text",

@@ -4,10 +4,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from spec_samples import file_of, spec_of
+from spec_samples import file_of, mistakes_of, spec_of
 
-from builder.pipeline.plan import judged
-from builder.project import Project
 from builder.recipe.model import Recipe
 from builder.spec.proxy import PATH
 
@@ -43,7 +41,5 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_mistakes(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "wrong.yml"
-    path.write_text(f"runtime: cri-containerd\n{text}\n")
-    (told,) = [mistake.located("") for mistake in judged(Project.here(), path, {}).mistakes]
+    (told,) = mistakes_of(text, tmp_path)
     assert WRONG[text] in told
