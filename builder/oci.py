@@ -16,6 +16,8 @@ from builder.tarball import entries
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
+# How layers are packed, by what their types say after ".tar", as OCI and as Docker write them (...image.rootfs.diff.tar.gzip).
+PACKINGS = {"": "", "+gzip": "gzip", ".gzip": "gzip"}
 # LinuxKit reads a container's settings from this label (moby/build, pkglib/build.go).
 LINUXKIT_LABEL = "org.mobyproject.config"
 
@@ -58,6 +60,12 @@ class Image(Frozen):
     def reference(self) -> str:
         """The name pinned by digest, as a LinuxKit YAML or a pod takes it."""
         return f"{self.name}@{self.digest}" if self.digest else self.name
+
+
+def packing(media_type: str) -> str:
+    """What a layer's type says of its compression: a key of PACKINGS, or one that can't be unpacked."""
+    _, mark, found = media_type.rpartition(".tar")
+    return found if mark else media_type
 
 
 def tag_of(version: str) -> str:

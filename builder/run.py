@@ -45,7 +45,8 @@ _EVERY_CODE = tuple(range(-signal.NSIG, 256))  # the exit code is judged here, w
 PACKAGE_OF = {
     "apt-get": "apt", "dpkg-deb": "dpkg", "gcc": "gcc", "go": "golang (or: make setup)", "grub-mkimage": "grub-common",
     "mcopy": "mtools", "mformat": "mtools", "mkfs.vfat": "dosfstools", "mksquashfs": "squashfs-tools", "mmd": "mtools",
-    "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86", "sqfstar": "squashfs-tools", "strip": "binutils",
+    "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86", "skopeo": "skopeo", "sqfstar": "squashfs-tools",
+    "strip": "binutils",
     "vde_switch": "vde2", "xorriso": "xorriso", "xz": "xz-utils", "zstd": "zstd", "depmod": "kmod", "mke2fs": "e2fsprogs",
 }  # fmt: skip
 
@@ -53,6 +54,7 @@ PACKAGE_OF = {
 PASSED_ON = (
     "HOME", "PATH", "TERM", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "GOPROXY", "GONOSUMDB", "GONOSUMCHECK", "GOSUMDB", "GOPRIVATE", "GOAUTH", "NETRC",
+    "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR",
 )  # fmt: skip
 
 

@@ -54,3 +54,13 @@ class PlacedFile(Frozen):
     path: str
     source: Path
     mode: str
+
+
+class HeldImage(Frozen):
+    """An image of others that a node has ready for pods.
+
+    name: the full name, and for one of a registry (source None) the digest. source: an archive, or a folder with an OCI layout.
+    """
+
+    name: str
+    source: Path | None

@@ -8,6 +8,7 @@ from builder.aside import file_set
 from builder.assembly.choose import choose
 from builder.components.debian import load_lock
 from builder.components.model import INITRD
+from builder.images import held
 from builder.images.compose import compose_all
 from builder.images.files import files_image
 from builder.images.stores.protocol import ImageStore
@@ -55,12 +56,12 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     store_tool, _ = image_store(plan.runtime.image_store).tool or ("", "")
     found = find_components(project, plan, component_names(folders.values(), store_tool), store, options)
     fetch_packages(folders, lock, store, offline=options.offline)
+    others = tuple(held.bring(each, store, offline=options.offline) for each in plan.held)
     images = compose_all(requests(project, folders, found), store)
     check_linked(found, folders, images, store)
     kubernetes = fitted(plan, found, images, store)
-    return Parts(
-        found, images, folders, c_parts(project, found.values(), plan.target.kubernetes), store_tool, lock.suite, pins, kubernetes
-    )
+    c_linked = c_parts(project, found.values(), plan.target.kubernetes)
+    return Parts(found, images, folders, c_linked, store_tool, lock.suite, pins, kubernetes, others)
 
 
 def build_role(
@@ -69,9 +70,9 @@ def build_role(
     """One role's media, each with the files that belong beside it; the root tree is assembled once."""
     pods = image_store(plan.runtime.image_store)
     tool = store.path(parts.components[pods.tool[0]].files[pods.tool[1]]) if pods.tool else None
-    carrier = pods.make(*carried(plan, role, parts.images, parts.kubernetes), tool, store)
+    carrier = pods.make(*carried(plan, role, parts.images, parts.kubernetes, parts.held), tool, store)
     files = files_image(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
-    spec = decided(plan, role, parts.images, carrier, parts.kubernetes, files)
+    spec = decided(plan, role, parts.images, carrier, parts.kubernetes, files, parts.held)
     yaml = document(spec)
     out.mkdir(parents=True, exist_ok=True)
     stem = stem_of(plan, role)

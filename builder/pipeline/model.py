@@ -6,6 +6,7 @@ from pathlib import Path
 
 from builder.architecture import platform
 from builder.components.source import Target
+from builder.images.model import HeldImage
 from builder.recipe.model import Recipe, Role
 from builder.spec.files import OwnFiles
 from builder.spec.model import NOTHING, Expected, Extra, PodNetwork, Runtime
@@ -39,7 +40,7 @@ class Plan:
     """A recipe with its descriptions, its files, and with what each role needs.
 
     expected: what the pinned kubeadm asks for, where that is known. pins: the version of Kubernetes whose pins are
-    taken. own: a developer's own programs of Kubernetes.
+    taken. own: a developer's own programs of Kubernetes. held: the recipe's further images for pods.
     """
 
     recipe: Recipe
@@ -53,6 +54,7 @@ class Plan:
     console_login: bool
     own: OwnPrograms = field(default_factory=dict)
     extra: Extra = NOTHING
+    held: tuple[HeldImage, ...] = ()
 
     @property
     def target(self) -> Target:

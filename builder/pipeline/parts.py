@@ -71,20 +71,29 @@ def c_parts(project: Project, components: Iterable[Component], kubernetes: str) 
     return found
 
 
-def carried(plan: Plan, role: Role, images: Mapping[str, Image], fitted: Fitted) -> tuple[str, list[Image]]:
+def carried(
+    plan: Plan, role: Role, images: Mapping[str, Image], fitted: Fitted, held: Iterable[Image]
+) -> tuple[str, list[Image]]:  # fmt: skip
     """The name of the image that holds the pods' images unpacked, and those."""
     inside = [images[name] for name in plan.needs[role].containers]
-    return f"docker.io/kubeiso/images-{role.value}:1", [*inside, *fitted.more]
+    return f"docker.io/kubeiso/images-{role.value}:1", [*inside, *fitted.more, *held]
 
 
 def decided(
-    plan: Plan, role: Role, images: Mapping[str, Image], image_store: Image, fitted: Fitted, files_image: Image | None
+    plan: Plan,
+    role: Role,
+    images: Mapping[str, Image],
+    image_store: Image,
+    fitted: Fitted,
+    files_image: Image | None,
+    held: Iterable[Image],
 ) -> ImageSpec:
     """The image spec of one role."""
-    return decide(
+    spec = decide(
         plan.recipe, role, plan.runtime, plan.network, plan.needs[role], images, image_store, fitted.kubernetes, plan.files,
         console_login=plan.console_login, files_image=files_image,
     )  # fmt: skip
+    return spec.model_copy(update={"container_images": (*spec.container_images, *(image.reference for image in held))})
 
 
 def of_role(parts: Parts, need: Needs) -> Parts:
@@ -101,4 +110,5 @@ def of_role(parts: Parts, need: Needs) -> Parts:
         suite=parts.suite,
         lock=parts.lock,
         kubernetes=parts.kubernetes,
+        held=parts.held,
     )

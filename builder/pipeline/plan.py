@@ -8,7 +8,7 @@ from builder.components.registry import check_overrides
 from builder.errors import InputError
 from builder.images.description import load_description
 from builder.images.layer import folder_files
-from builder.images.model import ImageDescription
+from builder.images.model import HeldImage, ImageDescription
 from builder.images.stores.registry import names as image_stores
 from builder.oci import Image
 from builder.pipeline.advice import advice
@@ -47,6 +47,11 @@ class Draft:
 
     def files(self) -> OwnFiles:
         return own_files(self.recipe.files, self.recipe.manifests, self.folder, self.root)
+
+    def held(self) -> tuple[HeldImage, ...]:
+        return tuple(
+            HeldImage(name=each.name, source=self.folder / each.source if each.source else None) for each in self.recipe.images
+        )
 
     def needs(self, role: Role, *, console_login: bool, extra: Extra = NOTHING) -> Needs:
         below = any(self.root.home(file).startswith(f"{STATE_FILES}/") for file in self.recipe.files)
@@ -89,6 +94,7 @@ def plan(
         console_login=options.console_login,
         own=own,
         extra=options.extra,
+        held=made.held(),
     )
 
 

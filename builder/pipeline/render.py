@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from builder.components.debian import load_lock
 from builder.components.registry import recall
 from builder.components.source import Overrides
-from builder.images import compose
+from builder.images import compose, held
 from builder.images.files import recall_files
 from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
@@ -34,10 +34,11 @@ def render(project: Project, plan: Plan, role: Role | None, store: Store, overri
     kubernetes = fitted(plan, components, images, store)
     tool = components[component].files.get(program) if component else None
     files_image = recall_files(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
+    others = [held.recall(each, store) for each in plan.held]
     specs = []
     for each in (role,) if role else tuple(plan.needs):
-        carrier = maker.recall(*carried(plan, each, images, kubernetes), tool, store)
-        specs.append(decided(plan, each, images, carrier, kubernetes, files_image))
+        carrier = maker.recall(*carried(plan, each, images, kubernetes, others), tool, store)
+        specs.append(decided(plan, each, images, carrier, kubernetes, files_image, others))
     documents = [document(spec) for spec in specs]
     used = {reference for spec in specs for reference in spec.container_images}
     _warn_of(used.union(*(each.references() for each in documents)))

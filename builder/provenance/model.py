@@ -37,7 +37,7 @@ class Parts:
     components by name; images and contents by folder of pkg/. c_parts: component -> the C compiler, and what of C is linked into
     it, each with its version. store_tool: the component that writes the image store, "" where none does.
     suite, lock: Debian's suite, and the digest of components.lock. kubernetes: how the images and what kubeadm asks for go
-    together.
+    together. held: the recipe's further images for pods.
     """
 
     components: Mapping[str, Component]
@@ -48,6 +48,7 @@ class Parts:
     suite: str
     lock: Digest
     kubernetes: Fitted
+    held: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)

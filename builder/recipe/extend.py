@@ -51,7 +51,7 @@ def located(name: str, path: Path, project: Project) -> Path | None:
 def at_home(value: dict[str, Any], folder: Path) -> dict[str, Any]:
     """With files beside the recipe where they are, seen from anywhere."""
     found = dict(value)
-    for key, place in (("files", _placed), ("manifests", _absolute)):
+    for key, place in (("files", _placed), ("images", _placed), ("manifests", _absolute)):
         if isinstance(value.get(key), list):
             found[key] = [place(entry, folder) for entry in value[key]]
     return found

@@ -90,6 +90,13 @@ Direct = Annotated[
 ]
 Certificates = Annotated[str, Shape(r"^[\s\S]*$", "certificates as PEM has them", check_certificates, longest=1 << 20)]
 PrivateKey = Annotated[str, Shape(r"^[\s\S]*$", "a private key as PEM has it", check_private_key, longest=1 << 16)]
+ImageName = Annotated[
+    str,
+    Shape(
+        r"^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[\w][\w.-]{0,127}(@sha256:[0-9a-f]{64})?$",
+        "an image's full name with its tag, such as docker.io/library/app:1",
+    ),
+]
 Target = Annotated[str, Shape(r"^[^\x00-\x1f\x7f]+$", "the path that the link leads to", longest=4095)]
 
 
@@ -237,6 +244,19 @@ class File(Frozen):
     mode: Mode = Field(default_factory=_mode, description="octal, in quotes; 0644, and 0755 for a directory, if left out")
 
 
+class PodImage(Frozen):
+    """An image of others that lies in the node's store from the start, so that pods need no registry for it."""
+
+    name: ImageName = Field(
+        description="the full name by which pods ask for it, such as docker.io/library/app:1; of a registry's with @sha256:..."
+    )
+    source: Text | None = Field(
+        None,
+        description="what `docker save` or `skopeo copy` wrote (a tar, or a folder with an OCI layout), relative to the recipe; "
+        "without it, the image comes from its registry at build",
+    )
+
+
 class Service(Frozen):
     """A further LinuxKit service; `linuxkit` takes any key of a LinuxKit image entry (binds, capabilities, net, ...)."""
 
@@ -276,6 +296,7 @@ class Recipe(Frozen):
     state: State = Field(State(), description="the disk for what a node must not forget")
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
+    images: tuple[PodImage, ...] = Field((), description="further images that pods find on the node without a registry")
     manifests: tuple[Text, ...] = Field(
         (), description="YAML files of objects that a new cluster gets, in this order, relative to the recipe"
     )

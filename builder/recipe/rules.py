@@ -15,6 +15,7 @@ from builder.reading.tree import Tree
 from builder.reading.words import one_of, shown
 from builder.recipe.manifests import ailing
 from builder.recipe.model import LONGEST_TEXT, MOUNTED_OVER, Network
+from builder.references import split
 
 # kubeadm's own bounds, with its default of a /24 for each node (kubeadm 1.36: constants.go PodSubnetNodeMaskMaxDiff,
 # MaximumBitsForServiceSubnet, MinimumAddressesInServiceSubnet; validation.go ValidatePodSubnetNodeMask).
@@ -137,6 +138,26 @@ def manifests(case: Case) -> Iterator[Mistake]:
             yield case.tree.mistake(place, f"{shown(name)} {problem}", "write what kubectl apply takes")
 
 
+def pod_images(case: Case) -> Iterator[Mistake]:
+    """Each has a source that can be read, or the digest by which its registry is asked; and a name of its own."""
+    seen: dict[str, Place] = {}
+    for place, _ in case.tree.listed("images"):
+        name, source = (case.tree.at(*place, key) for key in ("name", "source"))
+        if isinstance(source, str):
+            file = case.folder / source
+            problem = "" if (file / "oci-layout").is_file() else unreadable(file)
+            if problem:
+                hint = "the path, of a tar or a folder with an OCI layout, is relative to the recipe's folder"
+                yield case.tree.mistake((*place, "source"), f"{shown(source)} {problem}", hint)
+        elif isinstance(name, str) and "@" not in name and split(name).tag:  # without one more is wrong
+            message = f"{shown(name)} has neither a source nor a digest"
+            yield case.tree.mistake((*place, "name"), message, "add source: FILE, or write NAME:TAG@sha256:... (64 hex digits)")
+        plain = str(name).partition("@")[0]
+        if isinstance(name, str) and plain in seen:
+            yield case.tree.mistake((*place, "name"), f"{shown(plain)} is here a second time (first: {dotted(seen[plain])})")
+        seen.setdefault(plain, place)
+
+
 def unreadable(file: Path) -> str:
     """Why a file can't be read, or ""."""
     try:
@@ -242,6 +263,6 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 
 RULES: tuple[Rule, ...] = (
-    known_runtime, known_handlers, known_network, subnets, one_kind, sources, manifests, visible_files, named_once, images,
-    volumes, state_in_vain, proxy_in_vain,
+    known_runtime, known_handlers, known_network, subnets, one_kind, sources, pod_images, manifests, visible_files, named_once,
+    images, volumes, state_in_vain, proxy_in_vain,
 )  # fmt: skip

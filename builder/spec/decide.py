@@ -208,7 +208,8 @@ def _values(recipe: Recipe, images: Mapping[str, Image]) -> Values:
         "pod_subnet": given.pod_subnet, "node_pod_subnet": _first_node_subnet(given.pod_subnet),
         "service_subnet": given.service_subnet, "domain": given.domain,
     }  # fmt: skip
-    return description_values(network, {name: image.name for name, image in images.items()}, recipe.registries)
+    held = [image.name.partition("@")[0] for image in recipe.images]
+    return description_values(network, {name: image.name for name, image in images.items()}, recipe.registries, held)
 
 
 def _filled(file: NodeFile, values: Values) -> NodeFile:

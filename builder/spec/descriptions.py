@@ -1,10 +1,11 @@
 """Reads runtimes/NAME.yml, handlers/NAME.yml and networks/NAME.yml.
 
 The texts of their files can have values, as those of a recipe do: {{ network.NAME }} of what the recipe says of the network,
-{{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes, and {{ registries.hub_mirrors }} and
-{{ registries.insecure }}, lists as JSON.
+{{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes, and {{ registries.hub_mirrors }},
+{{ registries.insecure }} and {{ images.pinned }}, lists as JSON.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
@@ -27,10 +28,13 @@ D = TypeVar("D", bound=BaseModel)
 
 KIND = Kind("description", "title: what it is")
 POLICIES = "networks/policies"
+# Every image that the node itself brings; CRI-O takes such patterns.
+OURS = ("registry.k8s.io/*", "docker.io/kubeiso/*")
 NETWORK = ("pod_subnet", "node_pod_subnet", "service_subnet", "domain")
 GIVE = {
     "network": f"there are {', '.join(f'network.{name}' for name in NETWORK)}", "image": "there is no folder {} in pkg/",
     "registries": f"there are {', '.join(f'registries.{name}' for name in registries.words({}))}",
+    "images": "there is images.pinned",
 }  # fmt: skip
 
 
@@ -122,5 +126,9 @@ def _holes(tree: Tree, project: Project) -> Iterator[Mistake]:
             yield tree.mistake(path, fault.message, fault.hint, line=line_within(tree, path, fault))
 
 
-def description_values(network: Mapping[str, str], images: Mapping[str, str], reached: Registries) -> Values:
-    return Values({"network": network, "image": images, "registries": registries.words(reached)}, GIVE)
+def description_values(
+    network: Mapping[str, str], images: Mapping[str, str], reached: Registries, held: Iterable[str] = ()
+) -> Values:
+    """held: the names of the recipe's further images for pods."""
+    pinned = {"pinned": json.dumps([*OURS, *held])}
+    return Values({"network": network, "image": images, "registries": registries.words(reached), "images": pinned}, GIVE)

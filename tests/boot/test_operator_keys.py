@@ -12,11 +12,14 @@ import pytest
 import yaml
 from boot_helpers import booted, planned, said
 from cryptography import x509
+from foreign_images import docker_saved
 from powered import Powered
 
+from builder.checks import Check, NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.forming.onnode import in_kubelet
 from builder.machine.machine import Machine
+from builder.run import run
 
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
@@ -31,6 +34,13 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: given, namespace: of-recipe}
 data: {word: kept}
+"""
+HOLDER = """apiVersion: v1
+kind: Pod
+metadata: {name: holder}
+spec:
+  tolerations: [{operator: Exists}]
+  containers: [{name: holder, image: "team/held:1"}]
 """
 RECIPE = {
     "runtime": "cri-containerd",
@@ -49,6 +59,7 @@ RECIPE = {
     "proxy": {"http": NOBODY, "https": NOBODY, "no_proxy": [".example.org"]},
     "dns": {"servers": ["192.0.2.53"], "search": ["nodes.example"]},
     "manifests": ["objects.yaml"],
+    "images": [{"name": "docker.io/team/held:1", "source": "held.tar"}],
     "kernel": {"hugepages": {"2Mi": 16}},
 }
 
@@ -57,12 +68,20 @@ RECIPE = {
 def formed(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Powered]:
     folder = tmp_path_factory.mktemp("recipe")
     (folder / "objects.yaml").write_text(OBJECTS)
+    docker_saved(folder / "held.tar", ("team/held:1", program(folder)))
     recipe = folder / "operator.yml"
     recipe.write_text(yaml.safe_dump(RECIPE))
     with booted(replace(planned(out, recipe=recipe, unattended=True), name="t-operator")) as (cluster, machines, scale):
         found = Powered(cluster, machines, scale)
         found.becomes_whole()
         yield found
+
+
+def program(folder: Path) -> bytes:
+    """Needs nothing of its image."""
+    (folder / "held.c").write_text('#include <unistd.h>\nint main(void) { write(1, "held\\n", 5); for (;;) pause(); }\n')
+    run(["gcc", "-static", "-o", folder / "held", folder / "held.c"])
+    return (folder / "held").read_bytes()
 
 
 def machine(formed: Powered) -> Machine:
@@ -112,6 +131,22 @@ def test_kube_proxy_has_its_fields(formed: Powered) -> None:
 
 def test_the_recipe_s_objects_are_there(formed: Powered) -> None:
     assert Kubectl(formed.cluster).get("configmap", "given", "-n", "of-recipe")["data"] == {"word": "kept"}
+
+
+def test_the_recipe_s_images_need_no_registry(formed: Powered) -> None:
+    """None could be reached: the proxy is nobody's."""
+    kubectl = Kubectl(formed.cluster)
+    kubectl.text("apply", "-f", "-", input=HOLDER)
+
+    def look() -> str:
+        if "held" not in kubectl.text("logs", "holder").split():
+            raise NotYet("it has said nothing")
+        return "it runs"
+
+    formed.passes([Check("held", "the pod of the recipe's image runs", look, 240)])
+    pinned = said(machine(formed), in_kubelet("crictl images -o json", "images"))
+    (known,) = [each for each in json.loads(pinned)["images"] if "docker.io/team/held:1" in each["repoTags"]]
+    assert known["pinned"], "the kubelet never removes it to gain room"
 
 
 def test_the_outside_goes_by_the_proxy_and_the_cluster_without(formed: Powered) -> None:

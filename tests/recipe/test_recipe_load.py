@@ -97,7 +97,7 @@ MISTAKES = {
     START + "platform: arm65": ["2:11: platform: expected one of amd64, got 'arm65'"],
     START + "colour: red": [
         (
-            "2:1: colour: unknown key (known: cri, dns, extend, files, handlers, kernel, kubeadm, kubelet, kubernetes, "
+            "2:1: colour: unknown key (known: cri, dns, extend, files, handlers, images, kernel, kubeadm, kubelet, kubernetes, "
             "manifests, metadata, network, platform, proxy, registries, replace, roles, runtime, services, ssh, state, "
             "time, trust)"
         )

@@ -127,7 +127,10 @@ def plan(
         "root": str(root), "namespace": client.namespace, "snapshotter": SNAPSHOTTER, "blobs": list(blobs.values()),
         "snapshots": [snapshot(layer, trees[chain]) for chain, layer in layers.items()],
         "images": [
-            {"name": found, "mediaType": oci.MANIFEST, "digest": digest, "size": size_of(store, digest), "labels": labels}
+            {
+                "name": found, "mediaType": manifests[digest].media_type, "digest": digest, "size": size_of(store, digest),
+                "labels": labels,
+            }
             for found, digest in client.names(images, manifests).items()
         ],
     }  # fmt: skip

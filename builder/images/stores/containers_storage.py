@@ -136,7 +136,7 @@ def short(layer: str) -> str:
 
 def layer_record(each: Placed, created: Mapping[str, str], store: Store) -> dict[str, Any]:
     blob = each.layer.blob
-    packed = {"compression": GZIP} if blob.media_type.endswith("+gzip") else {}
+    packed = {"compression": GZIP} if each.layer.is_packed else {}
     return {
         "id": each.id, "created": created[each.layer.chain],
         "compressed-diff-digest": blob.digest, "compressed-size": blob.size,
@@ -147,7 +147,7 @@ def layer_record(each: Placed, created: Mapping[str, str], store: Store) -> dict
 
 def unpacked_size(layer: Layer, store: Store) -> int:
     """Bytes of the layer's tar."""
-    if layer.blob.media_type == oci.LAYER:
+    if not layer.is_packed:
         return layer.blob.size
     with layer_stream(store.path(layer.blob.digest), layer.blob.media_type) as stream:
         return sum(len(data) for data in iter(lambda: stream.read(CHUNK), b""))

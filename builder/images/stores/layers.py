@@ -30,6 +30,11 @@ class Layer:
     diff: str
     blob: oci.Descriptor
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether the blob is another than the layer's tar."""
+        return oci.packing(self.blob.media_type) != ""
+
 
 def layers_of(store: Store, image: oci.Image) -> list[Layer]:
     """The image's layers, lowest first, with their chain ids."""
@@ -55,7 +60,7 @@ def snapshot_tree(path: Path, layer: Layer, spool: Spool, root: Node | None = No
         tree.know("", root)
 
     def take(info: tarfile.TarInfo, stream: IO[bytes]) -> Content:
-        if layer.blob.media_type != oci.LAYER or info.issparse():
+        if layer.is_packed or info.issparse():
             return spool.take(stream)
         return Content(path, info.size, info.offset_data)
 
@@ -85,8 +90,8 @@ def ahead_of(folder: str, image: oci.Image, store: Store) -> Iterator[tuple[tarf
 @contextmanager
 def layer_stream(path: Path, media_type: str) -> Iterator[IO[bytes]]:
     """A layer's blob as an uncompressed tar stream. Raises BuildError for a compression other than gzip."""
-    compression = media_type.rpartition(".tar")[2]
-    if compression not in ("", "+gzip"):
+    compression = oci.PACKINGS.get(oci.packing(media_type))
+    if compression is None:
         raise BuildError(f"a layer of type {media_type} can't be unpacked", hint="layers may be plain tar or gzip")
     with path.open("rb") as raw:
         if compression:

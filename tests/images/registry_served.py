@@ -150,13 +150,14 @@ def digest(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def image(repository: str, tag: str, word: str) -> dict[str, tuple[str, bytes]]:
-    """An image of one file with that word, by the paths at which a registry has its parts."""
+def image(repository: str, tag: str, word: str | bytes) -> dict[str, tuple[str, bytes]]:
+    """An image of one file with that word, which it runs, by the paths at which a registry has its parts."""
+    content = word if isinstance(word, bytes) else word.encode()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         entry = tarfile.TarInfo("word")
-        entry.size = len(word)
-        archive.addfile(entry, io.BytesIO(word.encode()))
+        entry.size, entry.mode = len(content), 0o755
+        archive.addfile(entry, io.BytesIO(content))
     layer = gzip.compress(packed.getvalue(), mtime=0)
     rootfs = {"type": "layers", "diff_ids": [digest(packed.getvalue())]}
     config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/word"]}, "rootfs": rootfs}).encode()
