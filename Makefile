@@ -47,6 +47,9 @@ build: setup
 doctor: setup
 	$(KUBEISO) doctor
 
+# Else every worker, and every program that a test starts, would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # No test of the first kind takes a minute; one that hangs is not to take the rest with it. Half of them wait for something.
 QUICK := $(VENV)/bin/pytest -n $$((2 * $$(nproc))) --dist worksteal --timeout 600 -m "not boot and not network and not bench and not long"
 # First what builds, then what boots. Each takes the machine for itself: two emulated machines side by side took twice as long each.

@@ -51,12 +51,12 @@ MODULES: dict[tuple[str, str], dict[str, str]] = {
 FIELDS = """package main
 
 import (
-	"os"
+	"syscall"
 
 	"k8s.io/api/core"
 )
 
-func main() { os.Stdout.WriteString(core.Words) }
+func main() { syscall.Write(1, []byte(core.Words)) }
 """
 PROGRAMS = {
     "kubernetes": ("1.39.2", "k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kubelet", "v1.39.2"),

@@ -23,7 +23,7 @@ case "$*" in
     *) exec "$DATE" "$@" ;;
 esac
 """
-SERVER = "#!/bin/sh\n[ -e {folder}/server ] || exit 1\ncat {folder}/server >{folder}/clock\n"
+SERVER = "#!/bin/sh\n[ -e {folder}/server ] || exit 1\ncat {folder}/server >{folder}/new\nmv {folder}/new {folder}/clock\n"
 
 
 class Node:

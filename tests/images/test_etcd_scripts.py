@@ -170,11 +170,12 @@ def cut_at(node: Node, step: int, keeps: str) -> bool:
     return len(node.text("steps")) < step
 
 
+@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.long)], ids="every second step from {}".format)
 @pytest.mark.parametrize("keeps", ["written", "synced"])
-def test_a_power_cut_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, keeps: str) -> None:
-    ended, step, outcomes = False, 0, set()
+def test_a_power_cut_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, keeps: str, first: int) -> None:
+    ended, step, outcomes = False, first - 2, set()
     while not ended:
-        step += 1
+        step += 2
         node = master(tmp_path / str(step))
         assert given(node).returncode == 0
         ended = cut_at(node, step, keeps)
