@@ -1,6 +1,6 @@
 """Everything that the author wrote, read and checked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,11 @@ class Draft:
 
     def files(self) -> OwnFiles:
         return own_files(self.recipe.files, self.recipe.manifests, self.folder, self.root)
+
+    def advice(self) -> Iterator[str]:
+        both = [self.needs(role, console_login=False) for role in self.recipe.roles]
+        carried = {self.described[name].image for need in both for name in need.containers if name in self.described}
+        return advice(self.recipe, self.folder, self.network, carried)
 
     def held(self) -> tuple[HeldImage, ...]:
         return tuple(
@@ -115,7 +120,7 @@ class Judgement:
 
 def judged(project: Project, recipe_path: Path, values: Mapping[str, str], store: OpenStore = Store) -> Judgement:
     made, mistakes = drafted(project, recipe_path, examine(recipe_path, project, values), store, {})
-    return Judgement(mistakes, list(advice(made.recipe, made.network)) if made and not mistakes else [])
+    return Judgement(mistakes, list(made.advice()) if made and not mistakes else [])
 
 
 def drafted(

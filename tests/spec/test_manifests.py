@@ -54,6 +54,40 @@ def test_a_recipe_that_extends_another_has_its_manifests_too(tmp_path: Path) -> 
     assert load_recipe(path, Project.here()).manifests == (str(tmp_path / "base/one.yaml"),)
 
 
+POD = """apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: x}
+  spec:
+    template:
+      spec:
+        initContainers: [{image: busybox}]
+        containers: [{image: "team/app:1"}, {image: "r.example:5000/b:2"}]
+"""
+
+
+def test_images_that_the_nodes_would_have_to_pull_are_told(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(POD)
+    (tmp_path / "app.tar").write_bytes(b"")
+    path = tmp_path / "own.yml"
+    path.write_text("runtime: cri-containerd\nmanifests: [pod.yaml]\nimages: [{name: docker.io/team/app:1, source: app.tar}]\n")
+    found = judged(Project.here(), path, {})
+    (told,) = [line for line in found.advice if "pod.yaml" in line]
+    assert found.mistakes == [] and ": docker.io/library/busybox:latest, r.example:5000/b:2; " in told
+
+
+def test_images_of_the_node_itself_and_held_ones_are_none_of_these(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(
+        POD.replace("busybox", "docker.io/kubeiso/client:1").replace("r.example:5000/b:2", "team/app:1")
+    )
+    (tmp_path / "app.tar").write_bytes(b"")
+    path = tmp_path / "own.yml"
+    path.write_text("runtime: cri-containerd\nmanifests: [pod.yaml]\nimages: [{name: docker.io/team/app:1, source: app.tar}]\n")
+    assert not [line for line in judged(Project.here(), path, {}).advice if "pod.yaml" in line]
+
+
 WRONG = {
     "kind: ConfigMap\nmetadata: {name: x}\n": "line 1: the object has no apiVersion",
     f"{GOOD}---\napiVersion: v1\nkind: Pod\nmetadata: {{generateName: x-}}\n": "line 12: the object has no metadata.name",
@@ -61,6 +95,8 @@ WRONG = {
     "# nothing\n": "has no object",
     "apiVersion: v1\nkind: [\n": "is no YAML: line 3",
     b"\xff\xfe\x00": "is no text",
+    f"{GOOD}---\napiVersion: v1\nkind: Pod\nmetadata: {{name: x, labels: !secret y}}\n": "is no YAML: line 14",
+    f"{GOOD}---\napiVersion: v1\nkind: Pod\nmetadata: &m {{name: x, labels: *m}}\n": "is no YAML: Circular reference",
     f"# {'x' * (1 << 20)}\n{GOOD}": "is longer than 1 MiB (split it)",
 }
 
