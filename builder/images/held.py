@@ -87,21 +87,22 @@ def _lists(held: HeldImage) -> dict[str, Any]:
     assert held.source
     try:
         with tarfile.open(held.source) as archive:
-            inside = [each for each in archive if each.isfile() and each.name.removeprefix("./") in (OCI_INDEX, DOCKER_LIST)]
-            return {
-                each.name.removeprefix("./"): _document(held, read.read())
-                for each in inside
-                if (read := archive.extractfile(each))
-            }
+            inside = {each.name.removeprefix("./"): each for each in archive if each.isfile()}
+            files = {name: archive.extractfile(inside[name]) for name in (OCI_INDEX, DOCKER_LIST) if name in inside}
+            return {name: _document(held, file.read(), name) for name, file in files.items() if file}
     except (tarfile.TarError, OSError, EOFError) as error:
         raise _unfit(held, str(error)) from error
 
 
-def _document(held: HeldImage, data: bytes) -> Any:
+def _document(held: HeldImage, data: bytes, name: str = OCI_INDEX) -> Any:
     try:
-        return json.loads(data)
+        found = json.loads(data)
     except ValueError as error:
-        raise _unfit(held, f"its list of images is no JSON: {error}") from error
+        raise _unfit(held, f"{name} is no JSON: {error}") from error
+    entries = found.get("manifests") if isinstance(found, dict) else found if name == DOCKER_LIST else None
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        raise _unfit(held, f"{name} lists no images")
+    return found
 
 
 Named = Iterable[tuple[str, frozenset[str]]]
@@ -109,7 +110,7 @@ Named = Iterable[tuple[str, frozenset[str]]]
 
 
 def _indexed(index: Mapping[str, Any]) -> Named:
-    for entry in index.get("manifests") or ():
+    for entry in index["manifests"]:
         words = entry.get("annotations") or {}
         yield words.get(REF_NAME, ""), frozenset(expand(words[key]) for key in (REF_NAME, FULL_NAME) if words.get(key))
 
@@ -121,7 +122,7 @@ def _tagged(images: Iterable[Mapping[str, Any]]) -> Named:
 
 
 def _chosen(found: Named, held: HeldImage) -> str:
-    """ ":NAME" of the one that is meant; "" where there is no other. Raises InputError where none is."""
+    """What follows the source's path for the one that is meant, nothing where there is no other. Raises InputError for none."""
     images = list(found)
     if len(images) == 1:
         return ""
@@ -147,7 +148,10 @@ def _taken(folder: Path, held: HeldImage, store: Store, platform: Platform) -> D
     machine = json.loads(store.read(manifest.config.digest)).get("architecture")
     if machine != platform.oci:
         raise _unfit(held, f"it is for {machine}, the nodes are {platform.oci}")
-    return store.put(text)
+    found = store.put(text)
+    if held.source and split(held.name).digest not in ("", found):
+        raise _unfit(held, f"its digest is {found}", "correct the name, or leave the digest out")
+    return found
 
 
 def _plain_named(text: bytes, folder: Path) -> bytes:

@@ -77,6 +77,23 @@ def test_what_a_node_can_not_use(tmp_path: Path, store: Store, made: dict[str, s
     assert re.search(told, caught.value.why)
 
 
+def test_one_of_another_digest_than_its_name_says(tmp_path: Path, store: Store) -> None:
+    folder = layout(tmp_path / "l", (NAME, "x"))
+    with pytest.raises(InputError, match="can't be used") as caught:
+        bring(HeldImage(name=f"{NAME}@sha256:{'0' * 64}", source=folder), store)
+    assert caught.value.why.startswith("its digest is sha256:")
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"manifests": [7]}', "no"])
+def test_an_index_that_lists_nothing(tmp_path: Path, store: Store, text: str) -> None:
+    folder = layout(tmp_path / "l", (NAME, "x"))
+    (folder / "index.json").write_text(text)
+    for source in (folder, archived(folder, tmp_path / "a.tar")):
+        with pytest.raises(InputError, match="can't be used") as caught:
+            bring(HeldImage(name=NAME, source=source), store)
+        assert "index.json" in caught.value.why
+
+
 @pytest.mark.parametrize("data", [b"no archive", b""], ids=["a text", "nothing"])
 def test_a_file_that_is_no_archive(tmp_path: Path, store: Store, data: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(data)
