@@ -20,7 +20,7 @@ from builder.reading.tree import Tree
 from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
 from builder.references import digest_of
-from builder.spec import fields, registries
+from builder.spec import fields
 from builder.spec.files import misplaced
 from builder.spec.model import Handler, ImageSpec, PodNetwork
 from builder.spec.needs import Needs
@@ -54,7 +54,6 @@ class Case:
     handlers: Mapping[str, Handler]
     cri: tuple[str, ...]  # what can speak CRI for the recipe's runtime
     network: PodNetwork
-    registries: str  # the form in which the runtime reads how registries are reached
 
     def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False) -> Mistake:
         """The path is that of the Recipe; the mistake's is that of the file."""
@@ -86,12 +85,6 @@ def configurations(case: Case) -> Iterator[Mistake]:
             continue
         for path, message, hint, key in fields.faults(types, kind, given):
             yield case.mistake((*home, *path), message, hint, key=key)
-
-
-def reached(case: Case) -> Iterator[Mistake]:
-    """The runtime can reach registries as the recipe says."""
-    for path, message, hint in registries.faults(case.registries, case.recipe.registries):
-        yield case.mistake(("registries", *path), message, hint)
 
 
 def pins(case: Case) -> Iterator[Mistake]:
@@ -213,7 +206,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 
 RULES: tuple[Rule, ...] = (
-    version, configurations, reached, pins, cri, handlers, policies, files, service_names, service_images, services, replaced,
+    version, configurations, pins, cri, handlers, policies, files, service_names, service_images, services, replaced,
     images, command_line,
 )  # fmt: skip
 

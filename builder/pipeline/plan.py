@@ -146,7 +146,7 @@ def drafted(
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
         project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, tuple(engine.cri),
-        network, engine.registries,
+        network,
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}
     return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])

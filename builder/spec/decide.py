@@ -209,7 +209,7 @@ def _values(recipe: Recipe, images: Mapping[str, Image]) -> Values:
         "service_subnet": given.service_subnet, "domain": given.domain,
     }  # fmt: skip
     held = [image.name.partition("@")[0] for image in recipe.images]
-    return description_values(network, {name: image.name for name, image in images.items()}, recipe.registries, held)
+    return description_values(network, {name: image.name for name, image in images.items()}, held)
 
 
 def _filled(file: NodeFile, values: Values) -> NodeFile:

@@ -1,8 +1,8 @@
 """Reads runtimes/NAME.yml, handlers/NAME.yml and networks/NAME.yml.
 
 The texts of their files can have values, as those of a recipe do: {{ network.NAME }} of what the recipe says of the network,
-{{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes, and {{ registries.hub_mirrors }},
-{{ registries.insecure }} and {{ images.pinned }}, lists as JSON.
+{{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes, and {{ images.pinned }}, a list as
+JSON of patterns for all images that the node brings.
 """
 
 import json
@@ -19,9 +19,7 @@ from builder.reading.source import Kind, line_within
 from builder.reading.tree import Tree
 from builder.reading.values import Values
 from builder.reading.words import one_of
-from builder.spec import registries
 from builder.spec.model import Expected, Handler, PodNetwork, Policies, Runtime
-from builder.spec.registries import Registries
 from builder.spec.versions import minor
 
 D = TypeVar("D", bound=BaseModel)
@@ -33,7 +31,6 @@ OURS = ("registry.k8s.io/*", "docker.io/kubeiso/*")
 NETWORK = ("pod_subnet", "node_pod_subnet", "service_subnet", "domain")
 GIVE = {
     "network": f"there are {', '.join(f'network.{name}' for name in NETWORK)}", "image": "there is no folder {} in pkg/",
-    "registries": f"there are {', '.join(f'registries.{name}' for name in registries.words({}))}",
     "images": "there is images.pinned",
 }  # fmt: skip
 
@@ -118,7 +115,7 @@ def _runtimes(tree: Tree, project: Project) -> Iterator[Mistake]:
 def _holes(tree: Tree, project: Project) -> Iterator[Mistake]:
     """What the texts of files name is there; the values themselves depend on the recipe."""
     names = [path.parent.name for path in project.pkg.glob("*/image.yml")]
-    values = description_values(dict.fromkeys(NETWORK, ""), dict.fromkeys(names, ""), {})
+    values = description_values(dict.fromkeys(NETWORK, ""), dict.fromkeys(names, ""))
     for place, _ in _listed(tree, "files"):
         text = tree.at(*place, "contents")
         path = (*place, "contents")
@@ -126,9 +123,7 @@ def _holes(tree: Tree, project: Project) -> Iterator[Mistake]:
             yield tree.mistake(path, fault.message, fault.hint, line=line_within(tree, path, fault))
 
 
-def description_values(
-    network: Mapping[str, str], images: Mapping[str, str], reached: Registries, held: Iterable[str] = ()
-) -> Values:
+def description_values(network: Mapping[str, str], images: Mapping[str, str], held: Iterable[str] = ()) -> Values:
     """held: the names of the recipe's further images for pods."""
     pinned = {"pinned": json.dumps([*OURS, *held])}
-    return Values({"network": network, "image": images, "registries": registries.words(reached), "images": pinned}, GIVE)
+    return Values({"network": network, "image": images, "images": pinned}, GIVE)

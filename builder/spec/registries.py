@@ -1,7 +1,8 @@
 """How a node's runtime reaches registries: a recipe's `registries` in the forms that runtimes read.
 
 A runtime's description names its form. Sources: containerd's docs/hosts.md; containers-registries.conf(5), containers-certs.d(5)
-and containers-auth.json(5); Docker's daemon.json (registry-mirrors is for Docker Hub alone) and /etc/docker/certs.d.
+and containers-auth.json(5). Docker with its containerd image store reads containerd's form (github.com/moby/moby/v2,
+daemon/hosts.go); its own settings, registry-mirrors and insecure-registries, give a mirror no certificates there.
 """
 
 import base64
@@ -19,8 +20,6 @@ HUB_HOST = "registry-1.docker.io"
 ACCOUNTS = "etc/containers/auth.json"
 
 Registries = Mapping[str, RegistryAccess]
-Fault = tuple[tuple[str, ...], str, str]
-"""The path below `registries`, what is wrong, the way out."""
 
 
 def files(form: str, registries: Registries) -> Iterator[NodeFile]:
@@ -29,27 +28,7 @@ def files(form: str, registries: Registries) -> Iterator[NodeFile]:
         yield from FORMS[form](registries)
 
 
-def faults(form: str, registries: Registries) -> Iterator[Fault]:
-    """What a runtime of that form can't do."""
-    if form != "docker":
-        return
-    for host, access in registries.items():
-        if access.mirrors and host != HUB:
-            yield (
-                (host, "mirrors"),
-                f"Docker takes mirrors of {HUB} alone",
-                "name the images by the mirror, or take another runtime",
-            )
-        if access.login:
-            yield (
-                (host, "login"),
-                "Docker has no accounts of the whole node",
-                "give pods imagePullSecrets, or take another runtime",
-            )
-
-
-def _containerd(registries: Registries) -> Iterator[NodeFile]:
-    root = "etc/containerd/certs.d"
+def _containerd(registries: Registries, root: str = "etc/containerd/certs.d") -> Iterator[NodeFile]:
     mode = "0600" if any(access.login for access in registries.values()) else "0644"
     for host, access in registries.items():
         yield from _secrets(f"{root}/{host}", access)
@@ -94,14 +73,7 @@ def _location(place: str, insecure: bool) -> list[str]:
 
 
 def _docker(registries: Registries) -> Iterator[NodeFile]:
-    for host, access in registries.items():
-        yield from _secrets(f"etc/docker/certs.d/{host}", access)
-
-
-def words(registries: Registries) -> dict[str, str]:
-    """What a description's text can say of them, as JSON: Docker Hub's mirrors, and the registries that are not verified."""
-    insecure = [host for host, access in registries.items() if access.insecure]
-    return {"hub_mirrors": json.dumps(registries.get(HUB, RegistryAccess()).mirrors), "insecure": json.dumps(insecure)}
+    return _containerd(registries, "etc/docker/certs.d")
 
 
 FORMS: Mapping[str, Callable[[Registries], Iterator[NodeFile]]] = {

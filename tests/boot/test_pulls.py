@@ -47,16 +47,14 @@ class World:
 
 @pytest.fixture(scope="module", params=["cri-containerd", "docker"])
 def world(request: pytest.FixtureRequest, out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Docker has no accounts of a whole node, so there its mirror asks for the certificate alone."""
     runtime = str(request.param)
-    login = LOGIN if runtime == "cri-containerd" else None
     folder = tmp_path_factory.mktemp("registries")
     own, trusted, unknown = Authority("the mirror's"), Authority("the house's"), Authority("nobody's")
     hub = image("library/proof", "1", "by the mirror")
     other = image("team/proof", "1", "by name")
     client = own.identity("a-node")
     with ExitStack() as stack:
-        mirror = stack.enter_context(served(Registry(hub, login), own.identity("m", HOST), folder / "m", own))
+        mirror = stack.enter_context(served(Registry(hub, LOGIN), own.identity("m", HOST), folder / "m", own))
         house = stack.enter_context(served(Registry(other), trusted.identity("t", HOST), folder / "t"))
         stranger = stack.enter_context(served(Registry(other), unknown.identity("s", HOST), folder / "s"))
         unverified = stack.enter_context(served(Registry(other), unknown.identity("u", HOST), folder / "u"))
@@ -66,7 +64,7 @@ def world(request: pytest.FixtureRequest, out: Path, tmp_path_factory: pytest.Te
             "docker.io": {"mirrors": [f"https://{HOST}:{mirror.port}"]},
             f"{HOST}:{mirror.port}": {
                 "ca": own.pem, "client": {"certificate": client.certificate, "key": client.key},
-                **({"login": dict(zip(("username", "password"), login, strict=True))} if login else {}),
+                "login": dict(zip(("username", "password"), LOGIN, strict=True)),
             },
             f"{HOST}:{unverified.port}": {"insecure": True},
         }  # fmt: skip
@@ -126,10 +124,8 @@ def test_what_lies_beyond_comes_by_the_proxy_and_what_is_near_without(world: Wor
 
 
 def test_the_account_is_nobody_else_s_to_read(world: World) -> None:
-    if world.runtime != "cri-containerd":
-        assert said(world.machine, "ls -l /hostroot/etc/docker/certs.d/*/client.key").startswith("-rw-------")
-        return
-    listed = said(world.machine, "ls -lR /hostroot/etc/containerd/certs.d").splitlines()
+    folder = {"cri-containerd": "containerd", "docker": "docker"}[world.runtime]
+    listed = said(world.machine, f"ls -lR /hostroot/etc/{folder}/certs.d").splitlines()
     secret = [line for line in listed if line.rstrip().endswith(("hosts.toml", "client.key"))]
     assert len(secret) == 4 and all(line.startswith("-rw-------") for line in secret), listed
 

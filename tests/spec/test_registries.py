@@ -9,8 +9,6 @@ import pem
 import pytest
 from spec_samples import file_of, mistakes_of, spec_of
 
-from builder.pipeline.plan import judged
-from builder.project import Project
 from builder.recipe.model import Recipe
 from builder.spec import registries
 from builder.spec.registries import FORMS
@@ -88,23 +86,11 @@ def test_cri_o_reads_the_same(pair: tuple[str, str]) -> None:
     }
 
 
-def test_docker_has_docker_hub_s_mirrors_in_its_own_settings(pair: tuple[str, str]) -> None:
-    told = registries.words(recipe(pair).registries)
-    assert json.loads(told["hub_mirrors"]) == [f"https://{MIRROR}", "http://plain.example.org/v2/hub"]
-    assert json.loads(told["insecure"]) == ["old.example.org"]
-    assert registries.words({}) == {"hub_mirrors": "[]", "insecure": "[]"}
-
-
-def test_what_docker_cannot_do_is_told_with_its_place(tmp_path: Path) -> None:
-    path = tmp_path / "my.yml"
-    text = f"runtime: docker\nregistries:\n  quay.io: {{mirrors: ['https://{MIRROR}']}}\n"
-    text += f"  {MIRROR}: {{login: {{username: u, password: p}}}}\n"
-    path.write_text(text)
-    told = [mistake.located("") for mistake in judged(Project.here(), path, {}).mistakes]
-    assert [line.split(":")[1] for line in told] == ["3", "4"]
-    assert "Docker takes mirrors of docker.io alone" in told[0] and "imagePullSecrets" in told[1]
-    path.write_text(text.replace("runtime: docker", "runtime: cri-containerd"))
-    assert judged(Project.here(), path, {}).mistakes == []
+def test_docker_reads_containerd_s_form_in_its_own_folder(pair: tuple[str, str]) -> None:
+    theirs, found = made("containerd", recipe(pair)), made("docker", recipe(pair))
+    assert {path.replace("etc/docker", "etc/containerd") for path in found} == set(theirs)
+    hosts = tomllib.loads(found["etc/docker/certs.d/docker.io/hosts.toml"][0])["host"]
+    assert hosts[f"https://{MIRROR}"]["ca"] == f"/etc/docker/certs.d/{MIRROR}/ca.crt"
 
 
 def test_an_authority_of_the_whole_node(pair: tuple[str, str]) -> None:
