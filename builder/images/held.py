@@ -28,7 +28,7 @@ USAGE = "save it by `docker save -o FILE NAME`, or `skopeo copy docker://NAME oc
 PATIENCE = 3600.0  # seconds for one image
 
 
-def bring(held: HeldImage, store: Store, *, offline: bool = False, platform: Platform = AMD64) -> oci.Image:
+def bring(held: HeldImage, store: Store, platform: Platform = AMD64, *, offline: bool = False) -> oci.Image:
     """The image in the store, under the name that pods know.
 
     Raises InputError for a source that has no such image, BuildError for a registry that does not give it or with offline.

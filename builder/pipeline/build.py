@@ -56,7 +56,7 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     store_tool, _ = image_store(plan.runtime.image_store).tool or ("", "")
     found = find_components(project, plan, component_names(folders.values(), store_tool), store, options)
     fetch_packages(folders, lock, store, offline=options.offline)
-    others = tuple(held.bring(each, store, offline=options.offline) for each in plan.held)
+    others = tuple(held.bring(each, store, plan.target.platform, offline=options.offline) for each in plan.held)
     images = compose_all(requests(project, folders, found), store)
     check_linked(found, folders, images, store)
     kubernetes = fitted(plan, found, images, store)

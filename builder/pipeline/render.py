@@ -34,7 +34,7 @@ def render(project: Project, plan: Plan, role: Role | None, store: Store, overri
     kubernetes = fitted(plan, components, images, store)
     tool = components[component].files.get(program) if component else None
     files_image = recall_files(FILES_IMAGE, plan.files.binaries, store) if plan.files.binaries else None
-    others = [held.recall(each, store) for each in plan.held]
+    others = [held.recall(each, store, plan.target.platform) for each in plan.held]
     specs = []
     for each in (role,) if role else tuple(plan.needs):
         carrier = maker.recall(*carried(plan, each, images, kubernetes, others), tool, store)

@@ -152,7 +152,7 @@ def pod_images(case: Case) -> Iterator[Mistake]:
         elif isinstance(name, str) and "@" not in name and split(name).tag:  # without one more is wrong
             message = f"{shown(name)} has neither a source nor a digest"
             yield case.tree.mistake((*place, "name"), message, "add source: FILE, or write NAME:TAG@sha256:... (64 hex digits)")
-        plain = str(name).partition("@")[0]
+        plain = split(str(name)).name
         if isinstance(name, str) and plain in seen:
             yield case.tree.mistake((*place, "name"), f"{shown(plain)} is here a second time (first: {dotted(seen[plain])})")
         seen.setdefault(plain, place)

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
+from builder.spec.files import MANIFESTS
 from builder.spec.model import RuntimeClass
 
-CLASSES = "etc/kubeadm/kube-system.init/20-runtime-classes.yaml"
+CLASSES = f"{MANIFESTS}/20-runtime-classes.yaml"
 """Applied once kubeadm init has ended (LinuxKit's kubernetes project has the folder)."""
 
 

@@ -9,6 +9,7 @@ from builder.errors import InputError
 from builder.oci import Image, tag_of
 from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
+from builder.references import split
 from builder.spec import proxy, registries
 from builder.spec.classes import CLASSES, manifest
 from builder.spec.descriptions import description_values
@@ -208,7 +209,7 @@ def _values(recipe: Recipe, images: Mapping[str, Image]) -> Values:
         "pod_subnet": given.pod_subnet, "node_pod_subnet": _first_node_subnet(given.pod_subnet),
         "service_subnet": given.service_subnet, "domain": given.domain,
     }  # fmt: skip
-    held = [image.name.partition("@")[0] for image in recipe.images]
+    held = [split(image.name).name for image in recipe.images]
     return description_values(network, {name: image.name for name, image in images.items()}, held)
 
 

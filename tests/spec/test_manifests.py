@@ -68,24 +68,24 @@ items:
 """
 
 
-def test_images_that_the_nodes_would_have_to_pull_are_told(tmp_path: Path) -> None:
-    (tmp_path / "pod.yaml").write_text(POD)
+def advised(tmp_path: Path, pod: str) -> list[str]:
+    """What is told of a manifest, of a recipe that holds team/app:1 and has no mistakes."""
+    (tmp_path / "pod.yaml").write_text(pod)
     (tmp_path / "app.tar").write_bytes(b"")
     path = tmp_path / "own.yml"
     path.write_text("runtime: cri-containerd\nmanifests: [pod.yaml]\nimages: [{name: docker.io/team/app:1, source: app.tar}]\n")
     found = judged(Project.here(), path, {})
-    (told,) = [line for line in found.advice if "pod.yaml" in line]
-    assert found.mistakes == [] and ": docker.io/library/busybox:latest, r.example:5000/b:2; " in told
+    assert found.mistakes == []
+    return [line for line in found.advice if "pod.yaml" in line]
+
+
+def test_images_that_the_nodes_would_have_to_pull_are_told(tmp_path: Path) -> None:
+    (told,) = advised(tmp_path, POD)
+    assert ": docker.io/library/busybox:latest, r.example:5000/b:2; " in told
 
 
 def test_images_of_the_node_itself_and_held_ones_are_none_of_these(tmp_path: Path) -> None:
-    (tmp_path / "pod.yaml").write_text(
-        POD.replace("busybox", "docker.io/kubeiso/client:1").replace("r.example:5000/b:2", "team/app:1")
-    )
-    (tmp_path / "app.tar").write_bytes(b"")
-    path = tmp_path / "own.yml"
-    path.write_text("runtime: cri-containerd\nmanifests: [pod.yaml]\nimages: [{name: docker.io/team/app:1, source: app.tar}]\n")
-    assert not [line for line in judged(Project.here(), path, {}).advice if "pod.yaml" in line]
+    assert not advised(tmp_path, POD.replace("busybox", "docker.io/kubeiso/client:1").replace("r.example:5000/b:2", "team/app:1"))
 
 
 WRONG = {

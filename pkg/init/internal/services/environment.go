@@ -3,7 +3,6 @@ package services
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -14,7 +13,6 @@ const environmentFolder = "/etc/environment.d"
 func readEnvironment(folder string) []string {
 	var found []string
 	files, _ := filepath.Glob(filepath.Join(folder, "*.conf"))
-	slices.Sort(files)
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
 		for line := range strings.Lines(string(text)) {
