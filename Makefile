@@ -53,7 +53,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # No test of the first kind takes a minute; one that hangs is not to take the rest with it. Half of them wait for something.
 QUICK := $(VENV)/bin/pytest -n $$((2 * $$(nproc))) --dist worksteal --timeout 600 -m "not boot and not network and not bench and not long"
 # First what builds, then what boots. Each takes the machine for itself: two emulated machines side by side took twice as long each.
-SLOW := $(VENV)/bin/pytest --durations=40 --durations-min=20
+SLOW := $(VENV)/bin/pytest --durations=60 --durations-min=5
 
 # Times are compared in a run of their own: workers side by side would disturb them.
 check: setup

@@ -4,7 +4,6 @@ import errno
 import json
 import re
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,11 +13,10 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from builder.components import gocache
 from builder.components.description import FILE, Description, filled_with
 from builder.components.gomodules import at_work, settle
 from builder.components.source import Files, Request
-from builder.components.toolchain import Go, c_toolchain, go, modules_environment, network
+from builder.components.toolchain import COMPILED_AS, Go, build_environment, c_toolchain, go, network
 from builder.errors import BuildError, ToolMissing
 from builder.frozen import Frozen
 from builder.progress import Step, step, warn
@@ -118,8 +116,6 @@ class Plan:
             store.workdir("golang") as work,
             step(f"build {description.name} {description.version}", unit="packages") as progress,
         ):
-            for name in ("tmp", "plain"):
-                (work / name).mkdir()
             for file in self.section.outputs:
                 progress.advance(0, file)
                 if file in self.section.files:
@@ -150,16 +146,11 @@ class Plan:
         added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
         ldflags = " ".join(["-s -w -buildid=", *added])
         tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
-        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", *tags, "-gcflags=all=-dwarf=false", "-ldflags", ldflags]
-        return [str(self.go.program), *verb, *flags, "-o", str(output), package]
+        return [str(self.go.program), *verb, *COMPILED_AS, *tags, "-ldflags", ldflags, "-o", str(output), package]
 
     def _environment(self, work: Path) -> dict[str, str]:
-        """The variables of a build in `work`. Go wants a build cache of the usual kind too, for what it does not ask ours."""
-        scratch = self.request.store.scratch("go")
-        cache = [sys.executable, "-I", gocache.__file__, str(scratch / "compiled"), str(work / "plain")]
         return {
-            **modules_environment(scratch), **self.request.platform.go, "GOTMPDIR": str(work / "tmp"),
-            "GOCACHE": str(work / "gocache"), "GOCACHEPROG": " ".join(map(_quoted, cache)),
+            **build_environment(self.request.store.scratch("go"), work), **self.request.platform.go,
             "CGO_ENABLED": "1" if self.section.cgo else "0",
             **({"GOPROXY": "off"} if self.request.offline else network(self.go.program)),
         }  # fmt: skip
@@ -184,12 +175,6 @@ class Plan:
         else:
             why, hint = line, "look at the network, at GOPROXY and at http_proxy / https_proxy; what was fetched is kept"
         return BuildError(f"the Go modules of {self.request.name} could not be fetched", why=why, hint=hint)
-
-
-def _quoted(word: str) -> str:
-    """As cmd/internal/quoted of Go reads a word: no escapes, one kind of quotes around what has spaces or the other kind."""
-    quote = '"' if "'" in word else "'"
-    return f"{quote}{word}{quote}"
 
 
 class _Unreached(Exception):

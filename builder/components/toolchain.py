@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.components import gocache
 from builder.errors import ToolMissing
 from builder.run import run, tool
 from builder.versions import told
@@ -70,6 +71,30 @@ def modules_environment(scratch: Path) -> dict[str, str]:
         "GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off", "GOFLAGS": "-modcacherw", "GOPATH": str(scratch),
         "GOMODCACHE": str(scratch / "mod"),
     }  # fmt: skip
+
+
+COMPILED_AS = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
+"""Flags of all our builds: what was compiled with others is of no use to them."""
+
+
+def build_environment(scratch: Path, work: Path) -> dict[str, str]:
+    """That of a command that compiles, too; `work` is a folder of its own for as long as it runs.
+
+    Go wants a build cache of the usual kind beside ours, for what it does not ask ours.
+    """
+    for name in ("tmp", "plain"):
+        (work / name).mkdir(exist_ok=True)
+    cache = [sys.executable, "-I", gocache.__file__, str(scratch / "compiled"), str(work / "plain")]
+    return {
+        **modules_environment(scratch), "GOTMPDIR": str(work / "tmp"), "GOCACHE": str(work / "gocache"),
+        "GOCACHEPROG": " ".join(map(_quoted, cache)),
+    }  # fmt: skip
+
+
+def _quoted(word: str) -> str:
+    """As cmd/internal/quoted of Go reads a word: no escapes, one kind of quotes around what has spaces or the other kind."""
+    quote = '"' if "'" in word else "'"
+    return f"{quote}{word}{quote}"
 
 
 def c_toolchain(libraries: Mapping[str, str]) -> list[str]:

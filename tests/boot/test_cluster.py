@@ -147,6 +147,7 @@ def test_init_on_a_full_disk(pair: Pair) -> None:
         pair.free(pair.master)
 
 
+@pytest.mark.long
 def test_join_with_a_wrong_token(formed: Pair) -> None:
     """A token's second half is its secret."""
     with bootstrap_token(formed.kubectl, formed.scale) as token:

@@ -73,6 +73,7 @@ class TestByThemselves:
         cluster, _, scale = by_themselves
         pass_all(by_themselves, Policies(cluster, Kubectl(cluster), max(5.0, 2 * scale)).checks())
 
+    @pytest.mark.long
     def test_policies_hold_while_their_daemon_is_started_anew(self, by_themselves: Formed) -> None:
         cluster, _, scale = by_themselves
         kubectl = Kubectl(cluster)

@@ -12,7 +12,7 @@ from builder.cluster.model import Cluster
 from builder.deadline import Deadline, poll
 from builder.machine.cidata import make_cidata
 
-pytestmark = pytest.mark.boot
+pytestmark = [pytest.mark.boot, pytest.mark.long]
 
 # As for LinuxKit's Kubernetes: an empty `init` makes a master, and its own pods may run on it.
 CONFIG = {"kubeadm": {"entries": {"init": {"content": ""}, "untaint-master": {"content": ""}}}}

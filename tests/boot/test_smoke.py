@@ -8,7 +8,7 @@ from boot_helpers import passes, variant
 from builder.cluster.lifecycle import ClusterPlan
 from builder.machine.model import Attachment, Firmware
 
-pytestmark = pytest.mark.boot
+pytestmark = [pytest.mark.boot, pytest.mark.long]  # with Docker, smoke is one of the tests of the first hour
 
 
 def test_smoke_suite_from_a_cd(base_plan: ClusterPlan, out: Path) -> None:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
+from go_programs import go_run, go_test
 from image_samples import layer_of, make_image, read, tar_of
 
 from builder import oci
-from builder.components.toolchain import go as toolchain
 from builder.errors import BuildError
 from builder.images.stores.containerd import CRI, DOCKER, NAMES, ROOT, Client, ContainerdStore, folder_of
 from builder.references import split
 from builder.run import run
-from builder.store import Store, default_root, file_digest
+from builder.store import Store, file_digest
 
 SOURCE = Path(__file__).parents[2] / "pkg" / "image-store"
 
@@ -172,14 +172,8 @@ def test_a_tool_that_fails_leaves_nothing_behind(store: Store, recorder: Path) -
 
 @pytest.mark.network
 def test_the_programs_own_tests_pass_and_a_node_takes_a_store_that_is_the_same_twice(tmp_path: Path) -> None:
-    go = toolchain().program
-    cache = default_root() / "scratch" / "go"  # the builder's own, so that modules are fetched once
-    env = {
-        "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -modcacherw", "GOTOOLCHAIN": "local",
-        "GOMODCACHE": str(cache / "mod"), "GOCACHE": str(cache / "build"),
-    }  # fmt: skip
-    run([go, "test", "./..."], cwd=SOURCE, env=env)
-    run([go, "build", "-trimpath", "-buildvcs=false", "-o", f"{tmp_path}/", ".", "./seed"], cwd=SOURCE, env=env)
+    go_test(SOURCE)
+    go_run(SOURCE, "build", "-o", f"{tmp_path}/", ".", "./seed")
     program = tmp_path / "image-store"
     made = set()
     for name in ("one", "two"):

@@ -36,8 +36,10 @@ const (
 	layers = "layers"
 	// workDirectory is that of the tasks of the last boot. containerd never cleans it up if its state is gone.
 	workDirectory = "io.containerd.runtime.v2.task"
-	lockTimeout   = 5 * time.Second
 )
+
+// lockTimeout is for a database that somebody else has open.
+var lockTimeout = 5 * time.Second
 
 func main() {
 	arguments := []string{"/usr/share/kubeiso/containerd", "/var/lib/containerd"}
