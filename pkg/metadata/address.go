@@ -203,16 +203,22 @@ func (v value) mac() (string, error) {
 	return mac.String(), nil
 }
 
-// interfaceName takes what Linux takes (dev_valid_name in net/core/dev.c).
 func (v value) interfaceName() (string, error) {
 	name, err := v.text()
-	if err != nil {
-		return "", err
+	if err == nil {
+		if wrong := checkInterfaceName(name); wrong != nil {
+			err = v.errorf("%v", wrong)
+		}
 	}
+	return name, err
+}
+
+// checkInterfaceName takes what Linux takes (dev_valid_name in net/core/dev.c).
+func checkInterfaceName(name string) error {
 	if name == "" || name == "." || name == ".." || len(name) > 15 || strings.ContainsAny(name, "/: \t\n") {
-		return "", v.errorf("%q is no name for an interface: it has 1 to 15 characters, none of them a slash, colon or space", name)
+		return fmt.Errorf("%q is no name for an interface: it has 1 to 15 characters, none of them a slash, colon or space", name)
 	}
-	return name, nil
+	return nil
 }
 
 func (v value) address() (netip.Addr, error) {

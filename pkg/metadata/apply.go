@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,8 +12,10 @@ type host interface {
 	links() ([]link, error)
 	// rename gives an interface another name, which must be free.
 	rename(from, to string) error
+	// make adds the interface of that name, which is made of others.
+	make(name string, wanted *netdev, parts []applied) error
 	// configure gives the interface of that name what the ethernet asks for, as far as it can.
-	configure(name string, wanted *ethernet) []error
+	configure(name string, wanted *netdev) []error
 }
 
 const (
@@ -23,43 +26,79 @@ const (
 // applied is an ethernet with the name of its interface. `whole` says that it got all that it asks for.
 type applied struct {
 	name  string
-	from  *ethernet
+	from  *netdev
 	whole bool
 }
 
-// apply carries the ethernets out. Drivers may still be at work, so interfaces that lack are waited for; one that is optional
-// is not: `warn` is told of those. What can't be done is a fault each, and keeps nothing else from being done.
-func apply(on host, ethernets []*ethernet, timeout time.Duration, warn func(string)) (done []applied, faults []error) {
-	matched, present, faults := await(on, ethernets, timeout)
-	names, more := rename(on, ethernets, matched, present)
+// apply carries out what is asked for. Drivers may still be at work, so cards that lack are waited for; one that is optional is
+// not: `warn` is told of those. What can't be done is a fault each, and keeps nothing else from being done.
+func apply(on host, netdevs []*netdev, timeout time.Duration, warn func(string)) (done []applied, faults []error) {
+	cards := slices.DeleteFunc(slices.Clone(netdevs), func(each *netdev) bool { return each.virtual != nil })
+	matched, present, faults := await(on, cards, timeout)
+	names, more := rename(on, cards, matched, present)
 	faults = append(faults, more...)
-	for _, each := range ethernets {
-		found, fits := matched[each]
-		if fits && len(found) == 0 {
-			warn(each.at.errorf("no interface fits").Error())
+	for _, each := range netdevs {
+		var found []string
+		if each.virtual == nil {
+			var fits bool
+			if found, fits = matched[each]; fits && len(found) == 0 {
+				warn(each.at.errorf("no interface fits").Error())
+			}
+		} else if err := assembled(on, each, done); err != nil {
+			faults = append(faults, err)
+		} else {
+			found = []string{each.id}
+			names[each.id] = each.id
 		}
 		for _, name := range found {
-			name = names[name]
-			var wrong []error
-			if !each.leftToDHCP() {
-				wrong = on.configure(name, each)
-			}
-			for _, err := range wrong {
-				faults = append(faults, each.at.errorf("interface %s: %v", name, err))
-			}
-			done = append(done, applied{name, each, wrong == nil})
+			one, wrong := each.configured(on, names[name])
+			done, faults = append(done, one), append(faults, wrong...)
 		}
 	}
 	return done, faults
 }
 
+// configured gives one interface what is asked for.
+func (e *netdev) configured(on host, name string) (applied, []error) {
+	if e.leftToDHCP() {
+		return applied{name, e, true}, nil
+	}
+	var faults []error
+	for _, err := range on.configure(name, e) {
+		faults = append(faults, e.at.errorf("interface %s: %v", name, err))
+	}
+	return applied{name, e, faults == nil}, faults
+}
+
+// assembled makes an interface of those that are there already.
+func assembled(on host, wanted *netdev, there []applied) error {
+	var parts []applied
+	for _, part := range wanted.virtual.over {
+		for _, each := range there {
+			if each.from == part {
+				parts = append(parts, each)
+			}
+		}
+	}
+	switch {
+	case parts == nil && len(wanted.virtual.names) > 0:
+		return wanted.at.errorf("%s: nothing is there that it is made of", wanted.id)
+	case wanted.virtual.vlan != nil && len(parts) > 1:
+		return wanted.at.errorf("%s: a VLAN lies on one interface, and %s and %s fit", wanted.id, parts[0].name, parts[1].name)
+	}
+	if err := on.make(wanted.id, wanted, parts); err != nil {
+		return wanted.at.errorf("%s %s: %v", wanted.virtual.kind(), wanted.id, err)
+	}
+	return nil
+}
+
 // rename gives interfaces the names that are asked for, and tells what each that was present is called then.
-func rename(on host, ethernets []*ethernet, matched map[*ethernet][]string, present []link) (names map[string]string, faults []error) {
-	wishes, wishedBy, names := map[string]string{}, map[string]*ethernet{}, map[string]string{}
+func rename(on host, netdevs []*netdev, matched map[*netdev][]string, present []link) (names map[string]string, faults []error) {
+	wishes, wishedBy, names := map[string]string{}, map[string]*netdev{}, map[string]string{}
 	for _, each := range present {
 		names[each.name] = each.name
 	}
-	for _, each := range ethernets {
+	for _, each := range netdevs {
 		if each.setName == "" || len(matched[each]) == 0 {
 			continue
 		}
@@ -89,9 +128,9 @@ func rename(on host, ethernets []*ethernet, matched map[*ethernet][]string, pres
 }
 
 // onPaper is what apply would do, were every interface there.
-func onPaper(ethernets []*ethernet) []applied {
+func onPaper(netdevs []*netdev) []applied {
 	var done []applied
-	for _, each := range ethernets {
+	for _, each := range netdevs {
 		name := each.id
 		if each.setName != "" {
 			name = each.setName

@@ -55,7 +55,87 @@ func (k kernel) rename(from, to string) error {
 	return netlink.LinkSetName(link, to)
 }
 
-func (k kernel) configure(name string, wanted *ethernet) (faults []error) {
+// make adds an interface that is made of others, and gives it its parts.
+func (k kernel) make(name string, wanted *netdev, parts []applied) error {
+	links := make([]netlink.Link, len(parts))
+	for i, part := range parts {
+		link, err := netlink.LinkByName(part.name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		links[i] = link
+	}
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name = name
+	if wanted.setMAC != "" {
+		attributes.HardwareAddr, _ = net.ParseMAC(wanted.setMAC)
+	}
+	made, err := add(wanted.virtual.link(attributes, parts, links))
+	if err != nil || wanted.virtual.vlan != nil {
+		return err
+	}
+	if options := wanted.virtual.bridge; options != nil {
+		if err := options.setOptions(made.Attrs().Index); err != nil {
+			return fmt.Errorf("its options: %w", err)
+		}
+	}
+	for _, part := range links {
+		if err := enslave(part, made); err != nil {
+			return fmt.Errorf("taking %s: %w", part.Attrs().Name, err)
+		}
+	}
+	return nil
+}
+
+// add makes an interface. The kernel's driver of bonds makes one by itself when it is loaded (max_bonds), which is in the way of one
+// of that name: it has no part, and goes.
+func add(wanted netlink.Link) (netlink.Link, error) {
+	name := wanted.Attrs().Name
+	err := netlink.LinkAdd(wanted)
+	if errors.Is(err, unix.EEXIST) && wanted.Type() == "bond" {
+		if there, found := netlink.LinkByName(name); found == nil && there.Type() == "bond" && isIdle(there) {
+			err = errors.Join(netlink.LinkDel(there), netlink.LinkAdd(wanted))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making it: %w", err)
+	}
+	return netlink.LinkByName(name)
+}
+
+// isIdle says whether an interface is switched off.
+func isIdle(link netlink.Link) bool { return link.Attrs().Flags&net.FlagUp == 0 }
+
+// enslave makes an interface part of another; for a bond it must be switched off then.
+func enslave(part, whole netlink.Link) error {
+	if err := netlink.LinkSetDown(part); err != nil {
+		return err
+	}
+	if err := netlink.LinkSetMaster(part, whole); err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(part)
+}
+
+// link is what the kernel is asked for. links are those of the parts.
+func (v *virtual) link(attributes netlink.LinkAttrs, parts []applied, links []netlink.Link) netlink.Link {
+	switch {
+	case v.bond != nil:
+		preferred := -1
+		for i, part := range parts {
+			if v.bond.primary != "" && (part.name == v.bond.primary || part.from.id == v.bond.primary) {
+				preferred = links[i].Attrs().Index
+			}
+		}
+		return v.bond.link(attributes, preferred)
+	case v.bridge != nil:
+		return &netlink.Bridge{LinkAttrs: attributes}
+	}
+	attributes.ParentIndex = links[0].Attrs().Index
+	return &netlink.Vlan{LinkAttrs: attributes, VlanId: *v.vlan}
+}
+
+func (k kernel) configure(name string, wanted *netdev) (faults []error) {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return []error{err}

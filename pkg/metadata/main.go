@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // Exit codes, as of the rest of kubeiso: 2 is a mistake of the user, 4 a failure.
@@ -83,10 +84,10 @@ func run(given options, on host, out, warnings io.Writer) error {
 // carryOut configures the network, then writes the files; after a fault, those alone that let people in.
 func (w *wanted) carryOut(given options, on host, warn func(string)) (done []applied, err error) {
 	if given.dryRun {
-		done = onPaper(w.ethernets)
+		done = onPaper(w.netdevs)
 	} else {
 		var faults []error
-		done, faults = apply(on, w.ethernets, linkTimeout, warn)
+		done, faults = apply(on, w.netdevs, linkTimeout, warn)
 		w.faults = append(w.faults, faults...)
 	}
 	if w.faults != nil {
@@ -96,16 +97,22 @@ func (w *wanted) carryOut(given options, on host, warn func(string)) (done []app
 	if err := writeEntries(given.root, w.entries); err != nil {
 		return nil, err
 	}
-	return done, writeNetwork(given.root, done)
+	return done, writeNetwork(given.root, done, &w.everywhere)
 }
 
-// withAddresses leaves the interfaces that have got addresses: a DHCP client shall ask for those of all others.
+// withAddresses leaves the interfaces that have got addresses, and those that are made of others, with their parts: a DHCP client
+// shall ask for the addresses of all others.
 func withAddresses(done []applied) []applied {
 	var left []applied
 	for _, each := range done {
-		if each.whole && len(each.from.addresses) > 0 {
+		if each.whole && (len(each.from.addresses) > 0 || each.from.virtual != nil || isPart(each.from, done)) {
 			left = append(left, each)
 		}
 	}
 	return left
+}
+
+// isPart says whether an interface is part of one that is there.
+func isPart(of *netdev, done []applied) bool {
+	return slices.ContainsFunc(done, func(each applied) bool { return each.whole && each.from == of.partOf })
 }

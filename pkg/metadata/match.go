@@ -20,13 +20,13 @@ type link struct {
 }
 
 // await gives the interfaces' names for each ethernet, once there is one for each; and what is wrong when time is over.
-func await(on host, ethernets []*ethernet, timeout time.Duration) (matched map[*ethernet][]string, present []link, faults []error) {
+func await(on host, netdevs []*netdev, timeout time.Duration) (matched map[*netdev][]string, present []link, faults []error) {
 	for begin := time.Now(); ; time.Sleep(linkPause) {
 		links, err := on.links()
 		if err != nil {
 			return nil, nil, []error{fmt.Errorf("listing the network interfaces: %w", err)}
 		}
-		matched, faults := match(ethernets, links)
+		matched, faults := match(netdevs, links)
 		if faults == nil || cpu.Over(begin, timeout) {
 			return matched, links, faults
 		}
@@ -35,10 +35,10 @@ func await(on host, ethernets []*ethernet, timeout time.Duration) (matched map[*
 
 // match finds the interfaces for each ethernet: one for each, and each for one. Only where all is left to DHCP it may be
 // several.
-func match(ethernets []*ethernet, links []link) (map[*ethernet][]string, []error) {
-	matched, owner := map[*ethernet][]string{}, map[string]*ethernet{}
+func match(netdevs []*netdev, links []link) (map[*netdev][]string, []error) {
+	matched, owner := map[*netdev][]string{}, map[string]*netdev{}
 	var faults []error
-	for _, each := range ethernets {
+	for _, each := range netdevs {
 		found, err := each.find(links)
 		for _, name := range found {
 			if before := owner[name]; before != nil && err == nil {
@@ -59,7 +59,7 @@ func match(ethernets []*ethernet, links []link) (map[*ethernet][]string, []error
 
 // find gives the names of the interfaces that fit. Bonds, VLANs and the like have the address of a card that they are made of: where
 // several fit, cards of their own count.
-func (e *ethernet) find(links []link) ([]string, error) {
+func (e *netdev) find(links []link) ([]string, error) {
 	fitting := slices.DeleteFunc(slices.Clone(links), func(each link) bool { return !e.fits(each) })
 	if slices.ContainsFunc(fitting, func(each link) bool { return each.plain }) {
 		fitting = slices.DeleteFunc(fitting, func(each link) bool { return !each.plain })
@@ -71,24 +71,24 @@ func (e *ethernet) find(links []link) ([]string, error) {
 	switch {
 	case len(names) == 0 && !e.optional:
 		return nil, e.at.errorf("no interface fits; there are %s", listed(links))
-	case len(names) > 1 && !e.leftToDHCP():
+	case len(names) > 1 && !e.leftToDHCP() && e.partOf == nil:
 		return nil, e.at.errorf("only one interface can have this, and %s fit", strings.Join(names, ", "))
 	}
 	return names, nil
 }
 
-func (e *ethernet) fits(found link) bool {
+func (e *netdev) fits(found link) bool {
 	return (e.mac == "" || e.mac == found.mac) && (e.name == "" || e.isNamed(found)) && (e.drivers == nil || e.isDriven(found))
 }
 
-func (e *ethernet) isNamed(found link) bool {
+func (e *netdev) isNamed(found link) bool {
 	return slices.ContainsFunc(append([]string{found.name}, found.alternative...), func(name string) bool {
 		fits, _ := path.Match(e.name, name)
 		return fits
 	})
 }
 
-func (e *ethernet) isDriven(found link) bool {
+func (e *netdev) isDriven(found link) bool {
 	return slices.ContainsFunc(e.drivers, func(driver string) bool {
 		fits, _ := path.Match(driver, found.driver)
 		return fits

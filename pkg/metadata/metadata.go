@@ -20,10 +20,11 @@ var volumeFiles = []string{metaDataFile, userDataFile, networkFile, configFile}
 
 // Where the node's programs look below /run/config.
 const (
-	hostnameFile = "hostname"
-	keysFile     = "ssh/authorized_keys"
-	rawFile      = "userdata"
-	staticFolder = "network/static"
+	hostnameFile  = "hostname"
+	keysFile      = "ssh/authorized_keys"
+	rawFile       = "userdata"
+	staticFolder  = "network/static"
+	dynamicFolder = "network/dhcp"
 )
 
 // outlasting are the files and folders below /run/config that a degraded node has, too.
@@ -32,12 +33,14 @@ var outlasting = []string{hostnameFile, "ssh", "state", "ntp"}
 // wanted is all that a volume asks of the node, as far as it can be read. `faults` are what can't be honoured; `warnings` what makes
 // no difference to the node.
 type wanted struct {
-	hostname  string
-	keys      []string
-	entries   entries
-	ethernets []*ethernet
-	warnings  []string
-	faults    []error
+	hostname string
+	keys     []string
+	entries  entries
+	netdevs   []*netdev
+	// everywhere has the name servers that are those of no interface alone.
+	everywhere netdev
+	warnings []string
+	faults   []error
 }
 
 // parse reads the files of a volume, by their names; each may be missing. What one mistake spoils is no more than it has to be:

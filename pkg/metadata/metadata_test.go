@@ -235,14 +235,14 @@ func TestAfterAFaultWhatLetsPeopleInIsWrittenAndNothingElse(t *testing.T) {
 	for name, text := range map[string]string{
 		"meta-data":      "local-hostname: n\npublic-keys: [" + keyOne + ", ssh-rsa broken]",
 		"user-data":      `{"kubeadm": {"entries": {"init": {"content": ""}}}, "state": {"entries": {"disk": {"content": "required"}}}, "ssh": {"entries": {"authorized_keys": {"content": "` + keyTwo + `"}}}, `,
-		"network-config": "{version: 2, bonds: {b: {}}, ethernets: {eth0: {}, eth1: {addresses: [192.0.2.1/24]}}}",
+		"network-config": "{version: 2, tunnels: {b: {}}, ethernets: {eth0: {}, eth1: {addresses: [192.0.2.1/24]}}}",
 	} {
 		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	err := run(options{from, root, true}, nil, &bytes.Buffer{}, &bytes.Buffer{})
-	for _, want := range []string{"meta-data, line 2, public-keys[1]: this is no", "user-data, line 1: ", "network-config, line 1, bonds: this key"} {
+	for _, want := range []string{"meta-data, line 2, public-keys[1]: this is no", "user-data, line 1: ", "network-config, line 1, tunnels: this key"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

@@ -21,12 +21,28 @@ func (w *wanted) networkConfig(file string, text []byte) {
 		}
 		keys = inner
 	}
-	if leftAlone(keys) || !w.checkVersion(keys) {
+	if leftAlone(keys) {
 		return
 	}
+	switch w.version(keys) {
+	case 1:
+		w.version1(keys)
+	case 2:
+		w.version2(keys)
+	}
+	w.assemble()
+	w.checkRoutes()
+}
+
+func (w *wanted) version2(keys *fields) {
 	keys.take("renderer")
-	if ethernets, given := keys.take("ethernets"); given {
-		w.takeEthernets(ethernets)
+	for _, section := range []struct {
+		name string
+		read func(string, value) *netdev
+	}{{"ethernets", w.readEthernet}, {"bonds", w.readBond}, {"bridges", w.readBridge}, {"vlans", w.readVLAN}} {
+		if given, found := keys.take(section.name); found {
+			w.takeSection(given, section.read)
+		}
 	}
 	w.refuse(keys)
 }
@@ -41,33 +57,33 @@ func leftAlone(keys *fields) bool {
 	return err == nil && text == "disabled"
 }
 
-func (w *wanted) checkVersion(keys *fields) bool {
+// version is that of the file, 1 or 2; 0 for what is none.
+func (w *wanted) version(keys *fields) int {
 	given, found := keys.take("version")
 	if !found {
-		w.fault(keys.of.errorf("version is missing; version: 2 is what a node knows"))
-		return false
+		w.fault(keys.of.errorf("version is missing: a node knows version: 1 and version: 2"))
+		return 0
 	}
 	version, err := given.integer()
-	if err == nil && version == 2 {
-		return true
+	if err == nil && (version == 1 || version == 2) {
+		return version
 	}
 	text, _ := given.text()
-	w.fault(given.errorf("a node doesn't know version %s of network-config; it knows version 2", text))
-	return false
+	w.fault(given.errorf("a node doesn't know version %s of network-config; it knows versions 1 and 2", text))
+	return 0
 }
 
-func (w *wanted) takeEthernets(at value) {
+func (w *wanted) takeSection(at value, read func(string, value) *netdev) {
 	named, err := at.fields()
 	if err != nil {
 		w.fault(err)
 		return
 	}
 	for i, each := range named.rest() {
-		if made := w.readEthernet(named.names[i], each); made != nil {
-			w.ethernets = append(w.ethernets, made)
+		if made := read(named.names[i], each); made != nil {
+			w.netdevs = append(w.netdevs, made)
 		}
 	}
-	w.checkRoutes()
 }
 
 // checkRoutes finds routes of which only one could be there, and leaves the first.
@@ -77,7 +93,7 @@ func (w *wanted) checkRoutes() {
 		metric, table int
 	}
 	seen := map[key]string{}
-	for _, each := range w.ethernets {
+	for _, each := range w.netdevs {
 		each.routes = slices.DeleteFunc(each.routes, func(route route) bool {
 			this := key{route.to, route.metric, route.table}
 			before, twice := seen[this]

@@ -37,7 +37,7 @@ network:
 func TestNetworkConfigIsRead(t *testing.T) {
 	all := must(t, map[string]string{"network-config": fullConfig})
 	var got []string
-	for _, each := range all.ethernets {
+	for _, each := range all.netdevs {
 		got = append(got, fmt.Sprintf("%s|%s|%s|%s|%s|%v: %s", each.id, each.mac, each.name, strings.Join(each.drivers, ","), each.setName, each.optional, each))
 	}
 	want := []string{
@@ -49,7 +49,7 @@ func TestNetworkConfigIsRead(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	if got := resolvConf(all.ethernets); got != (resolver{"nameserver 10.64.0.1\n", "search example.org\n"}) {
+	if got := resolvConf(all.netdevs); got != (resolver{"nameserver 10.64.0.1\n", "search example.org\n"}) {
 		t.Errorf("resolv.conf: %q", got)
 	}
 	if all.warnings != nil {
@@ -59,7 +59,7 @@ func TestNetworkConfigIsRead(t *testing.T) {
 
 func TestMistakesInNetworkConfig(t *testing.T) {
 	tests := []struct{ text, want string }{
-		{"version: 1\nconfig: []", "line 1, version: a node doesn't know version 1 of network-config"},
+		{"version: 3\nconfig: []", "line 1, version: a node doesn't know version 3 of network-config; it knows versions 1 and 2"},
 		{"ethernets: {}", "version is missing"},
 		{"version: two", `a node doesn't know version two`},
 		{"version: 2\nethernets: {e: {dhcp6: true}}", "line 2, ethernets.e.dhcp6: a node has no DHCP for IPv6, and this card gets no other"},
@@ -67,7 +67,7 @@ func TestMistakesInNetworkConfig(t *testing.T) {
 		{"version: 2\nethernets: {e: {dhcp4: true, dhcp4-overrides: {route-metric: 5}}}", "dhcp4-overrides.route-metric: a node's DHCP client"},
 		{"version: 2\nethernets: {e: {routing-policy: []}}", "routing-policy: this key is not known"},
 		{"version: 2\nethernets: {e: {addresses: [{10.0.0.1/8: {lifetime: 5}}]}}", `lifetime: "5" is neither`},
-		{"version: 2\nbonds: {}", "line 2, bonds: this key is not known"},
+		{"version: 2\ntunnels: {}", "line 2, tunnels: this key is not known"},
 		{"network: {version: 2}\nethernets: {}", "line 2, ethernets: this key is not known"},
 		{"version: 2\nethernets: {e: {adresses: []}}", "line 2, ethernets.e.adresses: this key is not known"},
 		{"version: 2\nethernets: {e: {addresses: [10.0.0.1]}}", `line 2, ethernets.e.addresses[0]: "10.0.0.1" is no address`},
@@ -121,7 +121,16 @@ func (f *fake) rename(from, to string) error {
 	return nil
 }
 
-func (f *fake) configure(name string, wanted *ethernet) []error {
+func (f *fake) make(name string, wanted *netdev, parts []applied) error {
+	var of []string
+	for _, part := range parts {
+		of = append(of, part.name)
+	}
+	f.done = append(f.done, fmt.Sprintf("%s is a %s of %s", name, wanted.virtual.kind(), strings.Join(of, " ")))
+	return f.fail
+}
+
+func (f *fake) configure(name string, wanted *netdev) []error {
 	f.done = append(f.done, name+": "+wanted.String())
 	if f.fail != nil {
 		return []error{f.fail}
@@ -163,7 +172,7 @@ func TestInterfacesAreFound(t *testing.T) {
 	}
 	for _, test := range tests {
 		all := must(t, map[string]string{"network-config": "version: 2\nethernets:\n  " + test.config})
-		done, faults := apply(&fake{present: twoCards(), late: test.late}, all.ethernets, linkPause*5, func(string) {})
+		done, faults := apply(&fake{present: twoCards(), late: test.late}, all.netdevs, linkPause*5, func(string) {})
 		var names []string
 		for _, each := range done {
 			names = append(names, each.name)
@@ -178,14 +187,14 @@ func TestInterfacesAreFound(t *testing.T) {
 func TestWhatIsDoneToInterfaces(t *testing.T) {
 	all := must(t, map[string]string{"network-config": "version: 2\nethernets: {eth0: {dhcp4: true}, eth1: {addresses: [10.0.0.1/8], dhcp4: true}}"})
 	on := &fake{present: twoCards()}
-	if _, faults := apply(on, all.ethernets, 0, func(string) {}); faults != nil {
+	if _, faults := apply(on, all.netdevs, 0, func(string) {}); faults != nil {
 		t.Fatal(faults)
 	}
 	if want := []string{"eth1: DHCP, 10.0.0.1/8"}; !slices.Equal(on.done, want) {
 		t.Errorf("got %q", on.done)
 	}
 	on.fail = errors.New("no")
-	done, faults := apply(on, all.ethernets, 0, func(string) {})
+	done, faults := apply(on, all.netdevs, 0, func(string) {})
 	if faultsIn(faults) != "network-config, line 2, ethernets.eth1: interface eth1: no" || done[1].whole {
 		t.Errorf("got %v", faults)
 	}
@@ -194,7 +203,7 @@ func TestWhatIsDoneToInterfaces(t *testing.T) {
 func TestOneCardThatIsMissingKeepsNoOtherFromItsAddress(t *testing.T) {
 	all := must(t, map[string]string{"network-config": "version: 2\nethernets: {eth7: {addresses: [10.0.0.2/8]}, eth1: {addresses: [10.0.0.1/8]}}"})
 	on := &fake{present: twoCards()}
-	done, faults := apply(on, all.ethernets, 0, func(string) {})
+	done, faults := apply(on, all.netdevs, 0, func(string) {})
 	if len(faults) != 1 || len(done) != 1 || !slices.Equal(on.done, []string{"eth1: 10.0.0.1/8"}) {
 		t.Errorf("got %v, %v, %q", done, faults, on.done)
 	}
@@ -213,7 +222,7 @@ func TestNamesAreExchangedInOneStep(t *testing.T) {
 	} {
 		all := must(t, map[string]string{"network-config": "version: 2\nethernets: " + config})
 		on := &fake{present: twoCards()}
-		done, faults := apply(on, all.ethernets, 0, func(string) {})
+		done, faults := apply(on, all.netdevs, 0, func(string) {})
 		if faults != nil || on.present[1].name != want[0] || on.present[2].name != want[1] {
 			t.Errorf("%s: got %v, %v", config, on.present, faults)
 		}
@@ -227,7 +236,7 @@ func TestNamesAreExchangedInOneStep(t *testing.T) {
 
 func TestOneNameForTwoCardsIsAFault(t *testing.T) {
 	all := must(t, map[string]string{"network-config": "version: 2\nethernets: {eth0: {set-name: x}, eth1: {set-name: x}}"})
-	if _, faults := apply(&fake{present: twoCards()}, all.ethernets, 0, func(string) {}); len(faults) != 1 {
+	if _, faults := apply(&fake{present: twoCards()}, all.netdevs, 0, func(string) {}); len(faults) != 1 {
 		t.Errorf("got %v", faults)
 	}
 }
@@ -243,13 +252,13 @@ ethernets:
     routes: [{to: 192.0.2.77/24, via: 10.0.0.9, table: 7, mtu: 1400, type: unicast}, {to: 0.0.0.0/0, scope: link}]
   eth1: {dhcp4: true, dhcp4-overrides: {use-dns: true, send-hostname: false}, accept-ra: false}
 `})
-	got := all.ethernets[0]
+	got := all.netdevs[0]
 	want := "10.0.0.1/8, 10.0.0.2/8, hardware address 52:54:00:00:00:01, MTU 1500, route 192.0.2.0/24 via 10.0.0.9 in table 7, route 0.0.0.0/0"
 	if got.String() != want || !got.addresses[0].deprecated || got.addresses[0].label != "eth0:1" || len(all.warnings) != 5 {
 		t.Errorf("got %s, %+v, %q", got, got.addresses, all.warnings)
 	}
-	if off := must(t, map[string]string{"network-config": "network: {config: disabled}"}); off.ethernets != nil {
-		t.Errorf("got %v", off.ethernets)
+	if off := must(t, map[string]string{"network-config": "network: {config: disabled}"}); off.netdevs != nil {
+		t.Errorf("got %v", off.netdevs)
 	}
 }
 
@@ -277,7 +286,7 @@ func TestTheKernelIsConfigured(t *testing.T) {
 	config := `{version: 2, ethernets: {eth7: {set-name: cl0, addresses: [10.64.0.11/24], mtu: 1400,
 		routes: [{to: 10.244.1.0/24, via: 10.64.0.12}, {to: default, via: 192.0.2.1, on-link: true}, {to: 198.51.100.0/24}]}}}`
 	all := must(t, map[string]string{"network-config": strings.ReplaceAll(config, "\t", " ")})
-	done, faults := apply(kernel{"/sys"}, all.ethernets, 0, func(string) {})
+	done, faults := apply(kernel{"/sys"}, all.netdevs, 0, func(string) {})
 	if faults != nil || len(done) != 1 || done[0].name != "cl0" {
 		t.Fatalf("got %v, %v", done, faults)
 	}
@@ -304,7 +313,7 @@ func TestTheKernelIsConfigured(t *testing.T) {
 func TestAGatewayThatIsNotOnTheNetworkIsTold(t *testing.T) {
 	newNetwork(t, "eth7")
 	all := must(t, map[string]string{"network-config": "{version: 2, ethernets: {eth7: {addresses: [10.64.0.11/24], gateway4: 192.0.2.1}}}"})
-	_, faults := apply(kernel{"/sys"}, all.ethernets, 0, func(string) {})
+	_, faults := apply(kernel{"/sys"}, all.netdevs, 0, func(string) {})
 	if !strings.Contains(faultsIn(faults), "route 0.0.0.0/0 via 192.0.2.1: the gateway is on none of the interface's networks") {
 		t.Errorf("got %v", faults)
 	}
@@ -321,7 +330,7 @@ func TestTheKernelExchangesNames(t *testing.T) {
 	}
 	config := fmt.Sprintf("{version: 2, ethernets: {a: {match: {macaddress: '%s'}, set-name: eth0, addresses: [10.0.0.1/8]}}}", other.Attrs().HardwareAddr)
 	all := must(t, map[string]string{"network-config": config})
-	if _, faults := apply(kernel{"/sys"}, all.ethernets, 0, func(string) {}); faults != nil {
+	if _, faults := apply(kernel{"/sys"}, all.netdevs, 0, func(string) {}); faults != nil {
 		t.Fatal(faults)
 	}
 	now, err := netlink.LinkByName("eth0")

@@ -25,9 +25,9 @@ const resolvRecipe = "/etc/dns/resolv.conf"
 type resolver struct{ servers, search string }
 
 // resolvConf joins what the cards have.
-func resolvConf(ethernets []*ethernet) resolver {
+func resolvConf(netdevs []*netdev) resolver {
 	var servers, search []string
-	for _, each := range ethernets {
+	for _, each := range netdevs {
 		for _, server := range each.nameservers {
 			if line := "nameserver " + server.String() + "\n"; !slices.Contains(servers, line) {
 				servers = append(servers, line)
@@ -64,12 +64,12 @@ func ofRecipe(root string) (resolver, error) {
 }
 
 // writeResolver writes what the cards have, and where they have nothing, what the recipe says.
-func writeResolver(root string, ethernets []*ethernet) error {
+func writeResolver(root string, netdevs []*netdev) error {
 	usual, err := ofRecipe(root)
 	if err != nil {
 		return err
 	}
-	found := resolvConf(ethernets)
+	found := resolvConf(netdevs)
 	return resolver{cmp.Or(found.servers, usual.servers), cmp.Or(found.search, usual.search)}.write(root)
 }
 

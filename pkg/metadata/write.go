@@ -61,20 +61,24 @@ func writeFile(target, content string, mode os.FileMode) error {
 	return file.Close()
 }
 
-// writeNetwork leaves word of what was configured: a file for each interface that DHCP shall leave alone, and name servers.
-func writeNetwork(root string, done []applied) error {
-	var ethernets []*ethernet
+// writeNetwork leaves word of what was configured: a file for each interface that DHCP shall leave alone, for each that
+// it shall take though it is no card, and name servers.
+func writeNetwork(root string, done []applied, everywhere *netdev) error {
+	netdevs := []*netdev{everywhere}
 	for _, each := range done {
-		ethernets = append(ethernets, each.from)
+		netdevs = append(netdevs, each.from)
+		folder := staticFolder
 		if each.from.dhcp {
-			continue
+			if folder = dynamicFolder; each.from.virtual == nil { // the client takes cards by itself
+				continue
+			}
 		}
-		file := filepath.Join(root, runConfig, staticFolder, each.name)
+		file := filepath.Join(root, runConfig, folder, each.name)
 		if err := writeFile(file, each.from.String()+"\n", 0o644); err != nil {
 			return err
 		}
 	}
-	return writeResolver(root, ethernets)
+	return writeResolver(root, netdevs)
 }
 
 // summary tells in one line what the node got; never what is in the files, which may be secret.

@@ -19,7 +19,7 @@ from builder.machine.machine import Machine
 
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
-BONDED = b"version: 2\nethernets: {eth0: {}}\nbonds: {bond0: {interfaces: [eth0], addresses: [192.0.2.10/24]}}\n"
+TUNNEL = b"version: 2\nethernets: {eth0: {}}\ntunnels: {he: {mode: sit, local: 192.0.2.10, remote: 192.0.2.11}}\n"
 WHOLE = b"version: 2\nethernets: {eth0: {dhcp4: true}}\n"
 
 
@@ -65,14 +65,14 @@ def login(machine: Machine, key: Path, command: str) -> str | None:
 def test_it_is_up_without_its_kubelet_and_heals(cluster: Cluster, tmp_path: Path) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    with started(cluster, key, BONDED) as machine:
+    with started(cluster, key, TUNNEL) as machine:
         with pytest.raises(CheckError, match="is degraded") as told:
             lifecycle.wait_ready(cluster.nodes, {cluster.nodes[0].name: machine})
-        assert "network-config, line 3, bonds: this key is not known to a node" in told.value.why
+        assert "network-config, line 3, tunnels: this key is not known to a node" in told.value.why
         scale = machine.scale
         ssh = poll(lambda: login(machine, key, "hostname"), Deadline.after(60, scale=scale), what="SSH", interval=5)
         assert ssh == "node-1"
-        assert "bonds" in (login(machine, key, "cat /run/degraded") or "")
+        assert "tunnels" in (login(machine, key, "cat /run/degraded") or "")
         assert "kubelet" not in (login(machine, key, "ctr -n services.linuxkit tasks ls") or "kubelet")
         machine.screendump(tmp_path / "screen.png")
     with started(cluster, key, WHOLE) as machine:

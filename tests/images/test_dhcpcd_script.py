@@ -53,6 +53,14 @@ def test_it_takes_cards_alone_whatever_pod_networks_call_theirs(tmp_path: Path) 
     assert words[-1] == "-1"
 
 
+def test_it_takes_what_metadata_made_of_cards_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "config/network/dhcp").mkdir(parents=True)
+    (tmp_path / "config/network/dhcp/bond0").touch()
+    words = arguments(tmp_path, "-1")
+    assert "bond0" in values(words, "-z") and "bond0" not in values(words, "-Z")
+    assert "link set bond0 up" in (tmp_path / "switched").read_text()
+
+
 def test_a_card_that_comes_later_is_known_by_its_name(tmp_path: Path) -> None:
     allowed = values(arguments(tmp_path), "-z")
     assert all(any(fnmatch(name, pattern) for pattern in allowed) for name in ("eth2", "enp1s0", "wlan0", "usb0"))

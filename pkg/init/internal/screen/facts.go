@@ -3,9 +3,11 @@ package screen
 import (
 	"bufio"
 	"bytes"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +17,8 @@ const (
 	adminConfig   = "etc/kubernetes/admin.conf"
 	kubeletConfig = "etc/kubernetes/kubelet.conf"
 	onbootLogs    = "run/log/onboot"
+	// configured has a file for each interface that the metadata configured and that is no card left to DHCP (pkg/metadata/write.go).
+	configured = "run/config/network/*"
 	// login is the service that gives consoles a shell, where the image has one.
 	login = "containers/services/*getty"
 	// maxTail bounds what is read of a log, in bytes.
@@ -47,7 +51,7 @@ type card struct {
 
 // look finds the facts of the node whose files are below root.
 func look(root string) facts {
-	found := facts{cards: cards(filepath.Join(root, "sys/class/net"))}
+	found := facts{cards: cards(root)}
 	found.name, _ = os.Hostname()
 	release := keyValues(filepath.Join(root, osRelease))
 	found.release, found.role = release["PRETTY_NAME"], release["VARIANT_ID"]
@@ -69,13 +73,23 @@ func exists(pattern string) bool {
 	return len(found) > 0
 }
 
-// cards gives the network cards, which have a device, by their names.
-func cards(class string) []card {
+// cards gives the network cards, which have a device, and what the node's metadata made of cards, by their names.
+func cards(root string) []card {
+	class := filepath.Join(root, "sys/class/net")
+	named := map[string]bool{}
 	devices, _ := filepath.Glob(filepath.Join(class, "*/device"))
-	var found []card
 	for _, path := range devices {
-		dir := filepath.Dir(path)
-		name := filepath.Base(dir)
+		named[filepath.Base(filepath.Dir(path))] = true
+	}
+	made, _ := filepath.Glob(filepath.Join(root, configured, "*"))
+	for _, path := range made {
+		if name := filepath.Base(path); exists(filepath.Join(class, name, "address")) {
+			named[name] = true
+		}
+	}
+	var found []card
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		dir := filepath.Join(class, name)
 		found = append(found, card{name, line(dir, "address"), line(dir, "carrier") == "1", addresses(name)})
 	}
 	return found

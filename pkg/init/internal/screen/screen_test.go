@@ -168,6 +168,9 @@ func TestFactsAreReadFromTheNode(t *testing.T) {
 		"sys/class/net/no-such-card/address":      "52:54:00:00:00:01\n",
 		"sys/class/net/no-such-card/carrier":      "1\n",
 		"sys/class/net/cni0/address":              "52:54:00:00:00:02\n",
+		"sys/class/net/bond0/address":             "52:54:00:00:00:03\n",
+		"run/config/network/static/bond0":         "192.0.2.10/24\n",
+		"run/config/network/static/away":          "192.0.2.11/24\n",
 		"run/log/onboot/onboot.003-state.log":     "first\n\nsecond\nthird\n",
 		"run/log/onboot/onboot.003-state.out.log": "other\n",
 	} {
@@ -181,7 +184,7 @@ func TestFactsAreReadFromTheNode(t *testing.T) {
 		found.alone || found.endpoint != "https://192.0.2.1:6443" {
 		t.Errorf("%+v", found)
 	}
-	if len(found.cards) != 1 || found.cards[0].mac != "52:54:00:00:00:01" || !found.cards[0].cable {
+	if len(found.cards) != 2 || found.cards[0].name != "bond0" || found.cards[1].mac != "52:54:00:00:00:01" || !found.cards[1].cable {
 		t.Errorf("%+v", found.cards)
 	}
 	if err := os.WriteFile(filepath.Join(root, "run/config/kubeadm/join"), nil, 0o600); err != nil || !look(root).alone {

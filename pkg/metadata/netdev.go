@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// ethernet is one entry of `ethernets` in a network-config of version 2 (cloud-init's documentation, "Networking config
-// Version 2", and netplan's reference).
-type ethernet struct {
+// netdev is a network interface as a network-config has it: a card of the node's, or one that is made of others (cloud-init's
+// documentation, "Networking config Version 1" and "Version 2", and netplan's reference).
+type netdev struct {
 	at          value
 	id          string
+	virtual     *virtual // nil for a card
+	partOf      *netdev  // the bond or bridge that has it
 	mac         string   // as net.HardwareAddr writes it; empty if it does not count
 	name        string   // the interface's name, which may have wildcards
 	drivers     []string // any of them, which may have wildcards
@@ -26,8 +28,14 @@ type ethernet struct {
 }
 
 // String tells what the interface gets.
-func (e *ethernet) String() string {
+func (e *netdev) String() string {
 	var parts []string
+	if e.virtual != nil {
+		parts = append(parts, e.virtual.String())
+	}
+	if e.partOf != nil {
+		return strings.Join(append(parts, "part of "+e.partOf.id), ", ")
+	}
 	if e.dhcp {
 		parts = append(parts, "DHCP")
 	}
@@ -50,31 +58,46 @@ func (e *ethernet) String() string {
 }
 
 // leftToDHCP says whether there is nothing to do for it but what the DHCP client does anyway.
-func (e *ethernet) leftToDHCP() bool {
-	return e.dhcp && e.setName == "" && e.setMAC == "" && e.mtu == 0 && e.addresses == nil && e.routes == nil
+func (e *netdev) leftToDHCP() bool {
+	return e.dhcp && e.virtual == nil && e.setName == "" && e.setMAC == "" && e.mtu == 0 && e.addresses == nil && e.routes == nil
 }
 
-// Keys of an ethernet that make no difference on a node.
+// Keys of an interface that make no difference on a node.
 var harmless = []string{
 	"accept-ra", "critical", "dhcp-identifier", "emit-lldp", "ipv6-privacy", "link-local", "optional-addresses", "renderer",
 	"wakeonlan",
 }
 
-// readEthernet reads one entry; nil if nobody can tell which interface it is for. What is wrong within is left out.
-func (w *wanted) readEthernet(id string, at value) *ethernet {
-	made := &ethernet{at: at, id: id, name: id}
-	if at.isNull() {
-		return made
-	}
-	keys, err := at.fields()
-	if err != nil {
-		w.fault(err)
+// readEthernet reads one entry of `ethernets`; nil if nobody can tell which interface it is for. What is wrong within is left out.
+func (w *wanted) readEthernet(id string, at value) *netdev {
+	made := &netdev{at: at, id: id, name: id}
+	keys := w.keysOf(at)
+	if keys == nil {
 		return nil
 	}
 	if match, given := keys.take("match"); given && !w.readMatch(made, match) {
 		return nil
 	}
 	takeInto(w, keys, "set-name", &made.setName, value.interfaceName)
+	w.readCommon(made, keys)
+	return made
+}
+
+// keysOf are the keys of an entry, which may have none; nil for what is no entry.
+func (w *wanted) keysOf(at value) *fields {
+	if at.isNull() {
+		return &fields{of: at, values: map[string]value{}}
+	}
+	keys, err := at.fields()
+	if err != nil {
+		w.fault(err)
+		return nil
+	}
+	return keys
+}
+
+// readCommon reads what interfaces of every kind can have, and tells of what else is there.
+func (w *wanted) readCommon(made *netdev, keys *fields) {
 	takeInto(w, keys, "macaddress", &made.setMAC, value.mac)
 	takeInto(w, keys, "optional", &made.optional, value.boolean)
 	takeInto(w, keys, "mtu", &made.mtu, value.integer)
@@ -89,11 +112,10 @@ func (w *wanted) readEthernet(id string, at value) *ethernet {
 		}
 	}
 	w.refuse(keys)
-	return made
 }
 
 // readMatch says whether it can be told which interface is meant.
-func (w *wanted) readMatch(made *ethernet, at value) bool {
+func (w *wanted) readMatch(made *netdev, at value) bool {
 	keys, err := at.fields()
 	if err != nil {
 		w.fault(err)
@@ -111,7 +133,7 @@ func (w *wanted) readMatch(made *ethernet, at value) bool {
 	return len(w.faults) == before
 }
 
-func (w *wanted) readAddresses(made *ethernet, keys *fields) {
+func (w *wanted) readAddresses(made *netdev, keys *fields) {
 	if given, found := keys.take("addresses"); found {
 		made.addresses = eachOf(w, given, value.prefix)
 	}
@@ -128,7 +150,7 @@ func (w *wanted) readAddresses(made *ethernet, keys *fields) {
 
 // readDHCP takes dhcp4. A node has no DHCP for IPv6 and gives its DHCP client no other ways than its own: where that makes another
 // network of it, it is a fault.
-func (w *wanted) readDHCP(made *ethernet, keys *fields) {
+func (w *wanted) readDHCP(made *netdev, keys *fields) {
 	takeInto(w, keys, "dhcp4", &made.dhcp, value.boolean)
 	six, given := keys.take("dhcp6")
 	if given {
@@ -173,7 +195,7 @@ func (w *wanted) checkOverrides(at value, dhcp bool) {
 	}
 }
 
-func (w *wanted) readNameservers(made *ethernet, at value) {
+func (w *wanted) readNameservers(made *netdev, at value) {
 	keys, err := at.fields()
 	if err != nil {
 		w.fault(err)
