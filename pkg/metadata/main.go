@@ -58,7 +58,7 @@ func run(given options, on host, out, warnings io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", held.source, err)
 	}
-	all := parse(held.files)
+	all := image(given.root).parse(held.files)
 	all.faults = append(all.faults, held.faults...)
 	warn := func(text string) { fmt.Fprintf(warnings, "metadata: warning: %s: %s\n", held.source, text) }
 	if held.others != nil {

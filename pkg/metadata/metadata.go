@@ -36,17 +36,20 @@ type wanted struct {
 	hostname string
 	keys     []string
 	entries  entries
-	netdevs   []*netdev
+	netdevs  []*netdev
 	// everywhere has the name servers that are those of no interface alone.
 	everywhere netdev
-	warnings []string
-	faults   []error
+	image      image
+	// variables are those that user-data may name (cloud-init's documentation, "Instance-data").
+	variables map[string]string
+	warnings  []string
+	faults    []error
 }
 
 // parse reads the files of a volume, by their names; each may be missing. What one mistake spoils is no more than it has to be:
 // a node that can't be what its author wanted needs its SSH keys and addresses all the more.
-func parse(files map[string][]byte) *wanted {
-	all := &wanted{entries: newEntries()}
+func (i image) parse(files map[string][]byte) *wanted {
+	all := &wanted{entries: newEntries(), image: i, variables: map[string]string{}}
 	for _, each := range []struct {
 		name string
 		read func(string, []byte)
@@ -57,6 +60,7 @@ func parse(files map[string][]byte) *wanted {
 			each.read(each.name, text)
 		}
 	}
+	all.identify(files)
 	all.own(files)
 	return all
 }
@@ -118,6 +122,7 @@ func (w *wanted) metaData(file string, text []byte) {
 		w.salvage(file, text)
 		return
 	}
+	w.rememberVariables("", keys.of)
 	keys.take("instance-id")
 	for _, key := range []string{"hostname", "local-hostname"} { // the latter is NoCloud's own word
 		w.takeHostname(keys, key)

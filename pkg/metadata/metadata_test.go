@@ -18,6 +18,9 @@ const (
 )
 
 // texts turns the files of a test into those of a volume.
+// parse reads the files on a node whose image says nothing of kubeadm.
+func parse(files map[string][]byte) *wanted { return image("testdata/none").parse(files) }
+
 func texts(files map[string]string) map[string][]byte {
 	made := map[string][]byte{}
 	for name, text := range files {
@@ -53,20 +56,20 @@ func TestMistakesAreToldWithFileLineAndKey(t *testing.T) {
 		{"user-data", "#!/bin/sh\necho\n", "user-data, line 1: it is a script, and a node runs none"},
 		{"user-data", "MIME-Version: 1.0\n", "line 1: it is a MIME message"},
 		{"user-data", "#include\nhttp://x\n", "a node fetches nothing"},
-		{"user-data", "## template: jinja\n#cloud-config\nhostname: {{ ds.x }}\n", "a Jinja template with variables"},
+		{"user-data", "## template: jinja\n#cloud-config\nhostname: {{ ds.x }}\n", "line 3: {{ ds.x }}: meta-data has no such thing"},
 		{"user-data", "\x1f\x8bx", "user-data: "},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, source: {uri: 'http://x'}}\n", "write_files[0].source: a node fetches nothing"},
 		{"user-data", "#cloud-config\nhostname: &a {<<: *a}\n", "a text is expected"},
 		{"user-data", "#cloud-config\n<<: [1]\n", "takes a mapping"},
 		{"user-data", "# cloud-config\n", "user-data, line 1: it is in a form that a node doesn't know"},
 		{"user-data", "#cloud-config\nssh_authorized_keys: 5\n", "user-data, line 2, ssh_authorized_keys: this is no SSH"},
-		{"user-data", "#cloud-config\nwrite_files:\n- {path: /etc/x, content: y}\n", `user-data, line 3, write_files[0]: path: "/etc/x" is not below`},
-		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/../x}\n", "is not below /run/config"},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /etc/x, content: y}\n", `user-data, line 3, write_files[0]: path: "/etc/x" is below none of`},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/../x}\n", "is no plain path"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, permissions: rw}\n", `permissions: "rw" is no mode`},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: zip}\n", `encoding: "zip" is not known`},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: gzip, content: YQ==}\n", "it is not compressed"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: b64, content: '%'}\n", "no base64"},
-		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, append: true}\n", "nothing to append to"},
+		{"user-data", "#cloud-config\nwrite_files:\n- {path: /etc/x, append: true}\n", `"/etc/x" is below none of /etc/cni/net.d, /etc/kubernetes, /opt`},
 		{"user-data", `{"a": {"content": "1"}`, "user-data, line 1: this is no JSON: unexpected end"},
 		{"user-data", "{\n\"a\": {\n\"content\": 1}}", "user-data, line 3, a.content: a text is expected"},
 		{"user-data", "{\n\"a\":\n{}}", `a: an entry has either "content"`},
@@ -152,11 +155,11 @@ func TestNameAndKeys(t *testing.T) {
 func TestUnknownKeysAreWarnedOf(t *testing.T) {
 	all := must(t, map[string]string{
 		"meta-data": "instance-id: i\ndsmode: local\n",
-		"user-data": "#cloud-config\npackages: [vim]\nwrite_files:\n- {path: /run/config/x, owner: 'root:root'}\n",
+		"user-data": "#cloud-config\npackages: [vim]\nwrite_files:\n- {path: /run/config/x, owner: 'www:www'}\n",
 	})
 	want := []string{
 		"meta-data, line 2, dsmode: this node does nothing with it",
-		"user-data, line 4, write_files[0].owner: this node does nothing with it",
+		"user-data, line 4, write_files[0].owner: a node's files are root's",
 		"user-data, line 2, packages: this node does nothing with it",
 	}
 	if !slices.Equal(all.warnings, want) {

@@ -67,16 +67,6 @@ func format(first string) string {
 	return "in a form that a node doesn't know"
 }
 
-// template takes a cloud-config that cloud-init would render by Jinja first; one without any variable is the same after that.
-func (w *wanted) template(file string, text []byte) {
-	if !bytes.Contains(text, []byte("{{")) && !bytes.Contains(text, []byte("{%")) {
-		w.cloudConfig(file, text)
-		return
-	}
-	w.fault(&mistake{file: file, line: 1, text: "it is a Jinja template with variables, which a node doesn't render"})
-	w.salvage(file, text)
-}
-
 // unzipped is a text as it was before gzip, if it was compressed.
 func unzipped(text []byte) ([]byte, error) {
 	if !bytes.HasPrefix(text, []byte("\x1f\x8b")) {
@@ -112,5 +102,7 @@ func (w *wanted) cloudConfig(file string, text []byte) {
 	if files, given := keys.take("write_files"); given {
 		w.writeFiles(files)
 	}
+	w.takeUsers(keys)
+	w.commands(keys)
 	w.ignore(keys)
 }

@@ -229,6 +229,14 @@ def test_join_prefers_the_nodes_own_configuration(node: Node) -> None:
     assert node.calls() == ["kubeadm join --config /run/config/kubeadm/kubeadm.yaml --v=1"]
 
 
+def test_a_further_master_has_the_authorities_that_its_metadata_give(node: Node) -> None:
+    (node.root / "run/config/kubeadm/pki/etcd").mkdir(parents=True)
+    node.put("run/config/kubeadm/pki/etcd/ca.key", "key")
+    node.put("run/config/kubeadm/kubeadm.yaml")
+    assert node.run("kubeadm-join.sh").returncode == 0
+    assert node.text("etc/kubernetes/pki/etcd/ca.key") == "key"
+
+
 def test_join_takes_arguments_before_the_file_of_arguments(node: Node) -> None:
     node.put("run/config/kubeadm/join", "10.0.0.1:6443 --token x\n")
     assert node.run("kubeadm-join.sh", "10.0.0.2:6443").returncode == 0

@@ -23,6 +23,7 @@ if [ -f "$given/init" ]; then
 elif [ -f "$given/join" ]; then
     verb="join"
 else
+    instance.sh before &
     exit 0
 fi
 
@@ -110,6 +111,7 @@ join() {
 }
 
 at_work() {
+    instance.sh before
     tell "$verb" start
     "$verb"
     rm -f "$unfinished"
@@ -117,10 +119,12 @@ at_work() {
     sync # a power cut from now on loses nothing
     tell "$verb" ok
     echo "kubeadm-auto.sh: kubeadm $verb is done"
+    instance.sh after
 }
 
 if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then
-    exit 0 # done, or somebody else did it
+    instance.sh after & # done, or somebody else did it
+    exit 0
 fi
 mkdir -p "$run"
 was=$(standing)

@@ -11,6 +11,11 @@ case ${1:-} in
     shift
     ;;
 esac
+# A further master's, where the metadata have them; else kubeadm gets them from the cluster.
+if [ -d "$given/pki" ]; then
+    mkdir -p /etc/kubernetes/pki
+    cp -R "$given/pki/." /etc/kubernetes/pki/
+fi
 if [ -f "$given/kubeadm.yaml" ]; then
     runtime-ready.sh
     kubeadm join --config "$given/kubeadm.yaml" ${skipped:+"$skipped"} "$@"

@@ -4,6 +4,8 @@ exec 1>&2
 config=/var/lib/kubelet/config.yaml
 flags=/var/lib/kubelet/kubeadm-flags.env
 kubeadm-upgrade.sh "$$" || exit
+instance.sh files
+instance.sh boot
 kubeadm-auto.sh "$$"
 if [ ! -s "$flags" ]; then
     echo "kubelet.sh: waiting for kubeadm init or join ($flags)"
