@@ -6,6 +6,7 @@
 set -uf
 kubelet=$1
 given=/run/config/kubeadm
+wished=/run/config/instance # commands of the metadata
 kubernetes=/etc/kubernetes
 flags=/var/lib/kubelet/kubeadm-flags.env
 me=kubeadm-auto.sh stage=kubeadm run=/run/kubeadm-auto # forgotten with each boot
@@ -23,7 +24,7 @@ if [ -f "$given/init" ]; then
 elif [ -f "$given/join" ]; then
     verb="join"
 else
-    instance.sh before &
+    [ ! -f "$wished/before" ] || instance.sh before &
     exit 0
 fi
 
@@ -123,7 +124,7 @@ at_work() {
 }
 
 if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then
-    instance.sh after & # done, or somebody else did it
+    [ ! -f "$wished/after" ] || instance.sh after & # done, or somebody else did it
     exit 0
 fi
 mkdir -p "$run"
