@@ -24,7 +24,7 @@ if [ -f "$given/init" ]; then
 elif [ -f "$given/join" ]; then
     verb="join"
 else
-    [ ! -f "$wished/before" ] || instance.sh before &
+    if [ -f "$wished/before" ]; then instance.sh before & fi
     exit 0
 fi
 
@@ -124,7 +124,7 @@ at_work() {
 }
 
 if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then
-    [ ! -f "$wished/after" ] || instance.sh after & # done, or somebody else did it
+    if [ -f "$wished/after" ]; then instance.sh after & fi # done, or somebody else did it
     exit 0
 fi
 mkdir -p "$run"
