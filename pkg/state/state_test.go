@@ -286,6 +286,25 @@ func TestTheRealCheck(t *testing.T) {
 	}
 }
 
+func TestWhoContainerdIsIsForgottenWhereAPowerCutTookIt(t *testing.T) {
+	const whole = "0b1e9ee4-1f53-4a2b-9c3d-5f6e7a8b9c0d"
+	for text, kept := range map[string]bool{
+		whole: true, whole + "\n": true, "": false, strings.Repeat("\x00", len(whole)): false, whole[:20]: false,
+	} {
+		target := t.TempDir()
+		path := filepath.Join(target, "lib/containerd/io.containerd.service.v1.introspection-service/uuid")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if err := forget(target); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); (err == nil) != kept {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestWhatOnlyOneBootMayKnowIsForgotten(t *testing.T) {
 	target := t.TempDir()
 	for _, name := range []string{"lib/cni/networks/bridge/10.244.0.7", "lib/cni/results/x", "lock/xtables", "lib/etcd/member", "log/kubelet.log"} {

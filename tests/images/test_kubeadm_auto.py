@@ -159,6 +159,19 @@ def test_a_cluster_that_knows_the_node_no_more_is_joined_anew(node: Node) -> Non
     assert node.calls("kubeadm") == [f"kubeadm reset --force --cri-socket {CONFIG.split()[-1]}", JOIN]
 
 
+@pytest.mark.parametrize("content", ["", "\0" * 40])
+@pytest.mark.parametrize("of", ["certificate", "kubeconfig"])
+def test_a_join_whose_certificate_a_power_cut_took_begins_anew(node: Node, of: str, content: str) -> None:
+    """A file that nobody synced may have its length and zero bytes alone."""
+    node.put("run/config/kubeadm/join", "10.0.0.1:6443 --token x\n")
+    node.put(CONF, content if of == "kubeconfig" else "    client-certificate: /var/lib/kubelet/current.pem\n")
+    node.put("var/lib/kubelet/current.pem", content)
+    node.put(UNFINISHED, "begun\n")
+    with node.service():
+        eventually(settled(node, "join"), "kubeadm ends well")
+    assert node.calls("kubeadm") == [f"kubeadm reset --force --cri-socket {CONFIG.split()[-1]}", JOIN]
+
+
 def test_a_further_master_goes_on_with_its_join(node: Node) -> None:
     """Its etcd may be a member by now: to reset it could cost the cluster its majority."""
     node.put("run/config/kubeadm/join", "10.0.0.1:6443 --token x\n")

@@ -81,11 +81,11 @@ init() {
     insist manifests "applying the manifests" logged "manifests" kubeadm-manifests.sh
 }
 
-# Whether the kubelet has a certificate of the cluster.
+# Whether the kubelet has a certificate of the cluster. After a power cut a file may have its length and no content.
 has_certificate() {
-    [ -s "$kubernetes/kubelet.conf" ] || return 1
+    grep -qs '[a-z]' "$kubernetes/kubelet.conf" || return 1
     certificate=$(sed -n 's/^ *client-certificate: *//p' "$kubernetes/kubelet.conf")
-    [ -z "$certificate" ] || [ -s "$certificate" ]
+    [ -z "$certificate" ] || grep -qs -e '-----BEGIN CERTIFICATE' "$certificate"
 }
 
 # Of a node with a certificate: does the cluster know it? A further master has the rest of kubeadm join to do.
