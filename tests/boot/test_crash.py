@@ -14,7 +14,7 @@ from builder.machine.machine import Machine
 from builder.machine.model import MachineSpec
 from builder.recipe.model import Role
 
-pytestmark = pytest.mark.boot
+pytestmark = [pytest.mark.boot, pytest.mark.long]
 
 SERIALIZED = 64 << 10  # bytes that the platform keeps over a reset (ACPI, Error Serialization)
 

@@ -69,6 +69,7 @@ class TestByThemselves:
         between = Across(cluster, kubectl, 10 * scale).checks()
         pass_all(by_themselves, [check for check in between if check.id in ("A13", "A13a", "A13b")])
 
+    @pytest.mark.long
     def test_policies_are_enforced(self, by_themselves: Formed) -> None:
         cluster, _, scale = by_themselves
         pass_all(by_themselves, Policies(cluster, Kubectl(cluster), max(5.0, 2 * scale)).checks())
@@ -94,6 +95,7 @@ class TestByThemselves:
         pass_all(by_themselves, policies.checks()[3:5])
         policies.lift()
 
+    @pytest.mark.long
     def test_they_come_back_after_a_power_cut(self, by_themselves: Formed) -> None:
         cluster, machines, _ = by_themselves
         kubectl = Kubectl(cluster)
