@@ -84,6 +84,13 @@ ProxyAddress = Annotated[
     ),
 ]
 Resolver = Annotated[str, Shape(r"^[0-9A-Fa-f:.]+$", "an address such as 192.0.2.53 or 2001:db8::53", check_address, longest=45)]
+LogTarget = Annotated[
+    str,
+    Shape(
+        r"^tcp://([\w.-]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$",
+        "an address such as tcp://192.0.2.5:5170 or tcp://logs.example.org:5170",
+    ),
+]
 Direct = Annotated[
     str,
     Shape(r"^[\w.:*\[\]-]+(/[0-9]{1,3})?$", "a host, a domain such as .example.org, an address or a range of them", longest=253),
@@ -171,6 +178,14 @@ class Dns(Frozen):
     )
     search: tuple[Domain, ...] = Field(
         (), max_length=6, description="domains in which short names are looked for, in place of DHCP's"
+    )
+
+
+class Logs(Frozen):
+    """Where a node's logs go besides its own /var/log."""
+
+    forward: LogTarget | None = Field(
+        None, description="each line of every log, the kernel's too, is sent there as a line of JSON; pods' logs are not"
     )
 
 
@@ -288,6 +303,7 @@ class Recipe(Frozen):
         (), description="authorities that all programs of the node trust besides the known, as PEM"
     )
     dns: Dns = Field(Dns(), description="how the node resolves names")
+    logs: Logs = Field(Logs(), description="where the node's logs go besides its own disk")
     proxy: Proxy = Field(Proxy(), description="by what the runtime and the kubelet reach the outside")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")

@@ -128,6 +128,8 @@ def node_files(
     yield from (_filled(file, values) for file in (*runtime.files, *network.files))
     yield from registries.files(runtime.registries, recipe.registries)
     yield from _dns_files(recipe)
+    if recipe.logs.forward:
+        yield NodeFile(path="etc/logs/forward", contents=f"{recipe.logs.forward}\n")
     yield from proxy.files(recipe.proxy, recipe.network)
     if recipe.trust:
         # Go's programs read every file of this folder beside the bundle (crypto/x509, root_linux.go), the API server too.

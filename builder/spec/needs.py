@@ -11,6 +11,7 @@ ONBOOT_FIRST = ("sysctl", "metadata", "state")  # the metadata may name the disk
 STATE_FILES = ("var-files",)
 ONBOOT_LAST = ("dhcpcd", "chrony", "pod-network")
 SERVICES = ("sshd", "dhcpcd", "chrony", "api-balancer", "kubelet")
+FORWARD = "log-forward"
 VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
@@ -46,7 +47,8 @@ def needs(
     theirs = tuple(service.image for service in recipe.services if "@" not in service.image)
     console = ("getty",) if console_login else ()
     test_images = (*TEST_IMAGES, *extra.images)
-    own = tuple(dict.fromkeys((*console, *SERVICES, *runtime.services)))
+    forward = (FORWARD,) if recipe.logs.forward else ()
+    own = tuple(dict.fromkeys((*console, *SERVICES, *forward, *runtime.services)))
     virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
     first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()))
     return Needs(

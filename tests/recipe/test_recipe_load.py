@@ -98,7 +98,7 @@ MISTAKES = {
     START + "colour: red": [
         (
             "2:1: colour: unknown key (known: cri, dns, extend, files, handlers, images, kernel, kubeadm, kubelet, kubernetes, "
-            "manifests, metadata, network, platform, proxy, registries, replace, roles, runtime, services, ssh, state, "
+            "logs, manifests, metadata, network, platform, proxy, registries, replace, roles, runtime, services, ssh, state, "
             "time, trust)"
         )
     ],
