@@ -10,6 +10,7 @@ from typing import IO, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from builder.architecture import AMD64, Platform
+from builder.errors import BuildError
 from builder.store import Digest, Store
 from builder.tarball import entries
 
@@ -87,6 +88,18 @@ def write_image(store: Store, name: str, layers: Sequence[Digest], process: Proc
     descriptors = tuple(Descriptor(media_type=LAYER, digest=layer, size=store.path(layer).stat().st_size) for layer in layers)
     manifest = Manifest(config=Descriptor(media_type=CONFIG, digest=store.put(config), size=len(config)), layers=descriptors)
     return Image(name=name, digest=store.put(canonical(manifest.model_dump(by_alias=True))))
+
+
+def image_of(store: Store, digest: Digest, platform: Platform = AMD64) -> Digest:
+    """The manifest that a digest names: itself, or the platform's of an image index. Raises BuildError where that has none."""
+    document = json.loads(store.read(digest))
+    if "manifests" not in document:
+        return digest
+    for each in document["manifests"]:
+        machine = each.get("platform") or {}
+        if (machine.get("os"), machine.get("architecture")) == ("linux", platform.oci):
+            return Digest(each["digest"])
+    raise BuildError(f"the image index {digest} has no image for linux/{platform.oci}")
 
 
 def manifest_of(store: Store, digest: Digest) -> Manifest:

@@ -9,10 +9,11 @@ from typing import Any
 from builder import tarball
 from builder.assembly.flatten import headers, image_entries
 from builder.assembly.pax import Content, Entry, Span
+from builder.assembly.references import image_named
 from builder.assembly.rootfs import labelled
 from builder.errors import BuildError
 from builder.linuxkit.model import Kernel
-from builder.references import digest_of, expand
+from builder.references import expand
 from builder.store import Store
 
 
@@ -22,7 +23,7 @@ def kernel_entries(kernel: Kernel, store: Store) -> Iterator[Entry]:
     archive = "kernel.tar" if kernel.tar is None else "" if kernel.tar == "none" else kernel.tar
     names = {kernel.ucode or "": "ucode", archive: "tar", kernel.binary or "kernel": "kernel"}
     found: set[str] = set()
-    for info, content in image_entries(store, digest_of(kernel.image)):
+    for info, content in image_entries(store, image_named(store, kernel.image)):
         part = names.get(info.name) if info.name else None
         if part == "tar" and isinstance(content, Span):
             found.add(part)

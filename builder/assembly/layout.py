@@ -8,9 +8,10 @@ from typing import Any
 from builder import tarball
 from builder.assembly.gojson import indented
 from builder.assembly.pax import Entry, Span
+from builder.assembly.references import image_named
 from builder.errors import InputError
 from builder.oci import MANIFEST, blobs_of, canonical, manifest_of
-from builder.references import digest_of, expand
+from builder.references import expand
 from builder.store import Digest, Store
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -33,7 +34,7 @@ def platform_of(store: Store, manifest: Digest) -> dict[str, str]:
 
 def named_index(store: Store, reference: str) -> dict[str, Any]:
     """The descriptor under which an index.json names the image; keys in the order of go-containerregistry's Descriptor."""
-    index = image_index(store, digest_of(reference))
+    index = image_index(store, image_named(store, reference))
     return {
         "mediaType": INDEX, "size": store.path(index).stat().st_size, "digest": index,
         "annotations": {REFERENCE_NAME: expand(reference)},
@@ -49,7 +50,7 @@ def write_layout(store: Store, directory: Path, references: Iterable[str]) -> No
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     descriptors = [named_index(store, reference) for reference in references]
-    wanted = {digest for reference in references for digest in blobs_of(store, digest_of(reference))}
+    wanted = {digest for reference in references for digest in blobs_of(store, image_named(store, reference))}
     for digest in wanted | {Digest(descriptor["digest"]) for descriptor in descriptors}:
         path = store.path(digest)
         (blobs / path.name).symlink_to(path)
@@ -59,7 +60,7 @@ def write_layout(store: Store, directory: Path, references: Iterable[str]) -> No
 
 def layout_entries(store: Store, reference: str, platforms: Iterable[str]) -> Iterator[Entry]:
     """The layout of one image as archive entries with time zero, in the order in which LinuxKit writes them."""
-    manifest = digest_of(reference)
+    image = image_named(store, reference)
     _check_platforms(store, reference, list(platforms))
     descriptor = named_index(store, reference)
     yield _file("oci-layout", LAYOUT)
@@ -67,14 +68,14 @@ def layout_entries(store: Store, reference: str, platforms: Iterable[str]) -> It
         info = tarball.directory(name)
         info.mtime = 0
         yield info, None
-    _, config, *layers = blobs_of(store, manifest)
-    for digest in (config, *layers, manifest, Digest(descriptor["digest"])):
+    _, config, *layers = blobs_of(store, image)
+    for digest in (config, *layers, image, Digest(descriptor["digest"])):
         yield from _blob(store, digest)
     yield _file("index.json", index_json([descriptor]))
 
 
 def _check_platforms(store: Store, reference: str, platforms: list[str]) -> None:
-    has = platform_of(store, digest_of(reference))
+    has = platform_of(store, image_named(store, reference))
     name = f"{has.get('os')}/{has.get('architecture')}"
     if platforms and name not in ["/".join(platform.split("/")[:2]) for platform in platforms]:
         raise InputError(f"the image {reference} is for {name}, not for {', '.join(platforms)}")

@@ -7,10 +7,9 @@ from pathlib import Path
 from builder.assembly.files import sources
 from builder.assembly.layout import platform_of, write_layout
 from builder.assembly.model import RootTar
-from builder.assembly.references import demand
+from builder.assembly.references import demand, image_named
 from builder.linuxkit.model import Document
 from builder.progress import step
-from builder.references import digest_of
 from builder.run import failure, run
 from builder.store import Digest, Store, file_digest, key_of
 
@@ -53,7 +52,7 @@ class LinuxkitAssembler:
 
 
 def _architecture(document: Document, store: Store) -> str:
-    return platform_of(store, digest_of(document.kernel.image))["architecture"]
+    return platform_of(store, image_named(store, document.kernel.image))["architecture"]
 
 
 def _environment(document: Document, work: Path) -> dict[str, str]:

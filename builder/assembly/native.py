@@ -13,14 +13,14 @@ from builder.assembly.kernel import kernel_entries
 from builder.assembly.layout import layout_entries
 from builder.assembly.model import RootTar
 from builder.assembly.pax import Entry, PaxWriter, Span
-from builder.assembly.references import demand
+from builder.assembly.references import demand, image_named
 from builder.assembly.rootfs import directory, generated, image_tree, labelled, parents
 from builder.assembly.shapes import Value
 from builder.errors import InputError
 from builder.linuxkit.model import ContainerEntry, Document, Volume
 from builder.oci import process_of
 from builder.progress import step
-from builder.references import digest_of, expand
+from builder.references import expand
 from builder.store import Digest, Store, file_digest, key_of
 
 RESOLVER = "/run/resolvconf/resolv.conf"
@@ -133,7 +133,7 @@ class Containers:
 
     def _bundle(self, container: ContainerEntry, path: str, location: str) -> Iterator[Entry]:
         source = expand(container.image)
-        process = process_of(self._store, digest_of(container.image))
+        process = process_of(self._store, image_named(self._store, container.image))
         settings = settings_of(container, process, self._volumes, f"{location} ({container.name})")
         readonly = bool(settings.get("readonly", False))
         first = source not in self._unpacked

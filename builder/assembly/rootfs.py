@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from builder import tarball
 from builder.assembly.flatten import image_entries
 from builder.assembly.pax import Content, Entry, Span
+from builder.assembly.references import image_named
 from builder.errors import BuildError
-from builder.references import digest_of, expand
+from builder.references import expand
 from builder.store import Store
 from builder.tarball import EPOCH
 
@@ -52,7 +53,7 @@ def image_tree(store: Store, reference: str, prefix: str, location: str, resolve
     source, below = expand(reference), f"{prefix}/" if prefix else ""
     yield from parents(prefix, source, location)
     mounts_seen = False
-    for info, content in image_entries(store, digest_of(reference)):
+    for info, content in image_entries(store, image_named(store, reference)):
         if info.name in DROPPED:
             continue
         mounts_seen = mounts_seen or info.name == MOUNTS

@@ -1,4 +1,4 @@
-"""Images of others for pods: from an archive, an OCI layout or a registry into the store, as they are, with their digests.
+"""Images of others, for pods and the node itself: from an archive, an OCI layout or a registry into the store, as they are.
 
 skopeo knows the forms (containers-transports(5)); its own form `dir` holds an image's blobs byte for byte.
 """
@@ -41,7 +41,8 @@ def bring(held: HeldImage, store: Store, platform: Platform = AMD64, *, offline:
             )
         with store.workdir("image") as work, step(f"fetch {held.name}" if held.source is None else f"read {held.source.name}"):
             found = _taken(_copied(held, work, platform), held, store, platform)
-        return {"image": found, "blobs": list(oci.blobs_of(store, found))}
+            index = _indexes(held, found, store)
+        return {"image": found, "blobs": [*index, *oci.blobs_of(store, found)]}
 
     return oci.Image(name=split(held.name).name, digest=store.once(_key(held, platform), make)["image"])
 
@@ -69,7 +70,7 @@ def _copied(held: HeldImage, work: Path, platform: Platform) -> Path:
 def _spoken(held: HeldImage, work: Path) -> str:
     """The source in skopeo's words."""
     if held.source is None:
-        return f"docker://{split(held.name).repository}@{digest_of(held.name)}"
+        return _at_registry(held)
     link = work / "source"  # a path may have a colon in it, a name for skopeo not
     link.symlink_to(held.source.absolute())
     if held.source.is_dir():
@@ -80,6 +81,10 @@ def _spoken(held: HeldImage, work: Path) -> str:
     if DOCKER_LIST in lists:
         return f"docker-archive:{link}{_chosen(_tagged(lists[DOCKER_LIST]), held)}"
     raise _unfit(held, "it has neither an OCI index nor Docker's list of images")
+
+
+def _at_registry(held: HeldImage) -> str:
+    return f"docker://{split(held.name).repository}@{digest_of(held.name)}"
 
 
 def _lists(held: HeldImage) -> dict[str, Any]:
@@ -152,6 +157,18 @@ def _taken(folder: Path, held: HeldImage, store: Store, platform: Platform) -> D
     if held.source and split(held.name).digest not in ("", found):
         raise _unfit(held, f"its digest is {found}", "correct the name, or leave the digest out")
     return found
+
+
+def _indexes(held: HeldImage, found: Digest, store: Store) -> list[Digest]:
+    """What a registry's name means where it is not the image itself: an index of images for several machines, kept with them."""
+    named = split(held.name).digest
+    if held.source or named in ("", found):
+        return []
+    told = run(["skopeo", "--insecure-policy", "inspect", "--raw", _at_registry(held)], timeout=PATIENCE)
+    index = store.put(told.stdout.encode())
+    if index != named:
+        raise BuildError(f"{held.name} is damaged", why=f"the registry gives {index} for it")
+    return [index]
 
 
 def _plain_named(text: bytes, folder: Path) -> bytes:

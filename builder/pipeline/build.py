@@ -6,6 +6,7 @@ from pathlib import Path
 
 from builder.aside import file_set
 from builder.assembly.choose import choose
+from builder.assembly.references import is_whole
 from builder.components.debian import load_lock
 from builder.components.model import INITRD
 from builder.images import held
@@ -51,6 +52,9 @@ def build(project: Project, plan: Plan, store: Store, out: Path, options: BuildO
 
 def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> Parts:
     """Components found, packages fetched, images composed."""
+    for each in plan.foreign:
+        if not is_whole(store, each.name):
+            held.bring(each, store, plan.target.platform, offline=options.offline)
     lock, pins = load_lock(project.lock), file_digest(project.lock)
     folders = contents(project, plan, lock)
     store_tool, _ = image_store(plan.runtime.image_store).tool or ("", "")

@@ -42,7 +42,7 @@ def cluster_plan(
     accept: is told of the plan before anything is built, and raises InputError where that will not do.
     """
     roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
-    made = plan(project, recipe, roles, options, lambda: store)
+    made = plan(project, recipe, roles, options)
     accept(made)
     found = parts(project, made, store, options)
     iso = makers(("iso",))  # what a cluster's machines boot

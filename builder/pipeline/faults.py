@@ -19,18 +19,13 @@ from builder.reading.mistake import Mistake, Place
 from builder.reading.tree import Tree
 from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
-from builder.references import digest_of
 from builder.spec import fields
 from builder.spec.files import misplaced
 from builder.spec.model import Handler, ImageSpec, PodNetwork
 from builder.spec.needs import Needs
 from builder.spec.root import Root
-from builder.store import Store
 
 MENU_ADDS = len(" ignore_loglevel")  # what the second entry of the boot menu has besides
-
-
-OpenStore = Callable[[], Store]
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,6 @@ class Case:
     """
 
     project: Project
-    store: OpenStore
     tree: Tree
     recipe: Recipe
     places: Mapping[str, list[int]]
@@ -182,16 +176,6 @@ def replaced(case: Case) -> Iterator[Mistake]:
         yield case.mistake(("replace", name), f"has no effect: {why}", did_you_mean(name, used) if not pods else "", key=True)
 
 
-def images(case: Case) -> Iterator[Mistake]:
-    """Images that are not ours are in the store: no source gets them."""
-    named: list[tuple[Place, str]] = [(("replace", name), image) for name, image in case.recipe.replace.items()]
-    named += [(("services", index, "image"), service.image) for index, service in enumerate(case.recipe.services)]
-    for path, image in named:
-        if "@" in image and not case.store().has(digest_of(image)):
-            message = f"the image {shown(image, 120)} is not in the cache, and no source of kubeiso fetches images"
-            yield case.mistake(path, message, "make a folder of pkg/ with what it is to hold, and name that")
-
-
 def command_line(case: Case) -> Iterator[Mistake]:
     """The boot loader and the kernel take the whole command line."""
     limit = platform(case.recipe.platform).command_line
@@ -207,7 +191,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 RULES: tuple[Rule, ...] = (
     version, configurations, pins, cri, handlers, policies, files, service_names, service_images, services, replaced,
-    images, command_line,
+    command_line,
 )  # fmt: skip
 
 

@@ -40,7 +40,8 @@ class Plan:
     """A recipe with its descriptions, its files, and with what each role needs.
 
     expected: what the pinned kubeadm asks for, where that is known. pins: the version of Kubernetes whose pins are
-    taken. own: a developer's own programs of Kubernetes. held: the recipe's further images for pods.
+    taken. own: a developer's own programs of Kubernetes. held: the recipe's further images for pods. foreign: images of others
+    for the node itself.
     """
 
     recipe: Recipe
@@ -55,6 +56,7 @@ class Plan:
     own: OwnPrograms = field(default_factory=dict)
     extra: Extra = NOTHING
     held: tuple[HeldImage, ...] = ()
+    foreign: tuple[HeldImage, ...] = ()
 
     @property
     def target(self) -> Target:

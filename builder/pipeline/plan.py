@@ -12,7 +12,7 @@ from builder.images.model import HeldImage, ImageDescription
 from builder.images.stores.registry import names as image_stores
 from builder.oci import Image
 from builder.pipeline.advice import advice
-from builder.pipeline.faults import Case, OpenStore, faults
+from builder.pipeline.faults import Case, faults
 from builder.pipeline.kubernetes import chosen_version, own_programs, pins_for
 from builder.pipeline.model import BuildOptions, OwnPrograms, Plan
 from builder.progress import warn
@@ -26,7 +26,6 @@ from builder.spec.files import OwnFiles, own_files
 from builder.spec.model import NOTHING, Extra, ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import Needs, needs
 from builder.spec.root import STATE_FILES, Root
-from builder.store import Store
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,11 @@ class Draft:
             HeldImage(name=each.name, source=self.folder / each.source if each.source else None) for each in self.recipe.images
         )
 
+    def foreign(self) -> tuple[HeldImage, ...]:
+        """Images of others that the node itself is made of: by their registries' digests."""
+        named = dict.fromkeys((*self.recipe.replace.values(), *(service.image for service in self.recipe.services)))
+        return tuple(HeldImage(name=reference, source=None) for reference in named if "@" in reference)
+
     def needs(self, role: Role, *, console_login: bool, extra: Extra = NOTHING) -> Needs:
         below = any(self.root.home(file).startswith(f"{STATE_FILES}/") for file in self.recipe.files)
         return needs(
@@ -66,18 +70,13 @@ class Draft:
         )  # fmt: skip
 
 
-def plan(
-    project: Project, recipe_path: Path, roles: Iterable[Role] | None, options: BuildOptions, store: OpenStore = Store
-) -> Plan:
-    """Reads the recipe and its descriptions; nothing is fetched or built. Raises InputError for each kind of mistake.
-
-    store: gives the store where the recipe names images that have to lie there.
-    """
+def plan(project: Project, recipe_path: Path, roles: Iterable[Role] | None, options: BuildOptions) -> Plan:
+    """Reads the recipe and its descriptions; nothing is fetched or built. Raises InputError for each kind of mistake."""
     project.tell_own()
     check_overrides(options.overrides, project)
     own = own_programs(project, options)
     found = examine(recipe_path, project, options.values)
-    made, mistakes = drafted(project, recipe_path, found, store, own)
+    made, mistakes = drafted(project, recipe_path, found, own)
     if made is None or mistakes:
         raise wrong(recipe_path, mistakes)
     wanted = tuple(roles) if roles is not None else made.recipe.roles
@@ -100,6 +99,7 @@ def plan(
         own=own,
         extra=options.extra,
         held=made.held(),
+        foreign=made.foreign(),
     )
 
 
@@ -118,14 +118,12 @@ class Judgement:
     advice: list[str]
 
 
-def judged(project: Project, recipe_path: Path, values: Mapping[str, str], store: OpenStore = Store) -> Judgement:
-    made, mistakes = drafted(project, recipe_path, examine(recipe_path, project, values), store, {})
+def judged(project: Project, recipe_path: Path, values: Mapping[str, str]) -> Judgement:
+    made, mistakes = drafted(project, recipe_path, examine(recipe_path, project, values), {})
     return Judgement(mistakes, list(made.advice()) if made and not mistakes else [])
 
 
-def drafted(
-    project: Project, path: Path, found: Examined, store: OpenStore, own: OwnPrograms
-) -> tuple[Draft | None, list[Mistake]]:
+def drafted(project: Project, path: Path, found: Examined, own: OwnPrograms) -> tuple[Draft | None, list[Mistake]]:
     """The recipe with what goes with it, as far as its mistakes let it be had, and all of them."""
     if found.recipe is None or found.tree is None:
         return None, found.mistakes
@@ -145,7 +143,7 @@ def drafted(
     wants = tuple(made.needs(role, console_login=console) for role in recipe.roles for console in both)
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
-        project, store, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, tuple(engine.cri),
+        project, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, tuple(engine.cri),
         network,
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}

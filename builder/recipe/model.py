@@ -276,7 +276,7 @@ class Service(Frozen):
     """A further LinuxKit service; `linuxkit` takes any key of a LinuxKit image entry (binds, capabilities, net, ...)."""
 
     name: Name = Field(description="the service's name, once in a recipe")
-    image: str = Field(description="a folder of pkg/, or a full image reference with a digest that is in the store")
+    image: str = Field(description="a folder of pkg/, or a full image reference with a digest, by which its registry is asked")
     linuxkit: Settings = Field(Settings(), description="keys of a LinuxKit image entry")
 
 

@@ -169,3 +169,14 @@ def image(repository: str, tag: str, word: str | bytes) -> dict[str, tuple[str, 
     blobs = {f"{base}/blobs/{digest(body)}": ("application/octet-stream", body) for _, body in described}
     manifests = {f"{base}/manifests/{name}": (kind, manifest) for name in (tag, digest(manifest))}
     return {**blobs, **manifests}
+
+
+def indexed(parts: Mapping[str, tuple[str, bytes]], repository: str, tag: str, name: str) -> dict[str, tuple[str, bytes]]:
+    """An index, named so, of the repository's image with that tag and of one for another machine that nobody has."""
+    kind, manifest = parts[f"/v2/{repository}/manifests/{tag}"]
+    entries = [
+        {"mediaType": kind, "digest": of, "size": len(manifest), "platform": {"os": "linux", "architecture": machine}}
+        for of, machine in ((digest(b"elsewhere"), "arm64"), (digest(manifest), "amd64"))
+    ]
+    body = json.dumps({"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": entries}).encode()
+    return {f"/v2/{repository}/manifests/{each}": (f"{OCI}.index.v1+json", body) for each in (name, digest(body))}
