@@ -144,6 +144,15 @@ func TestCommandsThatRunNoKubeadmOfTheMetadataStandAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestAnEtcdElsewhereTakesThePlaceOfTheNodesOwn(t *testing.T) {
+	const text = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n---\napiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n" +
+		"etcd: {external: {endpoints: [https://192.0.2.1:2379]}}\n"
+	made, err := image("testdata/node").merged("init", entry{content: text})
+	if err != nil || strings.Contains(made, "local:") || !strings.Contains(made, "https://192.0.2.1:2379") {
+		t.Errorf("got %s, %v", made, err)
+	}
+}
+
 func TestAConfigurationThatDoesNotFitTheImageIsTold(t *testing.T) {
 	const head = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: "
 	for _, test := range []struct{ verb, config, want string }{

@@ -59,6 +59,9 @@ func (i image) merged(verb string, given entry) (string, error) {
 				}
 			}
 			theirs[kind] = overlaid(own, given).(document)
+			if etcd, has := theirs[kind]["etcd"].(document); has && etcd["external"] != nil {
+				delete(etcd, "local") // what is said of ours is for a cluster without one
+			}
 		}
 	}
 	for kind, own := range ours {
