@@ -14,7 +14,7 @@ from builder.components.description import FILE, describe, minor, minors, names
 from builder.components.golang import Golang, Section
 from builder.components.gomodules import settle
 from builder.components.kubernetes import NAME
-from builder.components.toolchain import go, modules_environment, network
+from builder.components.toolchain import COMPILED_AS, build_environment, go, network
 from builder.errors import BuildError, InputError
 from builder.progress import step
 from builder.project import Project
@@ -68,8 +68,7 @@ class Workbench:
 
     def told(self, *words: str, within: Path | None = None, check: bool = True) -> str:
         program = go().program
-        caches = {**modules_environment(self.store.scratch("go")), "GOCACHE": str(self.folder / "gocache")}
-        environment = {**caches, **network(program)}
+        environment = {**build_environment(self.store.scratch("go"), self.folder), **network(program)}
         return run(
             [program, *words], cwd=within or self.folder, env=environment, check=check, timeout=None, silence=SILENCE
         ).stdout
@@ -172,7 +171,7 @@ def fields_of(bench: Workbench, pins: Path, project: Project) -> str:
     shutil.copytree(project.pkg / NAME / "fields", work)
     for name in ("go.mod", "go.sum"):
         shutil.copyfile(pins / name, work / name)
-    return bench.told("run", "-mod=mod", ".", within=work)
+    return bench.told("run", *COMPILED_AS, "-mod=mod", ".", within=work)
 
 
 def go_mod(module: str, asked: Asked, tools: Iterable[str], roots: Mapping[str, str]) -> str:

@@ -82,7 +82,7 @@ class Apt:
     def _sources(self) -> str:
         main, security = self.archives["main"], self.archives["security"]
         places = ((main, self.suite), (main, f"{self.suite}-updates"), (security, f"{self.suite}-security"))
-        return "".join(f"deb [signed-by={KEYRING}] {address} {suite} main\n" for address, suite in places)
+        return "".join(f"deb [signed-by={KEYRING}] {address} {suite} main non-free-firmware\n" for address, suite in places)
 
     def get(self, *arguments: str) -> str:
         return run(["apt-get", "-q", *arguments], env={"APT_CONFIG": str(self.root / "apt.conf")}, timeout=None).stdout

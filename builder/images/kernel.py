@@ -1,4 +1,4 @@
-"""Debian's kernel package -> the two files of a LinuxKit kernel image: /kernel, and /kernel.tar with pruned modules.
+"""Debian's kernel package -> the files of a LinuxKit kernel image: /kernel, /kernel.tar with pruned modules, and /ucode.cpio.
 
 kernel.tar holds usr/lib/modules, for roots with a merged /usr (where /lib is a link to usr/lib).
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builder.errors import BuildError
+from builder.images.microcode import ARCHIVE, early_archive
 from builder.images.model import KernelDescription
 from builder.images.names import Globs
 from builder.images.tree import Content, Tree, file
@@ -40,6 +41,9 @@ def kernel_tree(packages: Tree, description: KernelDescription, work: Path) -> T
     image = Tree()
     image.add("kernel", packages.under("boot")[kernel])
     image.add("kernel.tar", file(write_kernel_tar(packages, version, root, work / "kernel.tar")))
+    if description.microcode:
+        (work / ARCHIVE).write_bytes(early_archive(packages, description.microcode))
+        image.add(ARCHIVE, file(work / ARCHIVE))
     return image
 
 

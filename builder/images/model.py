@@ -19,6 +19,9 @@ class KernelDescription(Frozen):
 
     keep: tuple[str, ...] = Field((), description="globs; if any, only modules that match one are kept")
     drop: tuple[str, ...] = Field((), description="globs of modules that are left out of what `keep` lets in")
+    microcode: dict[str, str] = Field(
+        {}, description="file of /ucode.cpio -> glob of the packages' files that it is put together from"
+    )
 
 
 class ImageDescription(Frozen):
@@ -40,7 +43,7 @@ class ImageDescription(Frozen):
     links: dict[str, str] = Field({}, description="symbolic link -> target")
     applets: dict[str, str] = Field({}, description="program -> names that are links to it, in its own directory")
     contents: dict[str, str] = Field({}, description="file -> text (mode 0644)")
-    kernel: KernelDescription | None = Field(None, description="makes a LinuxKit kernel image: /kernel and /kernel.tar")
+    kernel: KernelDescription | None = Field(None, description="makes a LinuxKit kernel image: /kernel, /kernel.tar, /ucode.cpio")
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     env: tuple[str, ...] = ()

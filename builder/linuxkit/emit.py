@@ -9,7 +9,7 @@ from builder.spec.model import Entry, ImageSpec, NodeFile
 def document(spec: ImageSpec) -> Document:
     """The LinuxKit YAML of a node image."""
     return Document(
-        kernel=Kernel(image=spec.kernel, cmdline=spec.cmdline),
+        kernel=Kernel(image=spec.kernel, cmdline=spec.cmdline, ucode=spec.microcode),
         init=list(spec.init),
         onboot=_entries(spec.onboot),
         services=_entries(spec.services),

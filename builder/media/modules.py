@@ -13,16 +13,15 @@ from builder.progress import warn
 # Loaded whatever the hardware is: no device announces them. sd and sr announce themselves only once a SCSI host has looked.
 ALWAYS = ("loop", "squashfs", "overlay", "isofs", "nls_ascii", "nls_iso8859_1", "nls_utf8", "sd_mod", "sr_mod")
 
-# Loaded when a device asks for them.
+# Below kernel/: what a medium can hang on, and the buses between. Of each, what a device can ask for.
 DRIVERS = (
-    "ahci", "ata_generic", "ata_piix", "pata_acpi",
-    "ehci_pci", "ohci_pci", "uas", "uhci_hcd", "usb_storage", "xhci_pci",
-    "virtio_blk", "virtio_mmio", "virtio_pci", "virtio_scsi",
-    "nvme", "vmd",
-    "aacraid", "hpsa", "megaraid_sas", "mpt3sas", "mptsas", "mptspi", "smartpqi",
-    "vmw_pvscsi", "hv_vmbus", "hv_storvsc", "xen_blkfront",
-    "mmc_block", "sdhci_acpi", "sdhci_pci",
+    "drivers/ata/", "drivers/block/", "drivers/hv/hv_vmbus.ko", "drivers/message/fusion/", "drivers/mmc/", "drivers/nvme/host/",
+    "drivers/pci/controller/", "drivers/scsi/", "drivers/usb/host/", "drivers/usb/storage/", "drivers/virtio/virtio_mmio.ko",
+    "drivers/virtio/virtio_pci.ko",
 )  # fmt: skip
+
+# The beginning of an alias by which hardware asks for its driver (scripts/mod/file2alias.c).
+BUSES = ("acpi", "acpi*", "mmc", "pci", "platform", "usb", "virtio", "vmbus", "xen")
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,13 @@ def closure(tables: Tables, wanted: Iterable[str]) -> list[str]:
     return sorted(paths[name] for name in seen if name in paths)
 
 
+def drivers(tables: Tables) -> list[str]:
+    """The modules that hardware asks for, of which a medium may need any."""
+    asked = {module for alias, modules in tables.aliases.items() if alias.partition(":")[0] in BUSES for module in modules}
+    found = ((module_name(path), path.partition("kernel/")[2]) for path in tables.depends)
+    return sorted(name for name, path in found if name in asked and path.startswith(DRIVERS))
+
+
 def reduced(tables: Tables, paths: list[str]) -> dict[str, bytes]:
     """The three tables for these modules alone."""
     names = {module_name(path) for path in paths}
@@ -113,7 +119,7 @@ def select(tree: Tree, version: str) -> Selection:
         warn(f"the root tree has no modules for its kernel {version}: all that reaches the medium must be built in")
         return Selection(version, {}, ())
     tables = parse(*(table(tree, f"{base}/{name}") for name in ("modules.dep", "modules.alias", "modules.softdep")))
-    paths = closure(tables, (*ALWAYS, *DRIVERS))
+    paths = closure(tables, (*ALWAYS, *drivers(tables)))
     files = {path: content(tree, f"{base}/{path}") for path in paths}
     present = tables.paths
     return Selection(version, {**files, **reduced(tables, paths)}, tuple(name for name in ALWAYS if name in present))

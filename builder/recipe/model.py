@@ -205,6 +205,15 @@ class Kernel(Frozen):
     )
 
 
+class Firmware(Frozen):
+    """What hardware needs besides its drivers; most of it is of Debian's non-free-firmware."""
+
+    microcode: Flag = Field(True, description="whether the kernel finds microcode of AMD's and Intel's CPUs (16 MB)")
+    images: tuple[Name, ...] = Field(
+        ("firmware",), description="folders of pkg/ with files for /usr/lib/firmware; `firmware` has what the node's drivers name"
+    )
+
+
 class Time(Frozen):
     servers: tuple[Server, ...] = Field(
         ("time.cloudflare.com",), description="NTP servers besides those that DHCP names; [] for these alone"
@@ -307,6 +316,7 @@ class Recipe(Frozen):
     proxy: Proxy = Field(Proxy(), description="by what the runtime and the kubelet reach the outside")
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
+    firmware: Firmware = Field(Firmware(), description="what hardware needs besides its drivers")
     metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")
     time: Time = Field(Time(), description="what the clock follows")
     state: State = Field(State(), description="the disk for what a node must not forget")

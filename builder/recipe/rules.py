@@ -217,6 +217,17 @@ def images(case: Case) -> Iterator[Mistake]:
             yield from _pinned(case.tree, (*path, "image"), known)
 
 
+def firmware(case: Case) -> Iterator[Mistake]:
+    """Each is a folder of pkg/, named once."""
+    seen: set[str] = set()
+    for place, name in case.tree.listed("firmware", "images"):
+        if isinstance(name, str) and name not in case.images():
+            yield case.tree.mistake(place, f"there is no image {shown(name)} of ours", one_of(name, case.images()))
+        if isinstance(name, str) and name in seen:
+            yield case.tree.mistake(place, f"{name} is given twice", "keep one of them")
+        seen.add(str(name))
+
+
 def volumes(case: Case) -> Iterator[Mistake]:
     """What a service binds is a path of the node: a recipe has no volumes."""
     for path, _ in case.tree.listed("services"):
@@ -264,5 +275,5 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 RULES: tuple[Rule, ...] = (
     known_runtime, known_handlers, known_network, subnets, one_kind, sources, pod_images, manifests, visible_files, named_once,
-    images, volumes, state_in_vain, proxy_in_vain,
+    images, firmware, volumes, state_in_vain, proxy_in_vain,
 )  # fmt: skip

@@ -39,6 +39,10 @@ _SYSCTL = {
 }  # fmt: skip
 
 
+MICROCODE = "ucode.cpio"
+"""As images/microcode.py names it in the kernel's image."""
+
+
 def decide(
     recipe: Recipe,
     role: Role,
@@ -68,6 +72,7 @@ def decide(
         runtime=recipe.runtime,
         kubernetes_version=kubernetes.version,
         kernel=reference["kernel"],
+        microcode=_microcode(recipe),
         cmdline=_cmdline(recipe),
         init=(*(reference[name] for name in need.init), *(image.reference for image in more)),
         onboot=tuple(Entry(name=n, image=reference[n], settings=settings.get(n, {})) for n in need.onboot),
@@ -82,6 +87,11 @@ def _files(ours: Iterable[NodeFile], own: OwnFiles, role: Role) -> tuple[NodeFil
     """The recipe's files come after ours and win; those in an image would come before, so ours give way to them."""
     given = {file.path for file in own.binaries}
     return (*(file for file in ours if file.path not in given), *(own.manifests if role is Role.MASTER else ()), *own.texts)
+
+
+def _microcode(recipe: Recipe) -> str | None:
+    """Of our own kernel's image; what those of others hold is not known."""
+    return MICROCODE if recipe.firmware.microcode and "kernel" not in recipe.replace else None
 
 
 def _cmdline(recipe: Recipe) -> str:

@@ -301,6 +301,7 @@ class ImageSpec(Frozen):
     runtime: str
     kubernetes_version: str
     kernel: str
+    microcode: str | None = Field(description="the file of the kernel's image in which the kernel looks for CPU microcode")
     cmdline: str
     init: tuple[str, ...]
     onboot: tuple[Entry, ...]

@@ -52,7 +52,7 @@ def needs(
     virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
     first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()))
     return Needs(
-        init=(*INIT, *runtime.init, *network.init, *extra.init),
+        init=(*INIT, *recipe.firmware.images, *runtime.init, *network.init, *extra.init),
         onboot=(*first, *virtual, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*own, *theirs))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),

@@ -24,7 +24,7 @@ PACKAGE = "linux-image-toy"
 KUBERNETES = "1.36.3"
 # The folders of pkg/ that the program itself asks for by name.
 IMAGES = (
-    "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver",
+    "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "firmware", "getty", "init", "kube-apiserver",
     "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "sshd",
     "state", "sysctl",
 )  # fmt: skip

@@ -11,7 +11,7 @@ from builder.components import pinning
 from builder.components.description import describe, minors
 from builder.errors import BuildError, InputError
 from builder.project import Project
-from builder.store import Store
+from builder.store import Store, default_root
 
 CONSTANTS = """
 	// DefaultEtcdVersion indicates the default etcd version that kubeadm uses
@@ -100,7 +100,11 @@ def sample(tmp_path: Path, proxy: Server) -> Project:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "cache")
+    """One of its own, but for what Go compiled of its own library."""
+    made, compiled = Store(tmp_path / "cache"), Store(default_root()).scratch("go") / "compiled"
+    compiled.mkdir(exist_ok=True)
+    (made.scratch("go") / "compiled").symlink_to(compiled)
+    return made
 
 
 def test_each_part_is_pinned_as_that_kubernetes_asks_for_it(sample: Project, store: Store) -> None:

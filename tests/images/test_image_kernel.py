@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from image_samples import layer_of, make_deb, make_module, read
+from media_samples import read_newc
 
 from builder import progress
 from builder.errors import BuildError
@@ -136,3 +137,29 @@ def test_the_same_package_gives_the_same_image(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         made.append(kernel_image(Store(tmp_path / name / "store"), tmp_path / name, "drivers/net"))
     assert made[0] == made[1]
+
+
+def microcode_deb(store: Store, work: Path) -> Digest:
+    base = "lib/firmware/intel-ucode"
+    return make_deb(store, work, "intel-microcode", {
+        f"{base}/06-02-01": b"second", f"{base}/06-01-01": b"first", f"{base}/06-03-01": b"second", "lib/firmware/other": b"no",
+    })  # fmt: skip
+
+
+def test_microcode_is_an_archive_that_is_not_compressed_with_each_piece_once_in_the_order_of_names(
+    store: Store, tmp_path: Path
+) -> None:
+    parts = {"kernel/x86/microcode/GenuineIntel.bin": "usr/lib/firmware/intel-ucode/*"}
+    description = ImageDescription(image="docker.io/kubeiso/kernel:1", kernel=KernelDescription(microcode=parts))
+    packages = [kernel_deb(store, tmp_path), microcode_deb(store, tmp_path)]
+    image = compose("kernel", tmp_path, description, {}, packages, store)
+    members, _ = read_newc(read(store, image, "ucode.cpio"))
+    assert list(members) == ["kernel", "kernel/x86", "kernel/x86/microcode", "kernel/x86/microcode/GenuineIntel.bin"]
+    assert members["kernel/x86/microcode/GenuineIntel.bin"][2] == b"firstsecond"
+
+
+def test_microcode_that_no_package_has_is_told(store: Store, tmp_path: Path) -> None:
+    kernel = KernelDescription(microcode={"kernel/x86/microcode/GenuineIntel.bin": "usr/lib/firmware/intel-ucode/*"})
+    description = ImageDescription(image="docker.io/kubeiso/kernel:1", kernel=kernel)
+    with pytest.raises(BuildError, match=r"no microcode usr/lib/firmware/intel-ucode/\*"):
+        compose("kernel", tmp_path, description, {}, [kernel_deb(store, tmp_path)], store)

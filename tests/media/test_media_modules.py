@@ -7,7 +7,7 @@ import pytest
 from media_samples import MODULES, VERSION, Item, item, kernel, link, node_items, tree_of
 
 from builder.errors import BuildError
-from builder.media.modules import closure, kernel_version, module_name, parse, reduced, select
+from builder.media.modules import closure, drivers, kernel_version, module_name, parse, reduced, select
 from builder.progress import Lines, use
 
 DEP = """\
@@ -61,6 +61,21 @@ def test_the_reduced_tables_know_only_the_chosen_modules() -> None:
         "modules.alias": b"alias pci:v*d*sv*sd*bc0Csc03i30* xhci_pci\n",
         "modules.softdep": b"softdep crc_t10dif pre: crct10dif\nsoftdep crc_t10dif post: lost circle\n",
     }
+
+
+def test_a_medium_may_hang_on_whatever_storage_driver_the_node_has_that_hardware_asks_for() -> None:
+    base = "kernel/drivers"
+    asked = {
+        f"{base}/scsi/lpfc/lpfc.ko": "pci:v000010DFd*", f"{base}/ata/pata_acpi.ko": "acpi*:PNP0600:*",
+        f"{base}/hv/hv_vmbus.ko": "acpi*:VMBUS:*", f"{base}/usb/host/xhci-pci.ko": "pci:v*bc0Csc03i30*",
+    }  # fmt: skip
+    not_asked = {
+        f"{base}/net/ethernet/e1000.ko": "pci:v00008086d*", f"{base}/hv/hv_balloon.ko": "vmbus:1c*",
+        f"{base}/scsi/ses.ko": "scsi:t-0x0d*", f"{base}/block/nbd.ko": "block-major-43-*",
+    }  # fmt: skip
+    dep = "".join(f"{path}:\n" for path in {**asked, **not_asked, f"{base}/scsi/libfc.ko": ""})
+    alias = "".join(f"alias {alias} {module_name(path)}\n" for path, alias in {**asked, **not_asked}.items())
+    assert drivers(parse(dep, alias, "")) == sorted(map(module_name, asked))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from builder.run import run
 from builder.store import Store, key_of, sha256
 
 PLAIN = (
-    "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "getty", "init", "kube-apiserver",
+    "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "firmware", "getty", "init", "kube-apiserver",
     "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "sshd",
     "state",
 )  # fmt: skip

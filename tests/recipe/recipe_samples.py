@@ -22,6 +22,7 @@ def make_project(root: Path) -> Path:
         "runtimes/cri-containerd.yml",
         "handlers/gvisor.yml",
         "networks/bridge.yml",
+        "pkg/firmware/image.yml",
         "pkg/getty/image.yml",
         "pkg/init/image.yml",
     ):

@@ -97,9 +97,9 @@ MISTAKES = {
     START + "platform: arm65": ["2:11: platform: expected one of amd64, got 'arm65'"],
     START + "colour: red": [
         (
-            "2:1: colour: unknown key (known: cri, dns, extend, files, handlers, images, kernel, kubeadm, kubelet, kubernetes, "
-            "logs, manifests, metadata, network, platform, proxy, registries, replace, roles, runtime, services, ssh, state, "
-            "time, trust)"
+            "2:1: colour: unknown key (known: cri, dns, extend, files, firmware, handlers, images, kernel, kubeadm, kubelet, "
+            "kubernetes, logs, manifests, metadata, network, platform, proxy, registries, replace, roles, runtime, services, "
+            "ssh, state, time, trust)"
         )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],
@@ -224,6 +224,10 @@ MISTAKES = {
     ],
     START + "replace:\n  getty: init": [
         "3:10: replace.getty: the image reference 'init' has no digest (write it as NAME@sha256:... (64 hex digits))"
+    ],
+    START + "firmware: {images: [getty, firmwear, getty]}": [
+        "2:28: firmware.images[1]: there is no image 'firmwear' of ours (did you mean 'firmware'?)",
+        "2:38: firmware.images[2]: getty is given twice (keep one of them)",
     ],
     START + f"replace:\n  gety: {PINNED}": ["3:3: replace.gety: there is no image 'gety' of ours (did you mean 'getty'?)"],
     START + "roles: [mastre]": ["2:9: roles[0]: expected one of master, worker, got 'mastre' (did you mean 'master'?)"],
