@@ -21,7 +21,7 @@ from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
 from builder.spec import fields
 from builder.spec.files import misplaced
-from builder.spec.model import Handler, ImageSpec, PodNetwork
+from builder.spec.model import Handler, ImageSpec, PodNetwork, Storage
 from builder.spec.needs import Needs
 from builder.spec.root import Root
 
@@ -46,6 +46,7 @@ class Case:
     described: Mapping[str, ImageDescription]
     own: OwnPrograms
     handlers: Mapping[str, Handler]
+    storage: Mapping[str, Storage]
     cri: tuple[str, ...]  # what can speak CRI for the recipe's runtime
     network: PodNetwork
 
@@ -95,6 +96,14 @@ def handlers(case: Case) -> Iterator[Mistake]:
         if case.recipe.runtime not in works:
             message = f"{name} does not work with the runtime {case.recipe.runtime}"
             yield case.mistake(("handlers", number), message, f"it works with {', '.join(works)}")
+
+
+def storage(case: Case) -> Iterator[Mistake]:
+    """Each has beside it what it is of no use without."""
+    for number, name in enumerate(case.recipe.storage):
+        for need in case.storage[name].needs:
+            if need not in case.recipe.storage:
+                yield case.mistake(("storage", number), f"{name} is of no use without {need}", f"add {need}")
 
 
 def cri(case: Case) -> Iterator[Mistake]:
@@ -190,7 +199,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 
 RULES: tuple[Rule, ...] = (
-    version, configurations, pins, cri, handlers, policies, files, service_names, service_images, services, replaced,
+    version, configurations, pins, cri, handlers, storage, policies, files, service_names, service_images, services, replaced,
     command_line,
 )  # fmt: skip
 

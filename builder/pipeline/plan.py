@@ -21,7 +21,7 @@ from builder.reading.mistake import Mistake, in_order
 from builder.recipe.load import Examined, examine, wrong
 from builder.recipe.model import Recipe, Role
 from builder.spec.decide import decide, node_files
-from builder.spec.descriptions import expected, handler, pod_network, runtime, with_handlers
+from builder.spec.descriptions import expected, handler, pod_network, runtime, storage, with_handlers, with_storage
 from builder.spec.files import OwnFiles, own_files
 from builder.spec.model import NOTHING, Extra, ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import Needs, needs
@@ -131,7 +131,8 @@ def drafted(project: Project, path: Path, found: Examined, own: OwnPrograms) -> 
     try:
         handlers = {name: handler(project, name) for name in recipe.handlers}
         engine = runtime(project, recipe.runtime, image_stores())
-        chosen = with_handlers(recipe.runtime, engine.spoken_for(recipe.cri), handlers.values())
+        clients = {name: storage(project, name) for name in recipe.storage}
+        chosen = with_storage(with_handlers(recipe.runtime, engine.spoken_for(recipe.cri), handlers.values()), clients.values())
         network = pod_network(project, recipe.network.cni, policies=recipe.network.policies)
         described = described_images(project)
         made = Draft(recipe, path.parent, chosen, network, described, root_of(project, recipe, chosen, network, described))
@@ -143,8 +144,8 @@ def drafted(project: Project, path: Path, found: Examined, own: OwnPrograms) -> 
     wants = tuple(made.needs(role, console_login=console) for role in recipe.roles for console in both)
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
-        project, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, tuple(engine.cri),
-        network,
+        project, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, clients,
+        tuple(engine.cri), network,
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}
     return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])

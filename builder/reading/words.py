@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from itertools import takewhile
 
 CUTOFF = 0.55  # a little below difflib's own, so that one wrong letter in a word of three is still near
 
@@ -11,9 +12,26 @@ def plain(word: str) -> str:
     return word.casefold().replace("-", "").replace("_", "")
 
 
+def one_edit(one: str, other: str) -> bool:
+    """Whether a letter more, less or another makes the one word the other."""
+    start = _alike(one, other)
+    end = _alike(one[start:][::-1], other[start:][::-1])
+    return max(len(one), len(other)) - start - end <= 1
+
+
+def _alike(one: str, other: str) -> int:
+    """How many letters they begin with are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """The known words most like `word`, usually one; several when they are equally near, none when all are far."""
-    scores = {other: SequenceMatcher(None, plain(word), plain(other), autojunk=False).ratio() for other in known}
+    """The known words most like `word`, usually one; several when they are equally near, none when all are far.
+
+    What one letter makes right comes before what is longer and has more letters in common.
+    """
+    names = list(known)
+    names = [other for other in names if one_edit(plain(word), plain(other))] or names
+    scores = {other: SequenceMatcher(None, plain(word), plain(other), autojunk=False).ratio() for other in names}
     best = max(scores.values(), default=0.0)
     return sorted(other for other, score in scores.items() if score == best) if best >= CUTOFF else []
 

@@ -29,15 +29,15 @@ RECIPE = Kind("recipe", "runtime: cri-containerd")
 GIVE = {"values": "give it with --set {}=...", "env": "set the variable {}", "recipe": "there is recipe.name"}
 
 
-ENTRIES = ("files", "services", "handlers")
+ENTRIES = ("files", "services", "handlers", "storage")
 
 
 @dataclass(frozen=True)
 class Examined:
     """recipe: what the models could make of the file; where it has mistakes, of what is left without them.
 
-    places: of the entries of `files`, `services` and `handlers` that are left, their numbers in the file. tree: where everything
-    stands; None where the file is no YAML.
+    places: of the entries of those lists (ENTRIES) that are left, their numbers in the file. tree: where everything stands; None
+    where the file is no YAML.
     """
 
     recipe: Recipe | None

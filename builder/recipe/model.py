@@ -317,6 +317,9 @@ class Recipe(Frozen):
     roles: tuple[Role, ...] = Field((Role.MASTER, Role.WORKER), min_length=1, description="one image is made for each")
     kernel: Kernel = Field(Kernel(), description="the kernel's command line")
     firmware: Firmware = Field(Firmware(), description="what hardware needs besides its drivers")
+    storage: tuple[Name, ...] = Field(
+        ("udev",), description="descriptions in storage/: names for disks that stay, and clients of storage that pods use"
+    )
     metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")
     time: Time = Field(Time(), description="what the clock follows")
     state: State = Field(State(), description="the disk for what a node must not forget")

@@ -35,7 +35,7 @@ class Case:
     project: Project
 
     def descriptions(self, folder: str) -> list[str]:
-        """The names that runtimes/, handlers/ or networks/ describe."""
+        """The names that runtimes/, handlers/, storage/ or networks/ describe."""
         return sorted(file.stem for file in self.project.folder(folder).glob("*.yml"))
 
     def images(self) -> list[str]:
@@ -50,10 +50,18 @@ def known_runtime(case: Case) -> Iterator[Mistake]:
 
 
 def known_handlers(case: Case) -> Iterator[Mistake]:
-    """Each is described, and named once."""
+    yield from _each_described(case, "handlers", "handler")
+
+
+def known_storage(case: Case) -> Iterator[Mistake]:
+    yield from _each_described(case, "storage", "storage client")
+
+
+def _each_described(case: Case, key: str, what: str) -> Iterator[Mistake]:
+    """Each is described in the folder of the key's name, and named once."""
     seen: set[str] = set()
-    for place, name in case.tree.listed("handlers"):
-        yield from _described(case, place, "handlers", "handler")
+    for place, name in case.tree.listed(key):
+        yield from _described(case, place, key, what)
         if isinstance(name, str) and name in seen:
             yield case.tree.mistake(place, f"{name} is given twice", "keep one of them")
         seen.add(str(name))
@@ -274,6 +282,6 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 
 RULES: tuple[Rule, ...] = (
-    known_runtime, known_handlers, known_network, subnets, one_kind, sources, pod_images, manifests, visible_files, named_once,
-    images, firmware, volumes, state_in_vain, proxy_in_vain,
+    known_runtime, known_handlers, known_storage, known_network, subnets, one_kind, sources, pod_images, manifests,
+    visible_files, named_once, images, firmware, volumes, state_in_vain, proxy_in_vain,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reads runtimes/NAME.yml, handlers/NAME.yml and networks/NAME.yml.
+"""Reads runtimes/NAME.yml, handlers/NAME.yml, storage/NAME.yml and networks/NAME.yml.
 
 The texts of their files can have values, as those of a recipe do: {{ network.NAME }} of what the recipe says of the network,
 {{ image.NAME }} or {{ image['NAME'] }}, the name of the image that a folder of pkg/ becomes, and {{ images.pinned }}, a list as
@@ -19,7 +19,7 @@ from builder.reading.source import Kind, line_within
 from builder.reading.tree import Tree
 from builder.reading.values import Values
 from builder.reading.words import one_of
-from builder.spec.model import Expected, Handler, PodNetwork, Policies, Runtime
+from builder.spec.model import Expected, Handler, PodNetwork, Policies, Runtime, Storage
 from builder.spec.versions import minor
 
 D = TypeVar("D", bound=BaseModel)
@@ -48,6 +48,16 @@ def with_handlers(name: str, runtime: Runtime, handlers: Iterable[Handler]) -> R
     """The runtime `name` with those of the handlers that work with it."""
     for each in handlers:
         runtime = each.join(name, runtime) if name in each.runtimes else runtime
+    return runtime
+
+
+def storage(project: Project, name: str) -> Storage:
+    return _load(project, "storage", name, Storage)
+
+
+def with_storage(runtime: Runtime, clients: Iterable[Storage]) -> Runtime:
+    for each in clients:
+        runtime = each.join(runtime)
     return runtime
 
 

@@ -218,6 +218,21 @@ def _each_once(*names: E) -> tuple[E, ...]:
     return tuple(dict.fromkeys(names))
 
 
+class Storage(Frozen):
+    """storage/NAME.yml: a client of disks or of their servers, whatever the runtime."""
+
+    title: str
+    needs: tuple[Name, ...] = Field((), description="other descriptions in storage/ without which it is of no use")
+    services: tuple[str, ...] = Field((), description="folders of pkg/ that run as services")
+    modules: tuple[str, ...] = ()
+    files: tuple[NodeFile, ...] = ()
+    logs: tuple[str, ...] = Field((), description="log files on the node")
+
+    def join(self, runtime: Runtime) -> Runtime:
+        """The node's runtime with this beside it."""
+        return runtime.model_copy(update=_of_both(("services", "modules", "files", "logs"), runtime, self))
+
+
 class Workload(Frozen):
     """What runs in the cluster and has to be ready before pods can talk across nodes."""
 

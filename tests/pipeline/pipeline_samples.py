@@ -96,6 +96,7 @@ def project(root: Path) -> tuple[Project, Path]:
         write(root / "pkg" / name / "component.yml", {"version": "1.2.3", "toy": {"files": texts}})
     write(root / "runtimes" / "toy.yml", {"title": "toy", "socket": "unix:///run/toy.sock"})
     write(root / "networks" / "none.yml", {"title": "none"})
+    write(root / "storage" / "udev.yml", {"title": "names for disks"})
     write(root / "recipes" / "toy.yml", {"runtime": "toy", "network": {"cni": "none"}, "roles": ["master", "worker"]})
     deb = make_deb(root, "tools")
     pin = DebianPackage(

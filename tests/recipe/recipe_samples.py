@@ -22,6 +22,8 @@ def make_project(root: Path) -> Path:
         "runtimes/cri-containerd.yml",
         "handlers/gvisor.yml",
         "networks/bridge.yml",
+        "storage/iscsi.yml",
+        "storage/udev.yml",
         "pkg/firmware/image.yml",
         "pkg/getty/image.yml",
         "pkg/init/image.yml",

@@ -99,7 +99,7 @@ MISTAKES = {
         (
             "2:1: colour: unknown key (known: cri, dns, extend, files, firmware, handlers, images, kernel, kubeadm, kubelet, "
             "kubernetes, logs, manifests, metadata, network, platform, proxy, registries, replace, roles, runtime, services, "
-            "ssh, state, time, trust)"
+            "ssh, state, storage, time, trust)"
         )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],
@@ -228,6 +228,10 @@ MISTAKES = {
     START + "firmware: {images: [getty, firmwear, getty]}": [
         "2:28: firmware.images[1]: there is no image 'firmwear' of ours (did you mean 'firmware'?)",
         "2:38: firmware.images[2]: getty is given twice (keep one of them)",
+    ],
+    START + "storage: [iscis, udev, udev]": [
+        "2:11: storage[0]: unknown storage client 'iscis' (did you mean 'iscsi'?)",
+        "2:24: storage[2]: udev is given twice (keep one of them)",
     ],
     START + f"replace:\n  gety: {PINNED}": ["3:3: replace.gety: there is no image 'gety' of ours (did you mean 'getty'?)"],
     START + "roles: [mastre]": ["2:9: roles[0]: expected one of master, worker, got 'mastre' (did you mean 'master'?)"],
