@@ -2,7 +2,7 @@
 # storage-server.sh: the target iqn.2026-01.dev.kubeiso:disk with one disk of 64 MiB, and the folder /shared by NFS 4.
 set -u
 home=/var/lib/storage-server
-mkdir -p "$home/shared" /run/ganesha
+mkdir -p /run/ganesha
 [ -f "$home/disk" ] || truncate -s 64M "$home/disk"
 tgtd -f &
 target=$!
