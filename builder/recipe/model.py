@@ -12,7 +12,15 @@ from builder.architecture import AMD64, PLATFORMS
 from builder.container import Settings
 from builder.frozen import Frozen
 from builder.reading.shapes import Shape
-from builder.recipe.texts import check_address, check_certificates, check_path, check_private_key, check_public_key, check_subnet
+from builder.recipe.texts import (
+    check_address,
+    check_certificates,
+    check_path,
+    check_private_key,
+    check_public_key,
+    check_subnet,
+    check_zone,
+)
 from builder.scalars import Flag
 from builder.timeserver import TimeServer
 
@@ -48,6 +56,7 @@ Console = Annotated[str, Shape(r"^[A-Za-z]+[0-9]*(,[0-9]+[noe]?[0-9]?r?)?$", "a 
 Server = Annotated[
     str, Shape(r"^\S+$", "a name or an address, with :PORT where it is not 123 and IPv6 in [ ]", TimeServer.parse, longest=300)
 ]
+Zone = Annotated[str, Shape(r"^[A-Za-z0-9_+/-]+$", "a time zone such as Europe/Berlin", check_zone, longest=64)]
 PublicKey = Annotated[str, Shape(r"^[^\r\n]*[ \t]AAAA[^\r\n]*$", "one line of a .pub file", check_public_key, longest=16384)]
 Mode = Annotated[str, Shape(r"^0?[0-7]{3,4}$", "an octal mode such as 0644, in quotes")]
 NodePath = Annotated[
@@ -218,6 +227,9 @@ class Time(Frozen):
     servers: tuple[Server, ...] = Field(
         ("time.cloudflare.com",), description="NTP servers besides those that DHCP names; [] for these alone"
     )
+    zone: Zone | None = Field(
+        None, description="the node's /etc/localtime and its shells' time zone, such as Europe/Berlin; UTC without it"
+    )
 
 
 class State(Frozen):
@@ -231,6 +243,15 @@ class State(Frozen):
     path: DiskPath | None = Field(None, description="which disk, where several have the label or are blank")
     smallest: DiskSize | None = Field(None, description="its least size, where several have the label or are blank")
     format: Literal["blank"] | None = Field(None, description="blank: a disk without any content is made the state disk")
+
+
+class Swap(Frozen):
+    """A swap file on the state disk (kubernetes.io/docs/concepts/cluster-administration/swap-memory-management)."""
+
+    size: DiskSize | None = Field(None, description="its size; without one there is no swap")
+    pods: Flag = Field(
+        True, description="whether pods may use it (LimitedSwap, by their share of memory); else only the node itself"
+    )
 
 
 class Ssh(Frozen):
@@ -323,6 +344,7 @@ class Recipe(Frozen):
     metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")
     time: Time = Field(Time(), description="what the clock follows")
     state: State = Field(State(), description="the disk for what a node must not forget")
+    swap: Swap = Field(Swap(), description="swap on the state disk")
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     images: tuple[PodImage, ...] = Field((), description="further images that pods find on the node without a registry")

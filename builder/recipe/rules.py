@@ -261,6 +261,12 @@ def state_in_vain(case: Case) -> Iterator[Mistake]:
             yield case.tree.mistake(("state", key), "has no effect: with need: none the node takes no disk", hint, key=True)
 
 
+def swap_in_vain(case: Case) -> Iterator[Mistake]:
+    """Swap lies on the state disk."""
+    if case.tree.at("swap", "size") is not None and case.tree.at("state", "need") == "none":
+        yield case.tree.mistake(("swap", "size"), "has no effect: with state.need: none there is no disk for it", key=True)
+
+
 def proxy_in_vain(case: Case) -> Iterator[Mistake]:
     """Nobody says what goes without a proxy where there is none."""
     if case.tree.at("proxy", "no_proxy") and not any(case.tree.at("proxy", key) for key in ("http", "https")):
@@ -283,5 +289,5 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 RULES: tuple[Rule, ...] = (
     known_runtime, known_handlers, known_storage, known_network, subnets, one_kind, sources, pod_images, manifests,
-    visible_files, named_once, images, firmware, volumes, state_in_vain, proxy_in_vain,
+    visible_files, named_once, images, firmware, volumes, state_in_vain, swap_in_vain, proxy_in_vain,
 )  # fmt: skip

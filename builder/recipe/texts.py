@@ -5,9 +5,10 @@ import binascii
 import ipaddress
 import re
 import struct
+from zoneinfo import available_timezones
 
 from builder.reading.shapes import Unfit
-from builder.reading.words import one_of, shown
+from builder.reading.words import did_you_mean, one_of, shown
 
 # What OpenSSH's sshd takes today (sshd_config(5), PubkeyAcceptedAlgorithms; DSA is gone).
 KEY_TYPES = (
@@ -29,6 +30,13 @@ TAKEN = {
     ipaddress.IPv4Network("240.0.0.0/4"): "reserved",
     ipaddress.IPv4Network("10.0.2.0/24"): "the network by which QEMU gives a machine access",
 }
+
+
+def check_zone(text: str) -> None:
+    """Raises Unfit unless the IANA's time zone database has that name."""
+    known = available_timezones()
+    if text not in known:
+        raise Unfit(f"there is no time zone {shown(text)}", did_you_mean(text, known) or "such as Europe/Berlin")
 
 
 def check_subnet(text: str) -> None:

@@ -17,8 +17,9 @@ from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config, upgrade_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
 from builder.spec.needs import Needs
-from builder.spec.state import state_settings
+from builder.spec.state import state_settings, swap_settings
 from builder.spec.versions import control_plane
+from builder.spec.zone import zone_files
 from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
@@ -104,7 +105,8 @@ def _cmdline(recipe: Recipe) -> str:
 
 def _onboot_settings(recipe: Recipe) -> Mapping[str, Mapping[str, Any]]:
     metadata = {"metadata": _DEGRADES} if recipe.metadata.faults == "degrade" else {}
-    return {**_ONBOOT_SETTINGS, "state": state_settings(recipe.state), **metadata}
+    swap = {"swap": swap_settings(recipe.swap.size)} if recipe.swap.size else {}
+    return {**_ONBOOT_SETTINGS, "state": state_settings(recipe.state), **swap, **metadata}
 
 
 def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iterable[Entry]:
@@ -162,7 +164,9 @@ def _kernel_files(recipe: Recipe) -> Iterator[NodeFile]:
 
 
 def _time_files(recipe: Recipe) -> Iterator[NodeFile]:
-    """Where chrony looks for the recipe's servers; a name may stand for several."""
+    """The zone, and where chrony looks for the recipe's servers; a name may stand for several."""
+    if recipe.time.zone:
+        yield from zone_files(recipe.time.zone)
     yield NodeFile(path="etc/ntp", directory=True, mode="0755")
     lines = []
     for server in map(TimeServer.parse, recipe.time.servers):

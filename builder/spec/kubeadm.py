@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from builder.recipe.model import Recipe
+from builder.recipe.model import Recipe, Swap
 from builder.spec.fields import merged
 from builder.spec.model import KUBELETS_OWN, Kubernetes, PodNetwork, Runtime
 
@@ -109,6 +109,7 @@ def _kubelet(recipe: Recipe, runtime: Runtime) -> dict[str, Any]:
     seconds = runtime.request_timeout
     return {
         **({"runtimeRequestTimeout": f"{seconds}s"} if seconds != KUBELETS_OWN else {}),
+        **(_swap(recipe.swap) if recipe.swap.size else {}),
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": runtime.cgroup_driver,
@@ -119,6 +120,10 @@ def _kubelet(recipe: Recipe, runtime: Runtime) -> dict[str, Any]:
         "podPidsLimit": 4096,
         "volumePluginDir": "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
     }
+
+
+def _swap(swap: Swap) -> dict[str, Any]:
+    return {"failSwapOn": False, "memorySwap": {"swapBehavior": "LimitedSwap" if swap.pods else "NoSwap"}}
 
 
 def _proxy(recipe: Recipe) -> dict[str, Any]:

@@ -12,6 +12,8 @@ STATE_FILES = ("var-files",)
 ONBOOT_LAST = ("dhcpcd", "chrony", "pod-network")
 SERVICES = ("sshd", "dhcpcd", "chrony", "api-balancer", "kubelet")
 FORWARD = "log-forward"
+SWAP = "swap"  # a file on the state disk
+TIME_ZONES = "tzdata"
 VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
 # Carried by every node, so that a cluster can be tested with the network cable out.
 TEST_IMAGES = ("client", "nginx")
@@ -50,9 +52,11 @@ def needs(
     forward = (FORWARD,) if recipe.logs.forward else ()
     own = tuple(dict.fromkeys((*console, *SERVICES, *forward, *runtime.services)))
     virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
-    first = (*ONBOOT_FIRST, *(STATE_FILES if state_files else ()))
+    zones = (TIME_ZONES,) if recipe.time.zone else ()
+    swap = (SWAP,) if recipe.swap.size else ()
+    first = (*ONBOOT_FIRST, *swap, *(STATE_FILES if state_files else ()))
     return Needs(
-        init=(*INIT, *recipe.firmware.images, *runtime.init, *network.init, *extra.init),
+        init=(*INIT, *zones, *recipe.firmware.images, *runtime.init, *network.init, *extra.init),
         onboot=(*first, *virtual, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*own, *theirs))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),

@@ -1,4 +1,4 @@
-"""What the onboot step `state` is told of the recipe."""
+"""What the onboot steps `state` and `swap` are told of the recipe."""
 
 from typing import Any
 
@@ -22,6 +22,12 @@ def state_settings(state: State) -> dict[str, Any]:
         if value is not None and value != default:
             words += [flag, value]
     return {**_UNLIMITED, "command": ["/usr/bin/state", *words]} if words else _UNLIMITED
+
+
+def swap_settings(size: str) -> dict[str, Any]:
+    """The step's LinuxKit settings; a node goes on without its swap."""
+    words = ["/usr/bin/swap.sh", str(size_of(size))]
+    return {"annotations": {"org.kubeiso.optional": "true", "org.kubeiso.limit": "600"}, "command": words}
 
 
 def size_of(text: str) -> int:

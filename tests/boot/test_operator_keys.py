@@ -61,6 +61,8 @@ RECIPE = {
     "manifests": ["objects.yaml"],
     "images": [{"name": "docker.io/team/held:1", "source": "held.tar"}],
     "kernel": {"hugepages": {"2Mi": 16}},
+    "time": {"zone": "Europe/Berlin"},
+    "swap": {"size": "256Mi"},
 }
 
 
@@ -71,7 +73,9 @@ def formed(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Powe
     docker_saved(folder / "held.tar", ("team/held:1", program(folder)))
     recipe = folder / "operator.yml"
     recipe.write_text(yaml.safe_dump(RECIPE))
-    with booted(replace(planned(out, recipe=recipe, unattended=True), name="t-operator")) as (cluster, machines, scale):
+    plan = planned(out, recipe=recipe, unattended=True)
+    plan = replace(plan, name="t-operator", hardware=plan.hardware.model_copy(update={"disk": 2048}))
+    with booted(plan) as (cluster, machines, scale):
         found = Powered(cluster, machines, scale)
         found.becomes_whole()
         yield found
@@ -164,3 +168,25 @@ def test_pods_resolve_names_by_the_node_s_resolver(formed: Powered) -> None:
     lines = said(machine(formed), "cat /proc/$(pidof coredns | cut -d ' ' -f 1)/root/etc/resolv.conf").splitlines()
     assert next(line for line in lines if line.startswith("nameserver")) == "nameserver 192.0.2.53"
     assert "nodes.example" in next(line for line in lines if line.startswith("search")).split()
+
+
+def test_shells_have_the_recipe_s_time_zone_and_pods_may_have_it(formed: Powered) -> None:
+    assert said(machine(formed), ". /etc/profile; date +%Z") in ("CET", "CEST")
+    assert said(machine(formed), "head -c 4 /hostroot/usr/share/zoneinfo/Europe/Berlin") == "TZif"
+    assert said(machine(formed), "readlink /hostroot/etc/localtime") == "/usr/share/zoneinfo/Europe/Berlin"
+
+
+def test_pods_and_node_have_swap_on_the_state_disk(formed: Powered) -> None:
+    assert said(machine(formed), "cat /proc/swaps").splitlines()[1].split()[:3:2] == ["/var/swap", str((256 << 10) - 4)]
+    name = formed.cluster.nodes[0].name
+    config: Any = json.loads(Kubectl(formed.cluster).text("get", "--raw", f"/api/v1/nodes/{name}/proxy/configz"))["kubeletconfig"]
+    assert config["failSwapOn"] is False and config["memorySwap"] == {"swapBehavior": "LimitedSwap"}
+    assert Kubectl(formed.cluster).get("node", name)["status"]["nodeInfo"]["swap"]["capacity"] == (256 << 20) - 4096
+
+
+def test_a_node_that_swaps_is_switched_off_clean(formed: Powered) -> None:
+    """The last test: nothing runs after it."""
+    console = machine(formed).spec.console_log
+    formed.off(3)
+    told = console.read_text(errors="replace")
+    assert "stays mounted" not in told and '"stage":"poweroff"' in told

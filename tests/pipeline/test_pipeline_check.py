@@ -99,6 +99,13 @@ def test_the_node_s_own_service_may_have_other_settings(found: Project) -> None:
     assert said(found, "services: [{name: kubelet, image: kubelet, linuxkit: {oomScoreAdj: -5}}]\n") == []
 
 
+def test_a_client_of_storage_needs_those_that_it_is_of_no_use_without(found: Project) -> None:
+    write(found.root / "storage" / "many.yml", {"title": "several ways to a disk", "needs": ["udev"]})
+    (told,) = said(found, "storage: [many]\n")
+    assert "storage[0]: many is of no use without udev (add udev)" in told
+    assert said(found, "storage: [many, udev]\n") == []
+
+
 def test_an_image_of_others_is_named_by_its_digest(found: Project) -> None:
     assert said(found, f"services: [{{name: a, image: 'x/y@{DIGEST}'}}]\nreplace: {{getty: 'x/y@{DIGEST}'}}\n") == []
 

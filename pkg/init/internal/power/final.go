@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -71,6 +72,7 @@ func UnmountDisks() error {
 
 func unmountDisks() error {
 	unix.Sync()
+	swapOff("/proc/swaps")
 	for range unmountRounds {
 		for _, each := range mounted() {
 			_ = unix.Unmount(each.target, 0)
@@ -84,6 +86,29 @@ func unmountDisks() error {
 	}
 	unix.Sync()
 	return errors.Join(failures...)
+}
+
+// swapOff takes back what was swapped out: a disk with a swap file in use can't be unmounted. All processes are gone by then, and
+// what they had with them.
+func swapOff(listed string) {
+	text, _ := os.ReadFile(listed)
+	for _, file := range swaps(string(text)) {
+		name, err := unix.BytePtrFromString(file)
+		if err == nil {
+			_, _, _ = unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(name)), 0, 0)
+		}
+	}
+}
+
+// swaps gives the names in /proc/swaps (proc_swaps(5)), which has a line of headings; spaces are written as octal digits.
+func swaps(text string) []string {
+	var found []string
+	for line := range strings.Lines(text) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[0], "/") {
+			found = append(found, unescape(fields[0]))
+		}
+	}
+	return found
 }
 
 // mount is one that UnmountDisks has to do with: a disk's, or one that lies upon a disk's and holds it.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"reflect"
 	"strings"
 	"testing"
@@ -185,5 +186,16 @@ func TestTheLastKeysResetAMachineThatDoesNotStop(t *testing.T) {
 		if got := strings.Join(action.lastKeys(), ""); got != want {
 			t.Errorf("%s: %q", action, got)
 		}
+	}
+}
+
+func TestSwapsAreFilesAndDisksByTheirNames(t *testing.T) {
+	const listed = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" +
+		"/var/swap                               file\t\t2097148\t\t0\t\t-2\n/dev/a\\040b partition 1 0 -3\n"
+	if found := swaps(listed); !slices.Equal(found, []string{"/var/swap", "/dev/a b"}) {
+		t.Errorf("swaps: %q", found)
+	}
+	if found := swaps(""); found != nil {
+		t.Errorf("swaps of nothing: %q", found)
 	}
 }
