@@ -19,7 +19,7 @@ from builder.reading.mistake import Mistake, Place
 from builder.reading.tree import Tree
 from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
-from builder.spec import fields
+from builder.spec import fields, hardening
 from builder.spec.files import misplaced
 from builder.spec.model import Handler, ImageSpec, PodNetwork, Storage
 from builder.spec.needs import Needs
@@ -80,6 +80,19 @@ def configurations(case: Case) -> Iterator[Mistake]:
             continue
         for path, message, hint, key in fields.faults(types, kind, given):
             yield case.mistake((*home, *path), message, hint, key=key)
+
+
+def kernel_defaults(case: Case) -> Iterator[Mistake]:
+    """No kubelet that wants a value of the kernel's finds another."""
+    if case.recipe.kubelet.get("protectKernelDefaults") is False:
+        return
+    for key, value in case.recipe.kernel.sysctl.items():
+        wanted = hardening.KERNEL_DEFAULTS.get(key.replace("/", "."))
+        if wanted is not None and value.strip() != wanted:
+            message = f"the kubelet does not start with this: it wants {wanted}"
+            yield case.mistake(
+                ("kernel", "sysctl", key), message, "leave it out, or write kubelet: {protectKernelDefaults: false}"
+            )
 
 
 def pins(case: Case) -> Iterator[Mistake]:
@@ -199,8 +212,8 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 
 RULES: tuple[Rule, ...] = (
-    version, configurations, pins, cri, handlers, storage, policies, files, service_names, service_images, services, replaced,
-    command_line,
+    version, configurations, kernel_defaults, pins, cri, handlers, storage, policies, files, service_names, service_images,
+    services, replaced, command_line,
 )  # fmt: skip
 
 

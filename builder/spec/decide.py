@@ -10,7 +10,7 @@ from builder.oci import Image, tag_of
 from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
 from builder.references import split
-from builder.spec import proxy, registries
+from builder.spec import hardening, proxy, registries
 from builder.spec.classes import CLASSES, manifest
 from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
@@ -33,7 +33,7 @@ _ONBOOT_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "dhcpcd": {**_OPTIONAL, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
 _SYSCTL = {
-    "net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1",
+    "net.ipv4.ip_forward": "1",
     # The bare kernel's own are for one person's machine: all pods share them.
     "kernel.pid_max": "4194304", "fs.inotify.max_user_instances": "8192", "fs.inotify.max_user_watches": "524288",
     "vm.max_map_count": "262144",
@@ -100,7 +100,9 @@ def _cmdline(recipe: Recipe) -> str:
     # Of each size, the kernel takes the number after it (Documentation/admin-guide/mm/hugetlbpage.rst).
     pages = [f"hugepagesz={size.removesuffix('i')} hugepages={count}" for size, count in recipe.kernel.hugepages.items()]
     watchdog = f"kubeiso.watchdog={recipe.kernel.watchdog}"
-    return " ".join([*consoles, "panic=10", "loglevel=4", watchdog, *pages, *recipe.kernel.arguments])
+    return " ".join(
+        [*consoles, "panic=10", "loglevel=4", *hardening.KERNEL_ARGUMENTS, watchdog, *pages, *recipe.kernel.arguments]
+    )
 
 
 def _onboot_settings(recipe: Recipe) -> Mapping[str, Mapping[str, Any]]:
@@ -122,7 +124,7 @@ def node_files(
 ) -> Iterator[NodeFile]:
     """The files that every node has, in their order."""
     modules = sorted({*runtime.modules, *network.modules})
-    sysctl = {**_SYSCTL, **network.sysctl}
+    sysctl = {**_SYSCTL, **hardening.SYSCTL, **network.sysctl}
     yield NodeFile(path="etc/os-release", contents=_os_release(kubernetes.version, role))
     yield NodeFile(path="etc/modules-load.d/20-kubeiso.conf", contents="".join(f"{name}\n" for name in modules))
     yield NodeFile(path="etc/sysctl.d/10-kubeiso.conf", contents="".join(f"{k} = {v}\n" for k, v in sorted(sysctl.items())))
@@ -206,6 +208,7 @@ def _kubeadm_files(
     master = role is Role.MASTER
     if master:
         yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime, network, kubernetes))
+        yield from hardening.audit_files()
         if runtime.classes:
             yield NodeFile(path=CLASSES, contents=manifest(runtime.classes))
     yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(recipe, runtime))

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from builder.recipe.model import Recipe, Swap
+from builder.spec import hardening
 from builder.spec.fields import merged
 from builder.spec.model import KUBELETS_OWN, Kubernetes, PodNetwork, Runtime
 
@@ -92,10 +93,21 @@ def _cluster(recipe: Recipe, network: PodNetwork, kubernetes: Kubernetes) -> dic
             "podSubnet": recipe.network.pod_subnet,
             "serviceSubnet": recipe.network.service_subnet,
         },
-        "apiServer": {"certSANs": ["127.0.0.1", "localhost"]},
-        # Where the nodes' plan has the ranges, a controller with an order of its own must not give out others.
-        "controllerManager": {"extraArgs": _arguments({"allocate-node-cidrs": str(not network.host_ranges).lower()})},
+        "apiServer": {
+            "certSANs": ["127.0.0.1", "localhost"],
+            "extraArgs": _arguments(hardening.API_SERVER),
+            "extraVolumes": hardening.audit_volumes(),
+        },
+        "controllerManager": {
+            "extraArgs": _arguments({**hardening.CONTROLLER_MANAGER, "allocate-node-cidrs": _allocates(network)})
+        },
+        "scheduler": {"extraArgs": _arguments(hardening.SCHEDULER)},
     }
+
+
+def _allocates(network: PodNetwork) -> str:
+    """Where the nodes' plan has the ranges, a controller with an order of its own must not give out others."""
+    return str(not network.host_ranges).lower()
 
 
 def _images(kubernetes: Kubernetes) -> dict[str, Any]:
@@ -116,8 +128,7 @@ def _kubelet(recipe: Recipe, runtime: Runtime) -> dict[str, Any]:
         "clusterDomain": recipe.network.domain,
         # The images lie in the read-only root: to delete them would free nothing.
         "imageGCHighThresholdPercent": 100,
-        # One pod can't take all process numbers of the node.
-        "podPidsLimit": 4096,
+        **hardening.KUBELET,
         "volumePluginDir": "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
     }
 

@@ -62,7 +62,7 @@ MISTAKES = {
     "the node mounts a file system of its own on /run",
     "files: [{path: /a, symlink: b}, {path: /b, symlink: a}, {path: /a/x, contents: x}]": "3:64: files[2].path: the root tree's "
     "symbolic links turn in a circle",
-    "kernel: {arguments: [" + "x" * 2000 + "]}": "3:21: kernel.arguments: the kernel's command line has 20",
+    "kernel: {arguments: [" + "x" * 2000 + "]}": "3:21: kernel.arguments: the kernel's command line has 21",
 }
 
 
@@ -104,6 +104,14 @@ def test_a_client_of_storage_needs_those_that_it_is_of_no_use_without(found: Pro
     (told,) = said(found, "storage: [many]\n")
     assert "storage[0]: many is of no use without udev (add udev)" in told
     assert said(found, "storage: [many, udev]\n") == []
+
+
+def test_a_kubelet_that_would_not_start_is_told_before(found: Project) -> None:
+    assert said(found, "kernel: {sysctl: {kernel.panic: '10', vm.swappiness: '1'}}\n") == []
+    (told,) = said(found, "kernel: {sysctl: {vm/overcommit_memory: '2'}}\n")
+    assert "kernel.sysctl.vm/overcommit_memory: the kubelet does not start with this: it wants 1" in told
+    with_it = "kubelet: {protectKernelDefaults: false}\nkernel: {sysctl: {vm/overcommit_memory: '2'}}\n"
+    assert not any("does not start" in line for line in said(found, with_it))
 
 
 def test_an_image_of_others_is_named_by_its_digest(found: Project) -> None:

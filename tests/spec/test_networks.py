@@ -75,7 +75,7 @@ def test_packets_that_leave_the_pods_subnet_are_masqueraded() -> None:
 @pytest.mark.parametrize(("cni", "allocates"), [("bridge", "false"), ("flannel", "true")])
 def test_one_side_alone_gives_ranges_out(cni: str, allocates: str) -> None:
     manager = kubeadm_of(with_network(cni))["ClusterConfiguration"]["controllerManager"]
-    assert arguments(manager) == {"allocate-node-cidrs": allocates}
+    assert arguments(manager)["allocate-node-cidrs"] == allocates
     assert pod_network(Project(ROOT), cni).host_ranges == (allocates == "false")
 
 

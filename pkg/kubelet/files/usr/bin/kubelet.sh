@@ -23,6 +23,8 @@ if [ -n "$found" ]; then
     set -- --node-labels="$found" "$@"
     node-labels.sh "$found" &
 fi
+chmod 0600 "$config" # kubeadm makes it for all to read
+[ ! -d /var/lib/etcd ] || chmod 0700 /var/lib/etcd
 etcd-restore.sh resume
 certificates renew || echo "kubelet.sh: certificates renew ended with exit code $?"
 certificates watch &
