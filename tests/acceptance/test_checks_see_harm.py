@@ -339,6 +339,7 @@ def test_this_file_tries_the_manifests_that_are_applied() -> None:
         "policies.yml",
         "appetite.yml",
         "redis.yml",
+        "cis.yml",
         "critest.yml",
     }  # have their own tests
     assert {path.name for path in folder.glob("*.yml")} - elsewhere == {"smoke.yml", "across.yml"}
