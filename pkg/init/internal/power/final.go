@@ -23,6 +23,8 @@ const (
 	unmountPeriod = 50 * time.Second
 	// busyPeriod is for killed processes to let go of their files, on a machine that has much else to do.
 	busyPeriod = 10 * time.Second
+	// stateDir is where the state disk is mounted.
+	stateDir = "/var"
 	// unmountRounds: each may free what the next one needs.
 	unmountRounds = 3
 )
@@ -93,9 +95,11 @@ func unmountDisks() error {
 func swapOff(listed string) {
 	text, _ := os.ReadFile(listed)
 	for _, file := range swaps(string(text)) {
-		name, err := unix.BytePtrFromString(file)
-		if err == nil {
-			_, _, _ = unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(name)), 0, 0)
+		// What a step's container began to swap to has its name from that container's mount on.
+		for _, place := range []string{file, stateDir + file} {
+			if name, err := unix.BytePtrFromString(place); err == nil {
+				_, _, _ = unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(name)), 0, 0)
+			}
 		}
 	}
 }
