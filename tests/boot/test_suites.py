@@ -21,7 +21,7 @@ from builder.store import Store
 
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
-SIZES = {"full": (1, 2), "failover": (3, 1), "redis": (1, 0)}
+SIZES = {"full": (1, 2), "failover": (3, 1), "redis": (1, 0), "cis": (1, 1)}
 """Suites that have media of their own, or need more than a node: masters and workers."""
 
 
