@@ -106,8 +106,8 @@ class Cis:
     def checks(self) -> list[Check]:
         found = self._benchmark
         return [
-            *self._on_each("cis-", self._cluster.masters, found.masters),
-            *self._on_each("cis-", self._cluster.nodes, found.nodes),
+            *self._on_each(self._cluster.masters, found.masters),
+            *self._on_each(self._cluster.nodes, found.nodes),
             *(self._setting(node, each) for node in self._cluster.nodes for each in found.kubelet),
             *(self._proxied(node, found.proxy) for node in self._cluster.nodes),
             *(
@@ -116,9 +116,9 @@ class Cis:
             ),
         ]
 
-    def _on_each(self, prefix: str, nodes: tuple[Node, ...], points: list[Point]) -> list[Check]:
+    def _on_each(self, nodes: tuple[Node, ...], points: list[Point]) -> list[Check]:
         return [
-            Check(f"{prefix}{point.id}", f"{point.title} ({node.name})", partial(self.seen, node, point.command), 60)
+            Check(f"cis-{point.id}", f"{point.title} ({node.name})", partial(self.seen, node, point.command), 60)
             for node in nodes
             for point in points
         ]

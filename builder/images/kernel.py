@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builder.errors import BuildError
-from builder.images.microcode import ARCHIVE, early_archive
-from builder.images.model import KernelDescription
+from builder.images.microcode import early_archive
+from builder.images.model import MICROCODE, KernelDescription
 from builder.images.names import Globs
 from builder.images.tree import Content, Tree, file
 from builder.progress import note, step, warn
@@ -42,8 +42,8 @@ def kernel_tree(packages: Tree, description: KernelDescription, work: Path) -> T
     image.add("kernel", packages.under("boot")[kernel])
     image.add("kernel.tar", file(write_kernel_tar(packages, version, root, work / "kernel.tar")))
     if description.microcode:
-        (work / ARCHIVE).write_bytes(early_archive(packages, description.microcode))
-        image.add(ARCHIVE, file(work / ARCHIVE))
+        (work / MICROCODE).write_bytes(early_archive(packages, description.microcode))
+        image.add(MICROCODE, file(work / MICROCODE))
     return image
 
 

@@ -7,8 +7,6 @@ from builder.errors import BuildError
 from builder.images.names import Globs
 from builder.images.tree import Tree, parents
 
-ARCHIVE = "ucode.cpio"
-
 
 def early_archive(packages: Tree, parts: Mapping[str, str]) -> bytes:
     """A newc archive, not compressed since the kernel would not find it then.

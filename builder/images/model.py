@@ -14,6 +14,10 @@ FileMode = Annotated[str, Shape(r"^[0-7]{4}$", "an octal mode such as 4755, in q
 Reference = Annotated[str, Shape(r"^[^{}\s@]*(\{version\}[^{}\s@]*)?$", "an image's full name, in which {version} may stand")]
 
 
+MICROCODE = "ucode.cpio"
+"""The file of a kernel image with CPU microcode."""
+
+
 class KernelDescription(Frozen):
     """Which modules a kernel image keeps: globs on their paths under kernel/. What a kept module needs comes with it."""
 

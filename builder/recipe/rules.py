@@ -59,9 +59,15 @@ def known_storage(case: Case) -> Iterator[Mistake]:
 
 def _each_described(case: Case, key: str, what: str) -> Iterator[Mistake]:
     """Each is described in the folder of the key's name, and named once."""
-    seen: set[str] = set()
-    for place, name in case.tree.listed(key):
+    for place, _ in case.tree.listed(key):
         yield from _described(case, place, key, what)
+    yield from _given_once(case, key)
+
+
+def _given_once(case: Case, *path: str) -> Iterator[Mistake]:
+    """No name of the list is there twice."""
+    seen: set[str] = set()
+    for place, name in case.tree.listed(*path):
         if isinstance(name, str) and name in seen:
             yield case.tree.mistake(place, f"{name} is given twice", "keep one of them")
         seen.add(str(name))
@@ -227,13 +233,11 @@ def images(case: Case) -> Iterator[Mistake]:
 
 def firmware(case: Case) -> Iterator[Mistake]:
     """Each is a folder of pkg/, named once."""
-    seen: set[str] = set()
+    known = case.images()
     for place, name in case.tree.listed("firmware", "images"):
-        if isinstance(name, str) and name not in case.images():
-            yield case.tree.mistake(place, f"there is no image {shown(name)} of ours", one_of(name, case.images()))
-        if isinstance(name, str) and name in seen:
-            yield case.tree.mistake(place, f"{name} is given twice", "keep one of them")
-        seen.add(str(name))
+        if isinstance(name, str) and name not in known:
+            yield case.tree.mistake(place, f"there is no image {shown(name)} of ours", one_of(name, known))
+    yield from _given_once(case, "firmware", "images")
 
 
 def volumes(case: Case) -> Iterator[Mistake]:

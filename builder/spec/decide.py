@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from builder.errors import InputError
+from builder.images.model import MICROCODE
 from builder.oci import Image, tag_of
 from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
@@ -38,10 +39,6 @@ _SYSCTL = {
     "kernel.pid_max": "4194304", "fs.inotify.max_user_instances": "8192", "fs.inotify.max_user_watches": "524288",
     "vm.max_map_count": "262144",
 }  # fmt: skip
-
-
-MICROCODE = "ucode.cpio"
-"""As images/microcode.py names it in the kernel's image."""
 
 
 def decide(
