@@ -13,7 +13,7 @@ HOST_PACKAGES := \
 	debian-archive-keyring dpkg e2fsprogs xz-utils zstd kmod \
 	squashfs-tools xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin \
 	qemu-system-x86 qemu-utils ovmf vde2
-TEST_PACKAGES := gpg gpg-agent iproute2 openssh-client openssl shellcheck skopeo
+TEST_PACKAGES := fdisk gpg gpg-agent iproute2 openssh-client openssl shellcheck skopeo
 
 .PHONY: help setup cluster build test test-all check bench doctor clean
 help:

@@ -12,7 +12,7 @@ from builder.cli.session import session
 from builder.errors import ToolMissing
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware, MachineSpec
-from builder.media.inspection import inspect_iso
+from builder.media.inspection import demand_own
 from builder.pipeline.doctor import Finding, State, examine, probed
 from builder.pipeline.tools import RUN_TOOLS, demand
 from builder.project import Project
@@ -40,11 +40,18 @@ def _told(finding: Finding) -> str:
     return line if finding.state is State.OK else f"{line}\n{'':8} needed for: {finding.needed_for}; {finding.hint}"
 
 
+def usual(file: Path) -> Attachment:
+    """How a medium is attached where nobody says it."""
+    return Attachment.CDROM if file.suffix == ".iso" else Attachment.DISK
+
+
 @app.command(epilog="Example:  kubeiso boot out/kubeiso-cri-containerd-master.iso --firmware uefi")
 def boot(
-    file: Annotated[Path, typer.Argument(help="An ISO that kubeiso made.")],
+    file: Annotated[Path, typer.Argument(help="An ISO or a disk (raw, qcow2, vmdk) that kubeiso made.")],
     firmware: Annotated[Firmware, typer.Option("--firmware", help="What the machine boots with.")] = Firmware.BIOS,
-    attach: Annotated[Attachment, typer.Option("--attach", help="How the file is attached.")] = Attachment.CDROM,
+    attach: Annotated[
+        Attachment | None, typer.Option("--attach", help="How the file is attached; an ISO as a CD, a disk as a disk.")
+    ] = None,
     memory: Annotated[int, typer.Option("--memory", min=512, help="MiB.")] = 3072,
     cpus: Annotated[int, typer.Option("--cpus", min=1)] = 2,
     verbose: Verbose = False,
@@ -52,11 +59,11 @@ def boot(
     """Boots one machine with its console in this terminal; it ends when the terminal leaves it."""
     choose_sink(False, verbose)
     store = open_store()
-    inspect_iso(file, store)
+    demand_own(file, store)
     demand(RUN_TOOLS)
     with TemporaryDirectory(prefix="kubeiso-") as directory:
         spec = MachineSpec(
-            name=file.stem[:40], directory=Path(directory), medium=file, firmware=firmware, attachment=attach,
+            name=file.stem[:40], directory=Path(directory), medium=file, firmware=firmware, attachment=attach or usual(file),
             acceleration=probed(Project.here(), store), memory=memory, cpus=cpus, outbound=True,
         )  # fmt: skip
         machine = Machine.start(spec, leashed=True)

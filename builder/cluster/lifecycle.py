@@ -67,7 +67,7 @@ def create(plan: ClusterPlan, directory: Path) -> Cluster:
     begin(directory)
     ports = reserve(_locks(), directory, layout.NODES * layout.PORTS)
     kubectl = directory / "kubectl"
-    shutil.copy2(plan.kubectl, kubectl)
+    own_copy(plan.kubectl, kubectl)
     cluster = Cluster(
         name=plan.name,
         directory=directory,
@@ -109,6 +109,14 @@ def linked(medium: Path, target: Path) -> Path:
     except OSError:  # another file system
         return medium.absolute()
     return target
+
+
+def own_copy(program: Path, target: Path) -> None:
+    """The program under a name of the cluster's; it stays when the cache is cleaned."""
+    try:
+        os.link(program, target)
+    except OSError:  # another file system
+        shutil.copy2(program, target)
 
 
 def _locks() -> Path:

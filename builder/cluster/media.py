@@ -1,10 +1,9 @@
 """What a cluster's machines boot, changed while the cluster goes on: node by node, each step kept on disk before it is done."""
 
 import filecmp
-import shutil
 from pathlib import Path
 
-from builder.cluster.lifecycle import linked
+from builder.cluster.lifecycle import linked, own_copy
 from builder.cluster.model import Cluster, Node, RuntimeFacts, Workload
 from builder.cluster.state import save
 from builder.machine.machine import Machine
@@ -39,7 +38,8 @@ def settle(
     workloads: tuple[Workload, ...],
 ) -> Cluster:
     """The cluster whose nodes have all got new media, which are its roles' now, with what they bring; saved. The former go."""
-    shutil.copy2(kubectl, cluster.kubectl.with_suffix(".new"))
+    cluster.kubectl.with_suffix(".new").unlink(missing_ok=True)
+    own_copy(kubectl, cluster.kubectl.with_suffix(".new"))
     cluster.kubectl.with_suffix(".new").replace(cluster.kubectl)
     now = {node.role: node.medium for node in cluster.nodes if node.medium}
     changed = cluster.model_copy(

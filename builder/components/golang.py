@@ -17,7 +17,7 @@ from builder.components.description import FILE, Description, filled_with
 from builder.components.gomodules import at_work, settle
 from builder.components.source import Files, Request
 from builder.components.toolchain import COMPILED_AS, Go, build_environment, c_toolchain, go, network
-from builder.errors import BuildError, ToolMissing
+from builder.errors import BuildError, InputError, ToolMissing
 from builder.frozen import Frozen
 from builder.progress import Step, step, warn
 from builder.reading.shapes import Shape
@@ -48,6 +48,7 @@ LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 
 
 ModuleFile = Annotated[str, Shape(r"^(?!.*\.\.)[\w.~/-]*\w//\w[\w.~/-]*$", "MODULE//PATH, such as example.org/tool//list.txt")]
+OneProgram = Annotated[str, Shape(r"^((\.\./)?[\w-]+/)?[\w-]+\.go$|^$", "a Go file, such as ../program/main.go")]
 Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", filled_with("version", "major", "minor"))]
 
 
@@ -58,6 +59,9 @@ class Section(Frozen):
     files: dict[str, ModuleFile] = Field({}, description="output file -> a file that is taken out of a module, MODULE//PATH")
     packages: dict[str, str] = Field(
         {}, validate_default=True, description='output file -> Go package ("." for the folder itself)'
+    )
+    together: OneProgram = Field(
+        "", description="main.go of one program that is each of packages by the name under which it is called"
     )
     cgo: bool = False
     libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
@@ -116,7 +120,7 @@ class Plan:
             store.workdir("golang") as work,
             step(f"build {description.name} {description.version}", unit="packages") as progress,
         ):
-            for file in self.section.outputs:
+            for file in self._made:
                 progress.advance(0, file)
                 if file in self.section.files:
                     self._taken(self.section.files[file], work / file, progress)
@@ -124,7 +128,17 @@ class Plan:
                     self._attempt(self._command(work / file), work, progress)
             settle(store.scratch("go") / "mod", at_work(description.folder))
             shutil.rmtree(store.scratch("go") / "build", ignore_errors=True)  # an older version's, not compressed
-            return {file: store.adopt(work / file) for file in self.section.outputs}
+            made = {file: store.adopt(work / file) for file in self._made}
+        return {file: made[self._program_of(file)] for file in self.section.outputs}
+
+    @property
+    def _made(self) -> tuple[str, ...]:
+        """The files that are built: of programs that are one, that one."""
+        return tuple(sorted({self._program_of(file) for file in self.section.outputs}))
+
+    def _program_of(self, file: str) -> str:
+        one = file in self.section.packages and self.section.together and not self.request.target.separate
+        return self.request.name if one else file
 
     def _taken(self, place: str, output: Path, progress: Step) -> None:
         """Copies a file of a module. Go checks what it downloads against go.sum."""
@@ -140,7 +154,7 @@ class Plan:
         if output.name in self.section.tests:
             verb, package = ["test", "-c", "-vet=off"], self.section.tests[output.name]
         else:
-            verb, package = ["build", "-v"], self.section.packages[output.name]
+            verb, package = ["build", "-v"], self.section.packages.get(output.name, self.section.together)
         version = self.request.description.version
         major, minor, *_ = [*version.split("."), ""]
         added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
@@ -190,13 +204,23 @@ def _plan(request: Request) -> Plan:
         Golang.name,
         RECIPE,
         dict(request.platform.go),
-        section.model_dump(exclude=None if section.files else {"files"}),  # so a description without any keeps its key
+        # What a description does without is left out, so that its key stays when another gets something new.
+        section.model_dump(exclude={name for name in ("files", "together") if not getattr(section, name)}),
+        *(["separate"] if section.together and request.target.separate else []),
         request.description.version,
         toolchain.version,
         facts,
     )
     read = dict(_inputs(request.description.name, request.description.folder, tests=bool(section.tests)))
+    if section.together:
+        read[section.together] = file_digest(_there(request.description.folder / section.together, request.description.path))
     return Plan(request, section, toolchain, key_of(*inputs, read))
+
+
+def _there(file: Path, description: Path) -> Path:
+    if not file.is_file():
+        raise InputError(f"{description}: golang.together names {file.name}, and {file.parent.resolve()} has no such file")
+    return file
 
 
 def _inputs(component: str, folder: Path, *, tests: bool) -> Iterator[tuple[str, str]]:

@@ -20,10 +20,14 @@ Files = dict[str, Digest]
 
 @dataclass(frozen=True)
 class Target:
-    """What the files are for. kubernetes: the version of the cluster, "" for the newest that has pins."""
+    """What the files are for.
+
+    kubernetes: the version of the cluster, "" for the newest that has pins. separate: whether programs that can be one are not.
+    """
 
     platform: Platform = AMD64
     kubernetes: str = ""
+    separate: bool = False
 
 
 TARGET = Target()

@@ -1,4 +1,4 @@
-"""pkg/NAME/ with its components and packages -> an OCI image of one layer in the store."""
+"""pkg/NAME/ with its components and packages -> an OCI image: one layer, and one for each program that images share."""
 
 import hashlib
 import json
@@ -18,10 +18,11 @@ from builder.images.layer import (
     folder_files,
     folder_mode,
     set_modes,
+    shared_programs,
 )
 from builder.images.model import ImageDescription
 from builder.images.packages import Filter, add_package
-from builder.images.tree import Spool, Tree
+from builder.images.tree import Spool, Tree, file
 from builder.oci import LINUXKIT_LABEL, Image, Process, blobs_of, tag_of, write_image
 from builder.progress import step, warn
 from builder.store import Digest, Store, file_digest, key_of
@@ -80,7 +81,8 @@ def compose(
                 warn(f"pkg/{name}: no file of its packages matches {glob}")
             if description.kernel:
                 tree = kernel_tree(tree, description.kernel, work)
-            image = write_image(store, full_name, [write_layer(store, tree)], process_of(description))
+            below = [program_layer(store, *each) for each in shared_programs(description, components).items()]
+            image = write_image(store, full_name, [*below, write_layer(store, tree)], process_of(description))
         return {"image": image.digest, "blobs": list(blobs_of(store, image.digest))}
 
     return Image(name=full_name, digest=store.once(key, make)["image"])
@@ -121,6 +123,17 @@ def layer_tree(
     set_modes(tree, description)
     tree.link_top()
     return tree, chosen.unused
+
+
+def program_layer(store: Store, place: str, program: Digest) -> Digest:
+    """A layer that is a program alone; images that have it in common have this very layer."""
+
+    def made() -> dict[str, Digest]:
+        tree = Tree()
+        tree.add(place, file(store.path(program), 0o755))
+        return {"layer": write_layer(store, tree)}
+
+    return Digest(store.once(key_of("program layer", program_digest(), place, program), made)["layer"])
 
 
 def write_layer(store: Store, tree: Tree) -> Digest:

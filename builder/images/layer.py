@@ -1,5 +1,7 @@
 """What a description asks for -> the file tree of the image's layer."""
 
+import posixpath
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +18,39 @@ BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 
 
 def add_components(tree: Tree, description: ImageDescription, components: Mapping[str, Component], store: Store) -> None:
-    """Puts the components' files at their paths; programs and scripts are executable."""
+    """Puts the components' files at their paths; programs and scripts are executable.
+
+    What is one of several names of a program becomes a link to where that lies (`shared_programs`).
+    """
     for name, files in description.components.items():
         for file_name, path in files.items():
-            blob = store.path(blob_of(components, name, file_name))
-            tree.add(path, file(blob, 0o755 if _runs(blob) else 0o644))
+            digest = blob_of(components, name, file_name)
+            if digest == one_program(components[name]):
+                tree.add(path, symlink(posixpath.relpath(shared_place(name), posixpath.dirname(path))))
+            else:
+                blob = store.path(digest)
+                tree.add(path, file(blob, 0o755 if _runs(blob) else 0o644))
+
+
+def one_program(component: Component) -> Digest | None:
+    """The program that is several of the component's files, each by its name; None where every file is another."""
+    most = Counter(component.files.values()).most_common(1)
+    return next((digest for digest, names in most if names > 1), None)
+
+
+def shared_programs(description: ImageDescription, components: Mapping[str, Component]) -> dict[str, Digest]:
+    """Where the image has programs of several names, and what each is. Each is to be a layer that images have in common."""
+    found = {}
+    for name, files in description.components.items():
+        one = one_program(components[name]) if name in components else None
+        if one and any(components[name].files.get(each) == one for each in files):
+            found[shared_place(name)] = one
+    return found
+
+
+def shared_place(component: str) -> str:
+    """The same in every image, so that the layer is the same."""
+    return f"usr/lib/{component}/{component}"
 
 
 def _runs(blob: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.aside import aside
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
-from builder.machine.model import SOCKET_PATH, Firmware, MachineSpec
+from builder.machine.model import DISK, SOCKET_PATH, Firmware, MachineSpec
 from builder.machine.qemu import OVMF_CODE, OVMF_VARS, command, image_format
 from builder.process import Identity, noted
 from builder.run import Completed, run
@@ -87,5 +87,8 @@ def _copy_variables(target: Path) -> None:
 
 
 def _make_overlay(medium: Path, overlay: Path) -> None:
+    """A disk in its raw form is as small as can be; whoever writes it to a disk has a larger one, and so has the machine."""
+    form = image_format(medium)
+    size = [str(max(DISK, medium.stat().st_size))] if form == "raw" else []
     with aside(overlay) as made:
-        run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", medium, "-F", image_format(medium), made])
+        run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", medium, "-F", form, made, *size])

@@ -22,11 +22,16 @@ class Firmware(StrEnum):
 
 
 class Attachment(StrEnum):
-    """How the medium is attached: as a CD drive, as a USB disk, or as a virtio disk."""
+    """How the medium is attached: as a CD drive, as a USB disk, as a virtio disk, or as a disk of another controller."""
 
     CDROM = "cdrom"
     USB = "usb"
     DISK = "disk"
+    SATA = "sata"
+    NVME = "nvme"
+    SCSI = "scsi"
+    PVSCSI = "pvscsi"
+    LSI = "lsi"
 
 
 EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+lahf-lm,+aes,+pclmulqdq,+rdrand,+fsgsbase"
@@ -43,6 +48,10 @@ is EPYC,+svm,+npt (QEMU 7.2, one run each)."""
 CODE_CACHE = 3
 """An emulator may keep translated code in so much memory besides its guest's: one part in so many of that. What no longer fits is
 translated anew: a master of 3072 MiB had 1024 MiB of code after four minutes, a worker of 1536 MiB 600 when it had joined."""
+
+
+DISK = 16 << 30
+"""Bytes of the disk that a machine boots from where the medium is a raw disk; the host gives what the guest has written."""
 
 
 class Acceleration(Frozen):

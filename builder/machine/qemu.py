@@ -15,6 +15,19 @@ OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 # Formats of disk files by the ends of their names; all else is taken as raw.
 FORMATS = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhd": "vpc", ".vdi": "vdi"}
 
+# The devices of a medium; scsi is virtio's, lsi the SAS controller that VMware has too.
+_SCSI_DISK = "scsi-hd,drive=medium,bootindex=1"
+MEDIUM = {
+    Attachment.CDROM: ("ide-cd,drive=medium,bootindex=1",),
+    Attachment.USB: ("qemu-xhci", "usb-storage,drive=medium,bootindex=1,removable=on"),
+    Attachment.DISK: ("virtio-blk-pci,drive=medium,bootindex=1",),
+    Attachment.SATA: ("ide-hd,drive=medium,bootindex=1",),
+    Attachment.NVME: ("nvme,drive=medium,serial=medium,bootindex=1",),
+    Attachment.SCSI: ("virtio-scsi-pci", _SCSI_DISK),
+    Attachment.PVSCSI: ("pvscsi", _SCSI_DISK),
+    Attachment.LSI: ("mptsas1068", _SCSI_DISK),
+}
+
 ACCESS, CLUSTER = "access", "cluster"
 """The NICs by the names of their netdevs, which `set_link` takes."""
 
@@ -96,14 +109,8 @@ def _pflash(name: str, path: Path, *, read_only: bool) -> list[str]:
 
 def _medium(spec: MachineSpec) -> list[str]:
     path = disk_file(spec)
-    block = ["-blockdev", _block("medium", image_format(path), path, read_only=spec.overlay is None)]
-    match spec.attachment:
-        case Attachment.CDROM:
-            return [*block, "-device", "ide-cd,drive=medium,bootindex=1"]
-        case Attachment.USB:
-            return [*block, "-device", "qemu-xhci", "-device", "usb-storage,drive=medium,bootindex=1,removable=on"]
-        case Attachment.DISK:
-            return [*block, "-device", "virtio-blk-pci,drive=medium,bootindex=1"]
+    block = _block("medium", image_format(path), path, read_only=spec.overlay is None)
+    return ["-blockdev", block, *(word for device in MEDIUM[spec.attachment] for word in ("-device", device))]
 
 
 def _volumes(spec: MachineSpec) -> list[str]:

@@ -1,7 +1,8 @@
-"""What is on an ISO: for media that were made earlier or elsewhere."""
+"""What is on a medium that was made earlier or elsewhere."""
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from builder.errors import InputError
 from builder.media.model import Media
@@ -17,17 +18,37 @@ LABEL = slice(40, 72)
 KERNEL, INITRD, CMDLINE = "/boot/kernel", "/boot/initrd.img", "/boot/cmdline"
 
 
+OWN_LABELS = "KUBEISO"
+# Forms of disks whose content is not what lies in the file, as qemu-img calls them, by the file's first bytes.
+FORMS = {b"QFI\xfb": "qcow2", b"KDMV": "vmdk"}
+
+
 def volume_label(path: Path) -> str:
-    """The label of an ISO 9660 file system. Raises InputError when the file is no ISO or can't be read."""
+    """The label of an ISO 9660 file system, in an ISO or on a disk. Raises InputError when there is none, or can't be read."""
     try:
-        with path.open("rb") as file:
-            file.seek(DESCRIPTOR)
-            sector = file.read(SECTOR)
+        sector = _start(path)[DESCRIPTOR:]
     except OSError as error:
         raise InputError(f"{path} can't be read", why=error.strerror or str(error), hint="kubeiso build makes an ISO") from error
     if len(sector) < SECTOR or not sector.startswith(MAGIC):
         raise InputError(f"{path} is no ISO", why="it has no ISO 9660 volume descriptor", hint="kubeiso build makes one")
     return sector[LABEL].decode("ascii", "replace").rstrip()
+
+
+def _start(path: Path) -> bytes:
+    """What lies at the beginning of the disk in a file, up to the volume's descriptor."""
+    size, form = DESCRIPTOR + SECTOR, _form(path)
+    if form is None:
+        with path.open("rb") as file:
+            return file.read(size)
+    with TemporaryDirectory(prefix="kubeiso-") as work:
+        target = Path(work) / "start"
+        run(["qemu-img", "dd", "-f", form, "-O", "raw", f"if={path}", f"of={target}", f"bs={size}", "count=1"])
+        return target.read_bytes()[:size]
+
+
+def _form(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return FORMS.get(file.read(4))
 
 
 def extract_argv(path: Path, into: Path) -> list[str]:
@@ -36,6 +57,17 @@ def extract_argv(path: Path, into: Path) -> list[str]:
     for name in (KERNEL, INITRD, CMDLINE):
         argv += ["-extract_single", name, os.fspath(into / Path(name).name)]
     return argv
+
+
+def demand_own(path: Path, store: Store) -> None:
+    """Raises InputError for what is no medium of kubeiso's; of a disk in a form of its own only the label is looked at."""
+    label = volume_label(path)
+    if _form(path) is None:
+        inspect_iso(path, store)
+    elif not label.startswith(OWN_LABELS):
+        raise InputError(
+            f"{path} is a disk that kubeiso did not make", why=f"its label is {label}", hint="kubeiso build makes one"
+        )
 
 
 def inspect_iso(path: Path, store: Store) -> Media:

@@ -4,7 +4,9 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import InputError
@@ -23,7 +25,15 @@ EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"  # GPT partition types: UEFI
 BASIC_DATA = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
 
 
-def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
+@dataclass(frozen=True)
+class Partition:
+    """A further partition of the disk that an ISO is too: its GPT type, and the file with what it holds."""
+
+    kind: str
+    file: Path
+
+
+def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequence[Partition] = ()) -> None:
     """Makes the ISO; `target` appears only when it is whole. Raises InputError for a label that ISO 9660 can't carry."""
     if not LABEL.fullmatch(prepared.label):
         raise InputError(f"{prepared.label!r} can't be a volume label", why="ISO 9660 takes 1 to 32 of A-Z, 0-9 and _")
@@ -37,7 +47,9 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
         CORE_IMAGE.lstrip("/"): core,
         **{path: store.path(digest) for path, digest in prepared.layers.items()},
     }
-    write_iso(target, prepared.label, files, efi)
+    with placed(target) as made:
+        argv = xorriso_argv(made, prepared.label, files, [Partition(EFI_SYSTEM, efi), *more])
+        run(argv, env={"SOURCE_DATE_EPOCH": str(EPOCH)}, timeout=None)
 
 
 def written(path: Path, text: str) -> Path:
@@ -45,18 +57,18 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def write_iso(target: Path, label: str, files: Mapping[str, Path], efi: Path) -> None:
-    """Writes the ISO aside and renames it; what a killed run left there is removed."""
+@contextmanager
+def placed(target: Path) -> Iterator[Path]:
+    """Where to write a medium: aside, from where it is renamed; what a killed run left there is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent, ASIDE)
     with workdir(target.parent, ASIDE) as aside:
-        made = aside / target.name
-        run(xorriso_argv(made, label, files, efi), env={"SOURCE_DATE_EPOCH": str(EPOCH)}, timeout=None)
-        made.replace(target)
+        yield aside / target.name
+        (aside / target.name).replace(target)
 
 
-def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], efi: Path) -> list[str]:
-    """The whole command line. `files`: path on the medium -> file; `efi`: the FAT image with the UEFI boot program."""
+def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], partitions: Sequence[Partition]) -> list[str]:
+    """The whole command line. `files`: path on the medium -> file; the first of `partitions` has the UEFI boot program."""
     return [
         "xorriso", "-as", "mkisofs", "-o", os.fspath(target), "-V", label,
         # Rock Ridge alone: no second tree of names. Level 3 allows a layer of 4 GiB and more.
@@ -64,13 +76,19 @@ def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], efi: Path)
         f"--modification-date={FIXED_TIME}", "--set_all_file_dates", FIXED_TIME, "--gpt_disk_guid", disk_guid(label),
         # As a disk: GRUB in the master boot record for BIOS; GPT with the ISO as first partition and the EFI one behind it.
         "--grub2-mbr", os.fspath(grub.MBR), "--protective-msdos-label", "-partition_cyl_align", "off", "-partition_offset", "16",
-        "--mbr-force-bootable", "-append_partition", "2", EFI_SYSTEM, os.fspath(efi), "-appended_part_as_gpt",
+        "--mbr-force-bootable", *appended(partitions), "-appended_part_as_gpt", "-no-pad",
         "-iso_mbr_part_type", BASIC_DATA,
         # As a CD: El Torito, first for BIOS, then for UEFI with the same EFI partition.
         "-c", "/boot/boot.catalog", "-b", CORE_IMAGE, "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
         "--grub2-boot-info", "-eltorito-alt-boot", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot",
         "-graft-points", *(f"/{quoted(name)}={quoted(os.fspath(path))}" for name, path in sorted(files.items())),
     ]  # fmt: skip
+
+
+def appended(partitions: Sequence[Partition]) -> Iterator[str]:
+    """The ISO itself is the first partition."""
+    for number, each in enumerate(partitions, 2):
+        yield from ("-append_partition", str(number), each.kind, os.fspath(each.file))
 
 
 def disk_guid(label: str) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from builder.store import Digest, Store
 
+DISK = 16 << 30
+"""Bytes of a virtual machine's disk where nobody says otherwise."""
+
 
 @dataclass(frozen=True)
 class MediaRequest:
@@ -24,13 +27,17 @@ class MediaRequest:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What media of every format are made of. layers: path on the medium -> the squashfs blob, lowest first."""
+    """What media of every format are made of.
+
+    layers: path on the medium -> the squashfs blob, lowest first. disk: bytes that a virtual machine's disk has.
+    """
 
     label: str
     cmdline: str
     kernel: Digest
     initrd: Digest
     layers: Mapping[str, Digest]
+    disk: int = DISK
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,8 @@ class Maker:
     """A format of media. make: writes a file of what was prepared, with a folder for its own work; same bits for the same input.
 
     tools: the host programs that it runs. versions: those of them whose versions the file's bits depend on. carried: what of the
-    host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version.
+    host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version. suffix: how the file's name
+    ends, where that is not the format.
     """
 
     format: str
@@ -46,6 +54,11 @@ class Maker:
     tools: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     carried: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ""
+
+    def name(self, stem: str) -> str:
+        """The file's name."""
+        return f"{stem}.{self.suffix or self.format}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from builder.errors import BuildError
 from builder.media import initrd, modules
+from builder.media.alike import unite
 from builder.media.layers import make_layers, squashfs_version
 from builder.media.model import MediaRequest, Prepared
 from builder.media.tree import Tree, read_tree
@@ -19,6 +20,7 @@ TOOLS = ("depmod", "mksquashfs", "zstd")
 def prepare(request: MediaRequest, store: Store) -> Prepared:
     """Raises BuildError for a root tree without a kernel, ToolMissing."""
     tree = read_tree(store.path(request.root))
+    unite(tree)
     kernel = boot_file(tree, "boot/kernel")
     cmdline = boot_file(tree, "boot/cmdline").decode().strip()
     selection = modules.select(tree, modules.kernel_version(kernel))

@@ -86,7 +86,7 @@ def build_role(
         root, ready = prepared(choose(options.assembler), yaml, initrd, spec.label, apart, store)
     made = []
     for maker in formats:
-        name = f"{stem}.{maker.format}"
+        name = maker.name(stem)
         with step(f"Making {name}"), file_set(out, name) as aside:
             media = replace(make_medium(maker, ready, store, aside / name), path=out / name)
             made.append(Built(role, spec, yaml, carrier, root, media, maker))

@@ -61,7 +61,7 @@ class Plan:
     @property
     def target(self) -> Target:
         """What its components are for."""
-        return Target(platform(self.recipe.platform), self.pins)
+        return Target(platform(self.recipe.platform), self.pins, separate=self.recipe.kubernetes.programs == "separate")
 
     @property
     def folders(self) -> tuple[str, ...]:

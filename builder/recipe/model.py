@@ -124,6 +124,9 @@ class Kubernetes(Frozen):
         None,
         description="without a leading v; a minor (1.36) is its newest with pins; if left out, the newest that is a default",
     )
+    programs: Literal["one", "separate"] = Field(
+        "one", description="one: a node's programs are one file, by whose names each is called; separate: a file for each"
+    )
 
 
 Fields = dict[str, JsonValue]

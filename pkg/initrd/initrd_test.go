@@ -87,7 +87,7 @@ func TestLook(t *testing.T) {
 	}
 	write(t, filepath.Join(sysfs, "class/block/sr0"), "")
 	found := look(blockdev.System{Sysfs: sysfs, Dev: dev})
-	if got := found.withLabel("KUBEISO_X"); strings.Join(got, " ") != "sdb sdb1" {
+	if got := found.withLabel("KUBEISO_X"); strings.Join(got, " ") != "sdb1 sdb" {
 		t.Errorf("label found on %v", got)
 	}
 	if got := found.withLabel("KUBEISO"); got != nil {

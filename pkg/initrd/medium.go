@@ -108,7 +108,8 @@ func describe(path string) string {
 
 func quote(label string) string { return `"` + label + `"` }
 
-// withLabel gives the devices with that label, whole disks before their partitions.
+// withLabel gives the devices with that label, partitions before the disks that they are on: whoever mounts a whole disk takes all
+// its partitions with it, and one of them may be for the node's state.
 func (d devices) withLabel(label string) []string {
 	var names []string
 	for name, content := range d {
@@ -116,7 +117,7 @@ func (d devices) withLabel(label string) []string {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(one, other string) int { return strings.Compare(one+"~", other+"~") })
 	return names
 }
 

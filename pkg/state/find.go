@@ -42,6 +42,7 @@ func (f finder) find(wanted wish) (*finding, error) {
 	looked, speaker := begin, announcer{tell: f.tell, repeat: f.repeat}
 	for {
 		if watch.Changed() || time.Since(looked) >= f.again {
+			f.widen(watch.Names)
 			all, looked = f.survey(watch.Names, wanted), time.Now()
 			now = choose(all, wanted)
 		}

@@ -44,7 +44,7 @@ func work(arguments []string) error {
 	}
 	tell := onConsoles(os.Stderr)
 	on := kernel(os.Stderr, tell, usualPauses.atWork)
-	from := finder{surveyor{blockdev.Node, blockdev.Probe}, on, usualPauses, tell}
+	from := finder{surveyor{blockdev.Node, blockdev.Probe, blockdev.PartitionType}, on, usualPauses, tell}
 	now, err := readRelease(osRelease)
 	if err != nil { // another's image: there is nothing to compare
 		fmt.Fprintf(os.Stderr, "state: what release this medium is of is not known: %v\n", err)

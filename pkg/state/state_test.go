@@ -27,7 +27,8 @@ type node struct {
 
 func newNode(t *testing.T) node {
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
-	return node{surveyor{blockdev.System{Sysfs: t.TempDir(), Dev: t.TempDir()}, blockdev.Probe}, t}
+	none := func(string) string { return "" }
+	return node{surveyor{blockdev.System{Sysfs: t.TempDir(), Dev: t.TempDir()}, blockdev.Probe, none}, t}
 }
 
 // finder looks for the node's disk with a system, as fast as a test wants it. What it tells people goes to said.
@@ -100,11 +101,13 @@ type recorder struct {
 }
 
 func (r *recorder) system() system {
+	feed := func(_ string, argv ...string) (int, error) {
+		r.calls = append(r.calls, strings.Join(argv, " "))
+		return r.codes[argv[0]], nil
+	}
 	return system{
-		run: func(argv ...string) (int, error) {
-			r.calls = append(r.calls, strings.Join(argv, " "))
-			return r.codes[argv[0]], nil
-		},
+		run:  func(argv ...string) (int, error) { return feed("", argv...) },
+		feed: feed,
 		mount: func(device, target, kind string, flags uintptr, _ string) error {
 			r.calls = append(r.calls, "mount "+kind+" "+filepath.Base(device))
 			r.flags = flags

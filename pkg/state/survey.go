@@ -45,6 +45,8 @@ func (f finding) String() string {
 type surveyor struct {
 	devices blockdev.System
 	probe   func(path string) (blockdev.Content, error)
+	// partition gives the type of a partition.
+	partition func(path string) string
 }
 
 // survey looks at all devices of these names.
@@ -152,15 +154,16 @@ func (f finding) damaged(wanted wish) finding {
 
 // bare says whether a disk without content may be formatted.
 func (s surveyor) bare(name string, found finding, wanted wish) finding {
-	if found.is == vacant && !wanted.blank {
+	brought := s.brought(name) && wanted.uuid == ""
+	if found.is == vacant && !wanted.blank && !brought {
 		return found.as(other, found.kind, "")
 	}
 	size := max(wanted.smallest, smallestNew)
 	holders := s.devices.Holders(name)
 	switch {
-	case !wanted.blank:
+	case !wanted.blank && !brought:
 		return found.as(other, found.kind, "and nothing allows to format it again (format: blank)")
-	case s.devices.IsPartition(name):
+	case s.devices.IsPartition(name) && !brought:
 		return found.as(other, found.kind, "is a partition, and only whole disks are formatted")
 	case wanted.path != "" && wanted.path != found.path:
 		return found.as(other, found.kind, "is not "+wanted.path)

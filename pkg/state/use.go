@@ -35,6 +35,8 @@ const mountData = "errors=remount-ro"
 type system struct {
 	// run runs a program and gives its exit code; the error is for one that did not run.
 	run func(argv ...string) (int, error)
+	// feed is run with that on the program's standard input.
+	feed func(input string, argv ...string) (int, error)
 	// mount mounts a device, unmount takes it away again.
 	mount   func(device, target, kind string, flags uintptr, data string) error
 	unmount func(target string) error
@@ -44,17 +46,19 @@ type system struct {
 
 // kernel is the real system. What programs write goes to out; tell hears of each that is still at work, every so often.
 func kernel(out io.Writer, tell func(text string), often time.Duration) system {
+	feed := func(input string, argv ...string) (int, error) {
+		command := exec.Command(argv[0], argv[1:]...)
+		command.Stdin, command.Stdout, command.Stderr = strings.NewReader(input), out, out
+		defer reporting(strings.Join(argv, " "), tell, often)()
+		err := command.Run()
+		if command.ProcessState == nil {
+			return 0, err
+		}
+		return command.ProcessState.ExitCode(), nil
+	}
 	return system{
-		run: func(argv ...string) (int, error) {
-			command := exec.Command(argv[0], argv[1:]...)
-			command.Stdout, command.Stderr = out, out
-			defer reporting(strings.Join(argv, " "), tell, often)()
-			err := command.Run()
-			if command.ProcessState == nil {
-				return 0, err
-			}
-			return command.ProcessState.ExitCode(), nil
-		},
+		run:     func(argv ...string) (int, error) { return feed("", argv...) },
+		feed:    feed,
 		mount:   unix.Mount,
 		unmount: func(target string) error { return unix.Unmount(target, 0) },
 		free: func(target string) (int64, int64, error) {

@@ -16,7 +16,8 @@ from component_samples import Server, blobs, closed_port, module_proxy, on_small
 from builder.components import golang, toolchain
 from builder.components.model import Component
 from builder.components.registry import find
-from builder.errors import BuildError, KubeisoError, ToolMissing
+from builder.components.source import Target
+from builder.errors import BuildError, InputError, KubeisoError, ToolMissing
 from builder.project import Project
 from builder.store import Store
 
@@ -124,6 +125,54 @@ def test_the_cache_needs_no_source(sample: Project, store: Store, monkeypatch: p
 def test_the_same_bytes_from_another_place(sample: Project, store: Store, tmp_path: Path, new_build_cache: Path) -> None:
     other, compiled_anew = toy(tmp_path / "some" / "other" / "place"), store_with(tmp_path / "another cache", new_build_cache)
     assert find("toy", store, sample).files == find("toy", compiled_anew, other).files
+
+
+ONE = """package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"example.test/greet"
+)
+
+func main() { println(filepath.Base(os.Args[0]), greet.Word()) }
+"""
+
+
+def together(tmp_path: Path) -> Project:
+    sample = toy(tmp_path / "project", packages={"toy": ".", "tool": "."}, together="../one/main.go")
+    (sample.pkg / "one").mkdir()
+    (sample.pkg / "one" / "main.go").write_text(ONE)
+    return sample
+
+
+def test_programs_that_are_one_are_built_once_and_each_is_called_by_its_name(
+    tmp_path: Path, store: Store, proxy: Server
+) -> None:  # fmt: skip
+    assert proxy.url
+    sample = together(tmp_path)
+    files = find("toy", store, sample).files
+    assert (sorted(files), len(set(files.values()))) == (["tool", "toy"], 1)
+    (tmp_path / "tool").symlink_to(store.path(files["tool"]))
+    assert subprocess.run([tmp_path / "tool"], capture_output=True, text=True, check=True).stderr == "tool hello\n"
+    (sample.pkg / "one" / "main.go").write_text(ONE.replace("hello", "Hello").replace("println(", 'println("new", '))
+    assert find("toy", store, sample).files != files
+
+
+def test_programs_that_can_be_one_are_separate_where_that_is_asked_for(tmp_path: Path, store: Store, proxy: Server) -> None:
+    assert proxy.url
+    sample = together(tmp_path)
+    files = find("toy", store, sample, target=Target(separate=True)).files
+    assert files["toy"] not in find("toy", store, sample).files.values()
+    assert subprocess.run([store.path(files["toy"])], capture_output=True, text=True, check=True).stderr == "1.2.3 hello\n"
+
+
+def test_a_program_for_all_that_is_not_there_is_told(tmp_path: Path, store: Store) -> None:
+    sample = together(tmp_path)
+    (sample.pkg / "one" / "main.go").unlink()
+    with pytest.raises(InputError, match=r"golang.together names main.go, and .*/pkg/one has no such file"):
+        find("toy", store, sample)
 
 
 def test_a_change_of_anything_builds_anew(sample: Project, store: Store) -> None:

@@ -224,3 +224,25 @@ def test_many_images_are_composed_each_under_its_folder_s_name(store: Store, tmp
     images = compose_all(requests, store)
     assert list(images) == ["a", "b", "c"]
     assert {name: read(store, image, name) for name, image in images.items()} == {"a": b"a", "b": b"b", "c": b"c"}
+
+
+def test_a_program_of_several_names_is_a_layer_that_images_have_in_common(store: Store, tmp_path: Path) -> None:
+    program = store.put(b"\x7fELF of both")
+    files = {"serve": program, "ask": program, "list": store.put(b"a list")}
+    tools = {"tools": Component(name="tools", version="1", source="golang", files=files)}
+    server = build(store, tmp_path, parts=tools, components={"tools": {"serve": "usr/bin/serve", "list": "etc/list"}})
+    client = build(store, tmp_path, parts=tools, components={"tools": {"ask": "usr/local/bin/ask"}})
+    (common, of_server), (same, of_client) = (oci.layer_paths(store, image.digest) for image in (server, client))
+    assert common == same
+    assert [(info.name, info.mode) for info, _ in oci.layer_entries(common)][-1] == ("usr/lib/tools/tools", 0o755)
+    names = {info.name: info.linkname for info, _ in oci.layer_entries(of_server)}
+    assert (names["usr/bin/serve"], names["etc/list"]) == ("../lib/tools/tools", "")
+    assert {info.name: info.linkname for info, _ in oci.layer_entries(of_client)}["usr/local/bin/ask"] == "../../lib/tools/tools"
+
+
+def test_one_name_of_such_a_program_may_be_a_developers_own(store: Store, tmp_path: Path) -> None:
+    program = store.put(b"\x7fELF of both")
+    files = {"serve": store.put(b"\x7fELF own"), "ask": program, "show": program}
+    tools = {"tools": Component(name="tools", version="1", source="golang+local", files=files)}
+    image = build(store, tmp_path, parts=tools, components={"tools": {"serve": "usr/bin/serve"}})
+    assert read(store, image, "usr/bin/serve") == b"\x7fELF own"

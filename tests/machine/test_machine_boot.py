@@ -36,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("firmware", list(Firmware))
-@pytest.mark.parametrize("attachment", list(Attachment))
+@pytest.mark.parametrize("attachment", [Attachment.CDROM, Attachment.USB, Attachment.DISK])
 def test_a_medium_that_is_no_iso_is_told_as_such(start: Start, firmware: Firmware, attachment: Attachment) -> None:
     machine = start(firmware=firmware, attachment=attachment)
     with pytest.raises(CheckError, match="the firmware found nothing to boot from"):

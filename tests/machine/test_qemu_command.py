@@ -42,6 +42,11 @@ ATTACHMENT = {
     Attachment.CDROM: "-device ide-cd,drive=medium,bootindex=1",
     Attachment.USB: "-device qemu-xhci -device usb-storage,drive=medium,bootindex=1,removable=on",
     Attachment.DISK: "-device virtio-blk-pci,drive=medium,bootindex=1",
+    Attachment.SATA: "-device ide-hd,drive=medium,bootindex=1",
+    Attachment.NVME: "-device nvme,drive=medium,serial=medium,bootindex=1",
+    Attachment.SCSI: "-device virtio-scsi-pci -device scsi-hd,drive=medium,bootindex=1",
+    Attachment.PVSCSI: "-device pvscsi -device scsi-hd,drive=medium,bootindex=1",
+    Attachment.LSI: "-device mptsas1068 -device scsi-hd,drive=medium,bootindex=1",
 }
 
 

@@ -10,7 +10,7 @@ from media_samples import folder, item, kernel, node_items, read_newc, request
 from builder.errors import BuildError, InputError
 from builder.media.initrd import CONFIG
 from builder.media.inspection import inspect_iso, volume_label
-from builder.media.iso import MAKER, xorriso_argv
+from builder.media.iso import EFI_SYSTEM, MAKER, Partition, xorriso_argv
 from builder.media.make import make_medium
 from builder.media.model import Media, MediaRequest
 from builder.media.prepare import prepare
@@ -24,7 +24,7 @@ def make_iso(wanted: MediaRequest, store: Store, target: Path) -> Media:
 
 def test_the_whole_command_line() -> None:
     files = {"boot/kernel": Path("/s/k"), "boot/grub/eltorito.img": Path("/w/a=b"), "kubeiso/layer-1.squashfs": Path("/s/1")}
-    assert xorriso_argv(Path("/o/x.iso"), "LABEL", files, Path("/w/efi.img")) == [
+    assert xorriso_argv(Path("/o/x.iso"), "LABEL", files, [Partition(EFI_SYSTEM, Path("/w/efi.img"))]) == [
         "xorriso", "-as", "mkisofs", "-o", "/o/x.iso", "-V", "LABEL",
         "-R", "-iso-level", "3", "-uid", "0", "-gid", "0", "-dir-mode", "0555", "-file-mode", "0444",
         "--modification-date=2017041816300000", "--set_all_file_dates", "2017041816300000",

@@ -73,6 +73,19 @@ func (s System) Disk(name string) string {
 	return filepath.Base(filepath.Dir(target))
 }
 
+// Behind is how many bytes of its disk lie free behind a partition: up to the next one, or to the disk's end.
+func (s System) Behind(name string) int64 {
+	disk := s.Disk(name)
+	end := s.number(name, "start")*sectorSize + s.Size(name)
+	next := s.Size(disk)
+	for _, other := range s.Names() {
+		if start := s.number(other, "start") * sectorSize; s.IsPartition(other) && s.Disk(other) == disk && start >= end {
+			next = min(next, start)
+		}
+	}
+	return max(next-end, 0)
+}
+
 // Holders are the devices (of md, of the device mapper) that are made of this one.
 func (s System) Holders(name string) []string {
 	entries, _ := os.ReadDir(s.entry(name, "holders"))

@@ -64,6 +64,15 @@ func Probe(path string) (Content, error) {
 	return Content{}, fmt.Errorf("blkid: %w: %s", err, strings.TrimSpace(said.String()))
 }
 
+// PartitionType gives the type of a partition as its table has it, such as the GUID of a GPT's; "" where that is not to be had.
+func PartitionType(path string) string {
+	out, err := exec.Command("blkid", "-p", "-o", "value", "-s", "PART_ENTRY_TYPE", path).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // parse reads KEY=VALUE in lines, with a backslash before what a shell would take for its own.
 func parse(text string) (found Content) {
 	places := map[string]*string{
