@@ -32,6 +32,7 @@ VERBS = {
     "build": "build",
     "lock": "pins",
     "kubernetes": "pins",
+    "inspect": "inspect",
     "clean": "build",
     "up": "up",
     "init": "clusters",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from builder.components.description import FILE, Description, filled_with
 from builder.components.gomodules import at_work, settle
@@ -48,8 +48,15 @@ LOCAL_REPLACE = re.compile(r"=>\s+(\.\.?/\S+)")
 
 
 ModuleFile = Annotated[str, Shape(r"^(?!.*\.\.)[\w.~/-]*\w//\w[\w.~/-]*$", "MODULE//PATH, such as example.org/tool//list.txt")]
-OneProgram = Annotated[str, Shape(r"^((\.\./)?[\w-]+/)?[\w-]+\.go$|^$", "a Go file, such as ../program/main.go")]
+MainFile = Annotated[str, Shape(r"^((\.\./)?[\w-]+/)?[\w-]+\.go$", "a Go file, such as ../program/main.go")]
 Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", filled_with("version", "major", "minor"))]
+
+
+class Together(Frozen):
+    """Programs that are one, by the name under which it is called."""
+
+    main: MainFile = Field(description="the file with its main function")
+    programs: tuple[str, ...] = Field(min_length=2, description="those of packages that it is")
 
 
 class Section(Frozen):
@@ -60,13 +67,17 @@ class Section(Frozen):
     packages: dict[str, str] = Field(
         {}, validate_default=True, description='output file -> Go package ("." for the folder itself)'
     )
-    together: OneProgram = Field(
-        "", description="main.go of one program that is each of packages by the name under which it is called"
-    )
+    together: Together | None = Field(None, description="programs of packages that are one with several names")
     cgo: bool = False
     libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
     tags: tuple[str, ...] = ()
     ldflags: tuple[Flag, ...] = Field((), description="added to -s -w -buildid=; {version}, {major} and {minor} are filled in")
+
+    @model_validator(mode="after")
+    def _together_of_packages(self) -> "Section":
+        if self.together and (unknown := sorted(set(self.together.programs) - set(self.packages))):
+            raise ValueError(f"together names {', '.join(unknown)}, which packages does not have")
+        return self
 
     @field_validator("packages")
     @classmethod
@@ -137,8 +148,8 @@ class Plan:
         return tuple(sorted({self._program_of(file) for file in self.section.outputs}))
 
     def _program_of(self, file: str) -> str:
-        one = file in self.section.packages and self.section.together and not self.request.target.separate
-        return self.request.name if one else file
+        one = self.section.together
+        return self.request.name if one and file in one.programs and not self.request.target.separate else file
 
     def _taken(self, place: str, output: Path, progress: Step) -> None:
         """Copies a file of a module. Go checks what it downloads against go.sum."""
@@ -154,13 +165,19 @@ class Plan:
         if output.name in self.section.tests:
             verb, package = ["test", "-c", "-vet=off"], self.section.tests[output.name]
         else:
-            verb, package = ["build", "-v"], self.section.packages.get(output.name, self.section.together)
+            verb, package = ["build", "-v"], self._package(output.name)
         version = self.request.description.version
         major, minor, *_ = [*version.split("."), ""]
         added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
         ldflags = " ".join(["-s -w -buildid=", *added])
         tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
         return [str(self.go.program), *verb, *COMPILED_AS, *tags, "-ldflags", ldflags, "-o", str(output), package]
+
+    def _package(self, file: str) -> str:
+        """What a file is built from. The program that is several may have the name of one of them."""
+        one = self.section.together
+        is_one = one and file == self.request.name and not self.request.target.separate
+        return one.main if one and is_one else self.section.packages[file]
 
     def _environment(self, work: Path) -> dict[str, str]:
         return {
@@ -213,13 +230,14 @@ def _plan(request: Request) -> Plan:
     )
     read = dict(_inputs(request.description.name, request.description.folder, tests=bool(section.tests)))
     if section.together:
-        read[section.together] = file_digest(_there(request.description.folder / section.together, request.description.path))
+        main = _there(request.description.folder / section.together.main, request.description.path)
+        read[section.together.main] = file_digest(main)
     return Plan(request, section, toolchain, key_of(*inputs, read))
 
 
 def _there(file: Path, description: Path) -> Path:
     if not file.is_file():
-        raise InputError(f"{description}: golang.together names {file.name}, and {file.parent.resolve()} has no such file")
+        raise InputError(f"{description}: golang.together.main names {file.name}, and {file.parent.resolve()} has no such file")
     return file
 
 

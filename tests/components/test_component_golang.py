@@ -141,7 +141,10 @@ func main() { println(filepath.Base(os.Args[0]), greet.Word()) }
 
 
 def together(tmp_path: Path) -> Project:
-    sample = toy(tmp_path / "project", packages={"toy": ".", "tool": "."}, together="../one/main.go")
+    one = {"main": "../one/main.go", "programs": ["toy", "tool"]}
+    sample = toy(tmp_path / "project", packages={"toy": ".", "tool": "."}, together=one)
+        tmp_path / "project", packages={"toy": ".", "tool": "."}, together={"main": "../one/main.go", "programs": ["toy", "tool"]}
+    )
     (sample.pkg / "one").mkdir()
     (sample.pkg / "one" / "main.go").write_text(ONE)
     return sample
@@ -171,7 +174,7 @@ def test_programs_that_can_be_one_are_separate_where_that_is_asked_for(tmp_path:
 def test_a_program_for_all_that_is_not_there_is_told(tmp_path: Path, store: Store) -> None:
     sample = together(tmp_path)
     (sample.pkg / "one" / "main.go").unlink()
-    with pytest.raises(InputError, match=r"golang.together names main.go, and .*/pkg/one has no such file"):
+    with pytest.raises(InputError, match=r"golang.together.main names main.go, and .*/pkg/one has no such file"):
         find("toy", store, sample)
 
 

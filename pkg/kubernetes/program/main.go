@@ -67,7 +67,7 @@ func served(command func() *cobra.Command) func() {
 
 // client is kubectl. Its verbosity counts from the start, while plugins and .kuberc are read.
 func client() {
-	_ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args))
+	_, _ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args))
 	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
 		util.CheckErr(err)
 	}

@@ -1,0 +1,67 @@
+"""The verb inspect: what a medium is, from its file alone."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from builder.cli.common import Json, choose_sink, show
+from builder.media.contents import Contents, contents
+from builder.store import file_digest
+
+app = typer.Typer()
+LINES = 25  # of the parts that take most room; all are in the JSON
+
+
+@app.command(
+    epilog="Examples:  kubeiso inspect out/kubeiso-cri-containerd-master.iso\n\n           kubeiso inspect x.qcow2 --sizes"
+)
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A medium that kubeiso made: an ISO, or a disk (raw, qcow2, vmdk).")],
+    sizes: Annotated[bool, typer.Option("--sizes", help="What takes room on it, part by part.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tells what a medium is: its release, its command line, its layers, and what takes room. Needs nothing but the file."""
+    choose_sink(as_json)
+    found = contents(file)
+    digest = file_digest(file)
+    show(_told(found, digest), "\n".join([*_lines(found, digest), *(_parts(found) if sizes else ())]), as_json)
+
+
+def _told(found: Contents, digest: str) -> dict[str, Any]:
+    return {
+        "label": found.label, "size": found.size, "sha256": digest, "cmdline": found.cmdline, "release": found.release,
+        "boot": found.boot,
+        "layers": [{"path": each.path, "size": each.packed, "unpacked": each.unpacked} for each in found.layers],
+        "parts": [{"part": name, "size": packed, "unpacked": unpacked} for name, packed, unpacked in found.places()],
+    }  # fmt: skip
+
+
+def _lines(found: Contents, digest: str) -> list[str]:
+    return [
+        f"{found.release.get('PRETTY_NAME', 'a medium of kubeiso')}, {found.release.get('VARIANT_ID', 'node')}",
+        f"label         {found.label}",
+        f"size          {_mb(found.size)}",
+        f"digest        {digest}",
+        f"command line  {found.cmdline}",
+        "",
+        f"{'on the medium':>14} {'unpacked':>12}",
+        *(f"{_mb(size):>14} {'':>12}  {path}" for path, size in sorted(found.boot.items(), key=lambda each: -each[1])),
+        *(f"{_mb(each.packed):>14} {_mb(each.unpacked):>12}  {each.path}" for each in _by_size(found)),
+    ]  # fmt: skip
+
+
+def _by_size(found: Contents) -> list[Any]:
+    return sorted(found.layers, key=lambda layer: -layer.packed)
+
+
+def _parts(found: Contents) -> list[str]:
+    """A file of several names counts for each of them in what is unpacked."""
+    places = found.places()
+    more = [f"{'':>28}and {len(places) - LINES} smaller ones"] if len(places) > LINES else []
+    rows = [f"{_mb(packed):>14} {_mb(unpacked):>12}  {name}" for name, packed, unpacked in places[:LINES]]
+    return ["", "Part by part, each with its layer's ratio:", *rows, *more]
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
