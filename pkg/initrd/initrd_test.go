@@ -69,7 +69,7 @@ func TestArguments(t *testing.T) {
 }
 
 func TestOverlayOptions(t *testing.T) {
-	if got := overlayOptions([]string{"/layers/0", "/layers/1", "/layers/2"}); got != "lowerdir=/layers/2:/layers/1:/layers/0" {
+	if got := overlayOptions([]string{"/layers/0", "/layers/1", "/layers/2"}); got != "xino=on,lowerdir=/layers/2:/layers/1:/layers/0" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -42,11 +42,13 @@ func buildRoot(from string, layers []string) error {
 	return nil
 }
 
-// overlayOptions gives the mount options of a read-only overlay; the kernel wants the topmost layer first.
+// overlayOptions gives the mount options of a read-only overlay; the kernel wants the topmost layer first. Files of two layers may have
+// the same number, each on its own file system; xino makes them differ. Else a container's own overlay, which has this one below it,
+// would show two files as one: the dynamic loader takes a library with the number of another for loaded already.
 func overlayOptions(lowestFirst []string) string {
 	topmostFirst := slices.Clone(lowestFirst)
 	slices.Reverse(topmostFirst)
-	return "lowerdir=" + strings.Join(topmostFirst, ":")
+	return "xino=on,lowerdir=" + strings.Join(topmostFirst, ":")
 }
 
 // mountLayer mounts a squashfs file read-only through a loop device, which goes away with the mount.

@@ -143,8 +143,6 @@ func main() { println(filepath.Base(os.Args[0]), greet.Word()) }
 def together(tmp_path: Path) -> Project:
     one = {"main": "../one/main.go", "programs": ["toy", "tool"]}
     sample = toy(tmp_path / "project", packages={"toy": ".", "tool": "."}, together=one)
-        tmp_path / "project", packages={"toy": ".", "tool": "."}, together={"main": "../one/main.go", "programs": ["toy", "tool"]}
-    )
     (sample.pkg / "one").mkdir()
     (sample.pkg / "one" / "main.go").write_text(ONE)
     return sample
