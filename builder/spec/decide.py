@@ -26,12 +26,14 @@ from builder.timeserver import NTP, TimeServer
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
 _DEGRADES = {"annotations": {"org.kubeiso.degrade": "true"}}
+# containerd may come up while they run.
+_BESIDE = {"annotations": {"org.kubeiso.optional": "true", "org.kubeiso.beside-containerd": "true"}}
 _ONBOOT_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "image-seed": {"annotations": {"org.kubeiso.limit": "3600"}},
     "var-files": _OPTIONAL,
     "virtualisation": _OPTIONAL,
-    "chrony": {**_OPTIONAL, "command": ["/usr/bin/clock.sh"]},
-    "dhcpcd": {**_OPTIONAL, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
+    "chrony": {**_BESIDE, "command": ["/usr/bin/clock.sh"]},
+    "dhcpcd": {**_BESIDE, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
 _SYSCTL = {
     "net.ipv4.ip_forward": "1",

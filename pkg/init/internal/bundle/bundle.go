@@ -27,6 +27,9 @@ const (
 	LimitAnnotation = "org.kubeiso.limit"
 	// DegradeAnnotation lets the boot go on in degraded mode, if "true", when an onboot step fails.
 	DegradeAnnotation = "org.kubeiso.degrade"
+	// BesideAnnotation says of an onboot step, if "true", that containerd may come up meanwhile: the step neither needs it nor writes
+	// what it reads at its start.
+	BesideAnnotation = "org.kubeiso.beside-containerd"
 	// IfExistsAnnotation names files of the node, with blanks between, without any of which a service is not started at boot.
 	IfExistsAnnotation = "org.kubeiso.if-exists"
 	// UnlessExistsAnnotation names a file of the node with which a service is not started at boot.
@@ -96,6 +99,19 @@ func List(dir string) ([]string, error) {
 	return dirs, err
 }
 
+// Apart divides the steps in these folders: those that have to be over before containerd comes up, and the last ones that need not.
+func Apart(dirs []string) (before, beside []string) {
+	at := len(dirs)
+	for at > 0 {
+		step, err := Load(dirs[at-1])
+		if err != nil || !step.Beside() {
+			break
+		}
+		at--
+	}
+	return dirs[:at], dirs[at:]
+}
+
 // Optional says whether the boot goes on without it.
 func (b *Bundle) Optional() bool { return b.Spec.Annotations[OptionalAnnotation] == "true" }
 
@@ -113,6 +129,9 @@ func (b *Bundle) Limit() time.Duration {
 
 // NeverRestart says whether it shall run only once.
 func (b *Bundle) NeverRestart() bool { return b.Spec.Annotations[RestartAnnotation] == "never" }
+
+// Beside says whether containerd may come up while the step runs.
+func (b *Bundle) Beside() bool { return b.Spec.Annotations[BesideAnnotation] == "true" }
 
 // Degrades says whether the boot goes on without it, in degraded mode.
 func (b *Bundle) Degrades() bool { return b.Spec.Annotations[DegradeAnnotation] == "true" }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,11 +160,25 @@ func TestPlan(t *testing.T) {
 }
 
 func TestNodeMountsAreMadeOnce(t *testing.T) {
-	preparer := NewPreparer()
+	preparer, made := NewPreparer(), 0
+	preparer.make = func(specs.Mount, string) (bool, error) {
+		time.Sleep(10 * time.Millisecond)
+		made++
+		return true, nil
+	}
 	mount := specs.Mount{Destination: "/opt/x", Source: "/s", Options: []string{"bind"}}
 	other := specs.Mount{Destination: "/opt/x", Options: []string{"shared"}}
-	if !preparer.first("/opt/x", mount) || preparer.first("/opt/x", mount) || !preparer.first("/opt/x", other) {
-		t.Error("a mount is made twice or left out")
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			if err := preparer.once("/opt/x", mount); err != nil || made == 0 {
+				t.Errorf("it went on before the mount was there: %v", err)
+			}
+		})
+	}
+	group.Wait()
+	if err := preparer.once("/opt/x", other); err != nil || made != 2 {
+		t.Errorf("%d mounts, %v", made, err)
 	}
 	for path, inside := range map[string]bool{
 		"/containers/services/a/tmp": true, "/containers/services/ab": false, "/containers/services/a": false, "/opt": false,
@@ -211,5 +226,52 @@ func TestLimit(t *testing.T) {
 		if got := step.Limit(); got != want {
 			t.Errorf("%q: got %v", text, got)
 		}
+	}
+}
+
+func TestTheLastStepsMayRunBesideContainerd(t *testing.T) {
+	const beside = `{"ociVersion":"1.0.0","process":{"cwd":"/","args":["sh"]},"root":{"path":"rootfs"},
+		"annotations":{"org.kubeiso.beside-containerd":"true"}}`
+	dir := t.TempDir()
+	for name, config := range map[string]string{
+		"000-first": beside, "001-seed": `{"annotations":{"org.kubeiso.limit":"1"}}`,
+		"002-net": beside, "003-clock": beside,
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, name), 0o700), os.WriteFile(filepath.Join(dir, name, "config.json"), []byte(config), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dirs, err := List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, late := Apart(dirs)
+	if len(before) != 2 || filepath.Base(before[1]) != "001-seed" || len(late) != 2 || filepath.Base(late[0]) != "002-net" {
+		t.Errorf("before %v, beside %v", before, late)
+	}
+	if err := os.WriteFile(filepath.Join(dirs[3], "config.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if before, late = Apart(dirs); len(before) != 4 || len(late) != 0 {
+		t.Errorf("one that can't be read: before %v, beside %v", before, late)
+	}
+	if before, late = Apart(nil); len(before)+len(late) != 0 {
+		t.Error("no steps")
+	}
+}
+
+func TestAMountThatFailedIsTriedAgain(t *testing.T) {
+	preparer, tries := NewPreparer(), 0
+	preparer.make = func(specs.Mount, string) (bool, error) {
+		tries++
+		return false, unix.EBUSY
+	}
+	for range 2 {
+		if err := preparer.once("/opt/x", specs.Mount{}); !errors.Is(err, unix.EBUSY) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if tries != 2 {
+		t.Errorf("%d tries", tries)
 	}
 }

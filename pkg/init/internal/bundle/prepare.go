@@ -18,12 +18,13 @@ const cgroupRoot = "/sys/fs/cgroup"
 // Preparer sets bundles up. Mounts inside a bundle last as long as its container; a mount elsewhere on the node is made once
 // and stays, as other containers may use it. It is safe for use by several goroutines.
 type Preparer struct {
+	make func(mount specs.Mount, target string) (added bool, err error)
 	mu   sync.Mutex
 	node map[string]bool
 }
 
 // NewPreparer gives a preparer that has mounted nothing.
-func NewPreparer() *Preparer { return &Preparer{node: map[string]bool{}} }
+func NewPreparer() *Preparer { return &Preparer{make: makeMount, node: map[string]bool{}} }
 
 // Prepare makes the bundle's mounts, then its folders, then its cgroups. The function it gives undoes the mounts inside the
 // bundle; after an error they are undone already.
@@ -32,15 +33,17 @@ func (p *Preparer) Prepare(b *Bundle) (undo func() error, err error) {
 	undo = func() error { return unmountAll(mounted) }
 	for _, mount := range b.Runtime.Mounts {
 		target := b.absolute(mount.Destination)
-		inside := isInside(target, b.Dir)
-		if !inside && !p.first(target, mount) {
+		if !isInside(target, b.Dir) {
+			if err := p.once(target, mount); err != nil {
+				return nil, errors.Join(err, undo())
+			}
 			continue
 		}
-		added, err := makeMount(mount, target)
+		added, err := p.make(mount, target)
 		if err != nil {
 			return nil, errors.Join(err, undo())
 		}
-		if added && inside {
+		if added {
 			mounted = append(mounted, target)
 		}
 	}
@@ -50,16 +53,19 @@ func (p *Preparer) Prepare(b *Bundle) (undo func() error, err error) {
 	return undo, nil
 }
 
-// first says whether this mount on the node is asked for the first time, and remembers it.
-func (p *Preparer) first(target string, mount specs.Mount) bool {
+// once makes this mount on the node where it is asked for the first time. Whoever asks meanwhile waits until it is there.
+func (p *Preparer) once(target string, mount specs.Mount) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := fmt.Sprintf("%s %+v", target, mount)
 	if p.node[key] {
-		return false
+		return nil
+	}
+	if _, err := p.make(mount, target); err != nil {
+		return err
 	}
 	p.node[key] = true
-	return true
+	return nil
 }
 
 func isInside(path, dir string) bool {

@@ -4,10 +4,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
+
+// Attaches says whether Attach has anything to do.
+func (b *Bundle) Attaches() bool {
+	kept := slices.ContainsFunc(namespaceNames, func(name string) bool { return b.Runtime.BindNS[name] != "" })
+	return kept || len(b.Runtime.Interfaces) > 0
+}
 
 // Attach gives a container that is made but not yet started its network interfaces, and keeps its namespaces at the paths
 // that runtime.json names. pid is the container's first process.

@@ -96,7 +96,7 @@ func (n *Node) boot(ctx context.Context, mountErr error) error {
 	}
 	n.cpuMillis = cpu.Measure()
 	steps := []func(context.Context) error{
-		n.prepare, n.modules, n.hostname, n.volumes, n.onboot, n.renamed, n.containerd, n.services,
+		n.prepare, n.modules, n.hostname, n.volumes, n.onboot, n.renamed, n.services,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -190,8 +190,14 @@ func (n *Node) volumes(context.Context) error {
 	return stage.End(err, console.Fields{"volumes": count})
 }
 
+// onboot runs the onboot steps. containerd comes up as soon as those are over that it may depend on.
 func (n *Node) onboot(ctx context.Context) error {
-	if err := n.runner.RunAll(ctx, "onboot", filepath.Join(containersDir, "onboot")); err != nil {
+	dirs, err := bundle.List(filepath.Join(containersDir, "onboot"))
+	if err != nil {
+		return err
+	}
+	before, beside := bundle.Apart(dirs)
+	if err := n.runner.RunThose(ctx, "onboot", before); err != nil {
 		return err
 	}
 	if err := system.FillVar("/var"); err != nil { // a step may have mounted a disk there
@@ -199,7 +205,12 @@ func (n *Node) onboot(ctx context.Context) error {
 	}
 	_ = os.Symlink(filepath.Join(onbootLogs, "onboot"), filepath.Join(serviceLogs, "onboot"))
 	n.evidence(time.Now())
-	return nil
+	answers := make(chan error, 1)
+	go func() { answers <- n.containerd(ctx) }()
+	if err := n.runner.RunThose(ctx, "onboot", beside); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return <-answers
 }
 
 // evidence keeps what kernels tell: all messages of this one, and the last ones of a kernel that died.

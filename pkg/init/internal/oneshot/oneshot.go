@@ -47,6 +47,11 @@ func (r *Runner) RunAll(ctx context.Context, kind, dir string) error {
 	if err != nil {
 		return err
 	}
+	return r.RunThose(ctx, kind, dirs)
+}
+
+// RunThose does so with the bundles in these folders.
+func (r *Runner) RunThose(ctx context.Context, kind string, dirs []string) error {
 	for _, dir := range dirs {
 		if err := r.runOne(ctx, kind, dir); err != nil {
 			return fmt.Errorf("%s step %s: %w", kind, filepath.Base(dir), err)
@@ -172,6 +177,39 @@ func (r *Runner) run(ctx context.Context, step *bundle.Bundle, output *output) (
 		return -1, err
 	}
 	defer func() { err = errors.Join(err, undo()) }()
+	if step.Attaches() {
+		return r.inParts(ctx, step, output)
+	}
+	return r.atOnce(ctx, step, output)
+}
+
+// atOnce makes, starts and removes the container with one program, which ends with the code of the container's process.
+func (r *Runner) atOnce(ctx context.Context, step *bundle.Bundle, output *output) (int, error) {
+	file := filepath.Join(r.StateDir, step.Name+".pid")
+	defer os.Remove(file)
+	argv := []string{runc, "run", "--bundle", step.Dir, "--pid-file", file, step.Name}
+	child, err := r.Reaper.Start(argv, output.stdout.writer, output.stderr.writer)
+	if err != nil {
+		return -1, err
+	}
+	select {
+	case <-child.Done():
+	case <-ctx.Done():
+		_ = r.runc(output, "delete", "--force", step.Name)
+		_ = child.Kill(unix.SIGKILL)
+	}
+	code := child.Wait()
+	switch _, missing := os.Stat(file); {
+	case code != 0 && missing != nil: // runc writes it before it starts the process
+		return -1, fmt.Errorf("runc run: it ended with code %d", code)
+	case code != 0:
+		return code, fmt.Errorf("it ended with code %d", code)
+	}
+	return 0, nil
+}
+
+// inParts gives the step what it wants of the node after its container was made and before it is started.
+func (r *Runner) inParts(ctx context.Context, step *bundle.Bundle, output *output) (int, error) {
 	pid, err := r.create(step, output)
 	if err != nil {
 		return -1, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,20 +55,28 @@ func NewManager(out *console.Console, preparer *bundle.Preparer, dir, logDir str
 	return manager, nil
 }
 
-// StartAll starts all services that the node has a use for, in name order, and gives the names of those that failed; they are tried again on and on.
+// StartAll starts all services that the node has a use for, at once, and gives the names of those that failed, sorted; they are tried
+// again on and on. Where ctx ends before all came up, those that are still at it are left to themselves.
 func (m *Manager) StartAll(ctx context.Context) (failed []string) {
+	var mu sync.Mutex
+	var starts []func()
 	for _, each := range m.services {
-		if ctx.Err() != nil {
-			break
-		}
 		if !wanted(each.dir) {
 			continue
 		}
-		if each.start() != nil {
-			failed = append(failed, filepath.Base(each.dir))
-		}
+		starts = append(starts, func() {
+			if each.start() != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, filepath.Base(each.dir))
+			}
+		})
 	}
-	return failed
+	all(ctx, starts...)
+	mu.Lock()
+	defer mu.Unlock()
+	slices.Sort(failed)
+	return slices.Clone(failed)
 }
 
 // wanted says whether the service in dir is to be started at boot; one that can't be read is, so that its fault is told.
