@@ -46,6 +46,7 @@ VERBS = {
     "logs": "nodes",
     "kubeconfig": "nodes",
     "etcd": "etcd",
+    "config": "config",
     "test": "acceptance",
 }
 

@@ -30,6 +30,7 @@ alias usb:v0781p[0-9A-F]*d01[0-2]*dc* usb-test
 alias dmi*:svnA/B:* dmi_test
 alias crc32c crc32c_intel
 alias crc32c crc32c_generic
+alias cpu:type:x86* crc32c_intel
 alias pci:v00008086d*sv*sd*bc03sc*i* denied
 `
 
@@ -192,6 +193,10 @@ func TestColdplug(t *testing.T) {
 	want := []string{"scsi_common", "cdrom", "scsi_mod", "sr_mod", "overlay", "failover"}
 	if !slices.Equal(kernel.order, want) {
 		t.Errorf("loaded %v, want %v", kernel.order, want)
+	}
+	loader.ColdplugProcessor(sysfs)
+	if want = append(want, "crc32c_intel"); !slices.Equal(kernel.order, want) {
+		t.Errorf("with the processor's %v, want %v", kernel.order, want)
 	}
 }
 

@@ -77,8 +77,14 @@ func (l *Loader) Plug(modalias string) {
 }
 
 // Coldplug plugs every device that the kernel shows under sysfs (its mount point) now.
-func (l *Loader) Coldplug(sysfs string) {
-	for _, modalias := range Modaliases(sysfs) {
+func (l *Loader) Coldplug(sysfs string) { l.plugAll(sysfs, deviceFiles) }
+
+// ColdplugProcessor plugs the processor: what speeds up ciphers, and virtual machines. No device waits for that, and KVM takes a
+// second or two on an emulated processor.
+func (l *Loader) ColdplugProcessor(sysfs string) { l.plugAll(sysfs, processorFiles) }
+
+func (l *Loader) plugAll(sysfs string, files []string) {
+	for _, modalias := range modaliases(sysfs, files) {
 		l.Plug(modalias)
 	}
 }
@@ -154,14 +160,17 @@ func insertFile(path, parameters string) error {
 	return unix.FinitModule(int(file.Fd()), parameters, flags)
 }
 
-// modaliasFiles are where the kernel shows the modaliases of its devices: those on a bus, those that have only a class
-// (input devices), and the processor's features.
-var modaliasFiles = []string{"bus/*/devices/*/modalias", "class/*/*/modalias", "devices/system/cpu/modalias"}
+// Where the kernel shows modaliases: those of devices on a bus, of those that have only a class (input devices), and of the processor's
+// features.
+var (
+	deviceFiles    = []string{"bus/*/devices/*/modalias", "class/*/*/modalias"}
+	processorFiles = []string{"devices/system/cpu/modalias"}
+)
 
-// Modaliases lists the modaliases of all devices under sysfs.
-func Modaliases(sysfs string) []string {
+// modaliases lists those that the files below sysfs have.
+func modaliases(sysfs string, patterns []string) []string {
 	var found []string
-	for _, pattern := range modaliasFiles {
+	for _, pattern := range patterns {
 		files, _ := filepath.Glob(filepath.Join(sysfs, pattern))
 		for _, file := range files {
 			text, err := os.ReadFile(file)

@@ -54,6 +54,8 @@ type Node struct {
 	dog     watchdog.Dog
 	// degraded is why the node is not what it should be.
 	degraded condition
+	// processor is closed when the modules of the processor's features are there.
+	processor chan struct{}
 	// cpuMillis is the processor's measure, taken before anything else runs.
 	cpuMillis int64
 
@@ -68,7 +70,7 @@ func Run() {
 	mountErr := system.MountAll()
 	out := console.Open()
 	mountErr = out.BeginAt("mounts", "", begin).End(mountErr, nil)
-	node := &Node{console: out, reaper: process.NewReaper(system.TimerSlack()), actions: make(chan power.Action, 1)}
+	node := &Node{console: out, reaper: process.NewReaper(system.TimerSlack()), actions: make(chan power.Action, 1), processor: make(chan struct{})}
 	node.degraded.file = degradedFile
 	node.screen = screen.Open(out, node.degraded.all)
 	node.runner = &oneshot.Runner{
@@ -136,6 +138,10 @@ func (n *Node) modules(context.Context) error {
 		return stage.End(err, nil)
 	}
 	result := system.LoadModules(loader, moduleConfig)
+	go func() {
+		defer close(n.processor)
+		loader.ColdplugProcessor("/sys")
+	}()
 	go events.Hotplug(loader, func(subsystem string) {
 		switch subsystem {
 		case "input":
@@ -260,6 +266,7 @@ func (n *Node) services(ctx context.Context) error {
 		return fmt.Errorf("listening on %s: %w", control.Socket, err)
 	}
 	failed := manager.StartAll(ctx)
+	<-n.processor
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
