@@ -56,7 +56,7 @@ def read_as_node(files: Path, project: Project, store: Store, *, offline: bool =
 
 @contextmanager
 def laid_out(given: Path) -> Iterator[Path]:
-    """A folder with the files of what was given: a folder, a volume (ISO 9660 or FAT), or one file, user-data unless named otherwise.
+    """A folder with the files of what was given: a folder, a volume (ISO 9660 or FAT), or one file, mostly user-data.
 
     Raises InputError for what can't be read.
     """
