@@ -30,7 +30,7 @@ from builder.versions import told
 
 LARGE_FILE = 256 << 10
 OWN_LAYER = 8 << 20
-BLOCK = "128K"
+BLOCK = "256K"
 DENSE, FAST = 15, 6
 BOOT_FILES = "boot/"
 

@@ -80,7 +80,7 @@ def test_hard_links_stay_links_within_their_layer(tmp_path: Path) -> None:
 def test_the_whole_command_line() -> None:
     assert squash_argv(Path("/x/layer"), 15) == [
         "mksquashfs", "-", "/x/layer", "-tar", "-noappend", "-no-progress", "-quiet", "-exit-on-error",
-        "-comp", "zstd", "-Xcompression-level", "15", "-b", "128K",
+        "-comp", "zstd", "-Xcompression-level", "15", "-b", "256K",
         "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
     ]  # fmt: skip
 
