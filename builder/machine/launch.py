@@ -89,6 +89,6 @@ def _copy_variables(target: Path) -> None:
 def _make_overlay(medium: Path, overlay: Path) -> None:
     """A disk in its raw form is as small as can be; whoever writes it to a disk has a larger one, and so has the machine."""
     form = image_format(medium)
-    size = [str(max(DISK, medium.stat().st_size))] if form == "raw" else []
+    size = [str(max(DISK, medium.stat().st_size))] if medium.suffix == ".raw" else []
     with aside(overlay) as made:
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", medium, "-F", form, made, *size])

@@ -191,6 +191,7 @@ class MachineSpec(Frozen):
 
     @property
     def overlay(self) -> Path | None:
-        """Where what the guest writes to a disk medium goes; an ISO or a CD is attached read-only and has none."""
-        read_only = self.medium.suffix == ".iso" or self.attachment is Attachment.CDROM
+        """Where what the guest writes to a disk medium goes; an ISO or a CD has none, if it can be attached read-only."""
+        is_iso = self.medium.suffix == ".iso" and self.attachment is not Attachment.SATA  # whose disks can always be written
+        read_only = is_iso or self.attachment is Attachment.CDROM
         return None if read_only else self.directory / "disk.qcow2"

@@ -15,7 +15,7 @@ OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 # Formats of disk files by the ends of their names; all else is taken as raw.
 FORMATS = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhd": "vpc", ".vdi": "vdi"}
 
-# The devices of a medium; scsi is virtio's, lsi the SAS controller that VMware has too.
+# The devices of a medium; scsi is virtio's, lsi a 53C895A, as old machines have.
 _SCSI_DISK = "scsi-hd,drive=medium,bootindex=1"
 MEDIUM = {
     Attachment.CDROM: ("ide-cd,drive=medium,bootindex=1",),
@@ -25,7 +25,7 @@ MEDIUM = {
     Attachment.NVME: ("nvme,drive=medium,serial=medium,bootindex=1",),
     Attachment.SCSI: ("virtio-scsi-pci", _SCSI_DISK),
     Attachment.PVSCSI: ("pvscsi", _SCSI_DISK),
-    Attachment.LSI: ("mptsas1068", _SCSI_DISK),
+    Attachment.LSI: ("lsi53c895a", _SCSI_DISK),
 }
 
 ACCESS, CLUSTER = "access", "cluster"

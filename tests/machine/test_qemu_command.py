@@ -46,7 +46,14 @@ ATTACHMENT = {
     Attachment.NVME: "-device nvme,drive=medium,serial=medium,bootindex=1",
     Attachment.SCSI: "-device virtio-scsi-pci -device scsi-hd,drive=medium,bootindex=1",
     Attachment.PVSCSI: "-device pvscsi -device scsi-hd,drive=medium,bootindex=1",
-    Attachment.LSI: "-device mptsas1068 -device scsi-hd,drive=medium,bootindex=1",
+    Attachment.LSI: "-device lsi53c895a -device scsi-hd,drive=medium,bootindex=1",
+}
+
+
+# A SATA disk can be written, so an ISO is one by way of an overlay.
+MEDIUM = {
+    Attachment.SATA: '{"driver": "qcow2", "node-name": "medium", "read-only": false, '
+    '"file": {"driver": "file", "filename": "/state/one/disk.qcow2", "read-only": false}}'
 }
 
 
@@ -70,7 +77,7 @@ def test_the_whole_command(firmware: Firmware, attachment: Attachment, accelerat
         "-serial", "chardev:console",
         "-chardev", "socket,id=qmp,path=/state/one/qmp.sock,server=on,wait=off", "-mon", "chardev=qmp,mode=control",
         *FIRMWARE[firmware],
-        "-blockdev", block("medium", "/out/node.iso", "true"),
+        "-blockdev", MEDIUM.get(attachment, block("medium", "/out/node.iso", "true")),
         *ATTACHMENT[attachment].split(),
         "-netdev", "user,id=access,restrict=on,hostfwd=tcp:127.0.0.1:20000-:6443,hostfwd=tcp:127.0.0.1:20001-:30002",
         "-device", f"virtio-net-pci,netdev=access,mac={mac_address(machine, 0)},romfile=",
