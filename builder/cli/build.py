@@ -116,11 +116,11 @@ def build(
     console_login: Annotated[
         bool, typer.Option("--console-login", help="A root shell without a password on the consoles: for tests only.")
     ] = False,
-    formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(MAKERS)}; several with commas.")] = "iso",
+    formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(MAKERS)}; several with commas.")] = "",
 ) -> None:
     """Makes the media of a recipe under out/, each with its YAML, checksum, SBOM and build record."""
     choose_sink(told.as_json, told.verbose)
-    project, wanted = Project.here(), tuple(word.strip() for word in formats.split(","))
+    project, wanted = Project.here(), tuple(word.strip() for word in formats.split(",") if word.strip())
     options = replace(how.options(console_login=console_login), formats=wanted)
     makers(wanted)
     plan = make_plan(project, which.path, roles(role), options)

@@ -45,7 +45,7 @@ from builder.store import Digest, Store, file_digest
 
 def build(project: Project, plan: Plan, store: Store, out: Path, options: BuildOptions) -> list[Built]:
     """Media for every role of the plan, under `out`; what else lies there stays."""
-    wanted = makers(options.formats)
+    wanted = makers(options.formats or plan.recipe.media.formats)
     made = parts(project, plan, store, options)
     return [built for role in plan.needs for built in build_role(plan, role, made, store, out, options, wanted)]
 
@@ -84,6 +84,7 @@ def build_role(
     apart = changing(parts, pods, carrier, store)
     with step(f"Preparing {stem}"):
         root, ready = prepared(choose(options.assembler), yaml, initrd, spec.label, apart, store)
+    ready = replace(ready, disk=plan.recipe.media.disk << 20)
     made = []
     for maker in formats:
         name = maker.name(stem)

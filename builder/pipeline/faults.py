@@ -11,6 +11,7 @@ from builder.images.model import ImageDescription
 from builder.linuxkit.emit import document
 from builder.linuxkit.model import Document
 from builder.media.grub import words
+from builder.media.make import MAKERS
 from builder.oci import Process
 from builder.pipeline.kubernetes import check_version, pins_for
 from builder.pipeline.model import OwnPrograms
@@ -198,6 +199,13 @@ def replaced(case: Case) -> Iterator[Mistake]:
         yield case.mistake(("replace", name), f"has no effect: {why}", did_you_mean(name, used) if not pods else "", key=True)
 
 
+def formats(case: Case) -> Iterator[Mistake]:
+    """Somebody makes each format that the recipe names."""
+    for number, name in enumerate(case.recipe.media.formats):
+        if name not in MAKERS:
+            yield case.mistake(("media", "formats", number), f"unknown format {name!r}", one_of(name, tuple(MAKERS)))
+
+
 def command_line(case: Case) -> Iterator[Mistake]:
     """The boot loader and the kernel take the whole command line."""
     limit = platform(case.recipe.platform).command_line
@@ -213,7 +221,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 RULES: tuple[Rule, ...] = (
     version, configurations, kernel_defaults, pins, cri, handlers, storage, policies, files, service_names, service_images,
-    services, replaced, command_line,
+    services, replaced, formats, command_line,
 )  # fmt: skip
 
 

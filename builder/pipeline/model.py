@@ -21,7 +21,8 @@ class BuildOptions:
     """What the command line decides about a build.
 
     kubernetes_dir: the folder of a developer's own build of Kubernetes. extra: what nodes have for tests alone.
-    formats: of the media (builder/media/make.py). source: the one that is asked of each component that has it, "auto" for each.
+    formats: of the media (builder/media/make.py), the recipe's where it is (). source: the one that is asked of each component
+    that has it, "auto" for each.
     """
 
     assembler: str = "auto"
@@ -31,7 +32,7 @@ class BuildOptions:
     values: Mapping[str, str] = field(default_factory=dict)
     kubernetes_dir: Path | None = None
     extra: Extra = NOTHING
-    formats: tuple[str, ...] = ("iso",)
+    formats: tuple[str, ...] = ()
     source: str = "auto"
 
 

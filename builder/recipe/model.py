@@ -226,6 +226,15 @@ class Firmware(Frozen):
     )
 
 
+class Media(Frozen):
+    """The files that a build makes."""
+
+    formats: tuple[Name, ...] = Field(
+        ("iso",), min_length=1, description="of iso, raw, qcow2, vmdk, ova, containerdisk; --format is asked first"
+    )
+    disk: int = Field(16384, ge=2048, le=1 << 25, description="MiB that the disk of a virtual machine has (all but iso and raw)")
+
+
 class Time(Frozen):
     servers: tuple[Server, ...] = Field(
         ("time.cloudflare.com",), description="NTP servers besides those that DHCP names; [] for these alone"
@@ -344,6 +353,7 @@ class Recipe(Frozen):
     storage: tuple[Name, ...] = Field(
         ("udev",), description="descriptions in storage/: names for disks that stay, and clients of storage that pods use"
     )
+    media: Media = Field(Media(), description="the files that a build makes")
     metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")
     time: Time = Field(Time(), description="what the clock follows")
     state: State = Field(State(), description="the disk for what a node must not forget")

@@ -99,6 +99,12 @@ def test_the_node_s_own_service_may_have_other_settings(found: Project) -> None:
     assert said(found, "services: [{name: kubelet, image: kubelet, linuxkit: {oomScoreAdj: -5}}]\n") == []
 
 
+def test_a_format_that_nobody_makes_is_told_with_the_right_word(found: Project) -> None:
+    (told,) = said(found, "media: {formats: [iso, qcow]}\n")
+    assert told.endswith("media.formats[1]: unknown format 'qcow' (did you mean 'qcow2'?)")
+    assert said(found, "media: {formats: [qcow2, ova], disk: 8192}\n") == []
+
+
 def test_a_client_of_storage_needs_those_that_it_is_of_no_use_without(found: Project) -> None:
     write(found.root / "storage" / "many.yml", {"title": "several ways to a disk", "needs": ["udev"]})
     (told,) = said(found, "storage: [many]\n")

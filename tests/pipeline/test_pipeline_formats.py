@@ -3,6 +3,7 @@
 import hashlib
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,4 +97,22 @@ def test_a_format_that_nobody_makes(sample: tuple[Project, Path], tmp_path: Path
     store, plan = store_with(tmp_path / "cache", deb), planned(project, Role.MASTER)
     with pytest.raises(InputError, match="no medium has the format") as refused:
         build(project, plan, store, tmp_path / "out", BuildOptions(formats=formats))
-    assert refused.value.hint == "known are: iso" and not (tmp_path / "out").exists()
+    assert refused.value.hint == f"known are: {', '.join(make.MAKERS)}" and not (tmp_path / "out").exists()
+
+
+def test_formats_and_the_disks_size_come_from_the_recipe_where_the_command_names_none(
+    sample: tuple[Project, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project, deb = sample
+    sizes: list[int] = []
+
+    def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
+        sizes.append(prepared.disk)
+        write_toy(prepared, store, work, target)
+
+    monkeypatch.setitem(make.MAKERS, "toy", Maker("toy", write))
+    plan = planned(project, Role.MASTER)
+    wanted = plan.recipe.media.model_copy(update={"formats": ("toy",), "disk": 4096})
+    plan = replace(plan, recipe=plan.recipe.model_copy(update={"media": wanted}))
+    (one,) = build(project, plan, store_with(tmp_path / "cache", deb), tmp_path / "out", BuildOptions())
+    assert (one.media.format, sizes) == ("toy", [4 << 30])
