@@ -15,13 +15,14 @@ HOST_PACKAGES := \
 	qemu-system-x86 qemu-utils ovmf vde2
 TEST_PACKAGES := fdisk gpg gpg-agent iproute2 openssh-client openssl shellcheck skopeo
 
-.PHONY: help setup cluster build test test-all check bench doctor clean
+.PHONY: help setup cluster build test test-media test-all check bench doctor clean
 help:
 	@echo "make cluster              installs what is missing, builds $(RUNTIME), boots a cluster and leaves it running"
 	@echo "make build RUNTIME=NAME   media of recipes/NAME.yml under out/"
 	@echo "make setup                only prepares this machine"
 	@echo "make check                every test that needs no virtual machine"
 	@echo "make test                 every test but those of whole suites, firmwares and media"
+	@echo "make test-media           boots every format of media with each firmware on every kind of controller"
 	@echo "make test-all             every test (hours)"
 	@echo "make bench                what the cache and work side by side save, as ratios"
 
@@ -67,6 +68,10 @@ bench: setup
 test: check
 	$(SLOW) -m "network and not boot and not long"
 	$(SLOW) -m "boot and not long"
+
+# Every format of media with each firmware, on every kind of controller.
+test-media: setup
+	$(SLOW) tests/media tests/boot/test_formats.py
 
 test-all: check
 	$(SLOW) -m "(network or long) and not boot"

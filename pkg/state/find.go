@@ -49,7 +49,7 @@ func (f finder) find(wanted wish) (*finding, error) {
 		switch {
 		case now.take != nil:
 			return now.take, nil
-		case now.format != nil && watch.Settled() && watch.Still() >= cpu.Stretch(f.settle):
+		case now.format != nil && watch.Settled() && watch.Still() >= cpu.Stretch(f.patience(*now.format)):
 			return f.make(*now.format, wanted)
 		case now.format != nil || !watch.Settled(): // more may come
 		case wanted.need == required:
@@ -61,6 +61,14 @@ func (f finder) find(wanted wish) (*finding, error) {
 		}
 		time.Sleep(f.poll)
 	}
+}
+
+// patience is for how long no device may have come before this one is formatted.
+func (f finder) patience(blank finding) time.Duration {
+	if f.brought(filepath.Base(blank.path)) {
+		return f.settle / 5 // it is for nothing else, and another disk beside it is rare
+	}
+	return f.settle
 }
 
 // make formats a disk that is blank still, and gives what it has become.

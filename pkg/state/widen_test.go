@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"kubeiso.dev/pkg/initrd/blockdev"
 )
@@ -117,6 +118,14 @@ func TestABlankPartitionOfTheMediumBecomesTheStateDiskUnasked(t *testing.T) {
 	n.partition = func(string) string { return "" }
 	if found := n.see("vda3", usualWish(t, "")); found.is != other {
 		t.Errorf("of another type: %+v", found)
+	}
+	from := n.finder((&recorder{}).system(), nothing)
+	if from.settle = 10 * time.Second; from.patience(finding{path: n.devices.Path("vda3")}) != from.settle {
+		t.Error("a partition of another type waits as a disk does")
+	}
+	n.partition = func(string) string { return statePartition }
+	if from = n.finder((&recorder{}).system(), nothing); from.patience(finding{path: n.devices.Path("vda3")}) >= from.settle {
+		t.Error("the medium's own waits as long")
 	}
 	if n.devices.Disk("vda3") != "vda" || blockdev.Node.IsPartition("no such device") {
 		t.Error("the toy is none")
