@@ -31,7 +31,7 @@ def test_the_whole_command_line() -> None:
         "--gpt_disk_guid", "8b96fa5d-0521-5d67-809f-5ae398fe1709",
         "--grub2-mbr", "/usr/lib/grub/i386-pc/boot_hybrid.img", "--protective-msdos-label",
         "-partition_cyl_align", "off", "-partition_offset", "16", "--mbr-force-bootable",
-        "-append_partition", "2", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "/w/efi.img", "-appended_part_as_gpt",
+        "-append_partition", "2", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "/w/efi.img", "-appended_part_as_gpt", "-no-pad",
         "-iso_mbr_part_type", "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7",
         "-c", "/boot/boot.catalog", "-b", "/boot/grub/eltorito.img", "-no-emul-boot", "-boot-load-size", "4",
         "-boot-info-table", "--grub2-boot-info",
