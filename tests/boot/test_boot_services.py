@@ -41,14 +41,14 @@ def test_services_run_in_linuxkits_namespace(node: Running) -> None:
 
 def test_no_two_files_of_the_root_have_one_number(node: Running) -> None:
     """Else whatever tells files apart by it, as the dynamic loader does, takes one for the other."""
-    numbers = "find /proc/1/root -xdev -type f -exec stat -c '%h %i' {} + | awk '$1 == 1 {print $2}'"
+    numbers = "find /proc/1/root/ -xdev -type f -exec stat -c '%h %i' {} + | awk '$1 == 1 {print $2}'"
     assert int(sh(node, f"{numbers} | wc -l")) > 1000
     assert sh(node, f"{numbers} | sort | uniq -d") == ""
 
 
 def test_a_program_of_several_names_is_one_file(node: Running) -> None:
     """The page cache holds it once, whatever containers run it."""
-    places = "find /proc/1/root -xdev -type f -path '*/usr/lib/kubernetes/kubernetes' -exec stat -c '%i %h' {} +"
+    places = "find /proc/1/root/ -xdev -type f -path '*/usr/lib/kubernetes/kubernetes' -exec stat -c '%i %h' {} +"
     found = sh(node, places).splitlines()
     assert len(found) >= 2, "in the kubelet's container, and in the layer of the pods' images"
     assert {line.split()[1] for line in found} == {str(len(found))}, "its count of names"

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/component-base/cli"
 	"k8s.io/component-base/logs"
 	"k8s.io/kubectl/pkg/cmd"
@@ -35,10 +37,10 @@ import (
 var programs = map[string]func(){
 	"kube-apiserver":          served(apiserver.NewAPIServerCommand),
 	"kube-controller-manager": served(manager.NewControllerManagerCommand),
-	"kube-proxy":              served(proxy.NewProxyCommand),
+	"kube-proxy":              withFlags(served(proxy.NewProxyCommand), "boot-id-file", "machine-id-file", "version"),
 	"kube-scheduler":          served(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
-	"kubeadm":                 func() { kubeadmerrors.HandleError(kubeadm.Run()) },
-	"kubectl":                 client,
+	"kubeadm":                 withFlags(func() { kubeadmerrors.HandleError(kubeadm.Run()) }),
+	"kubectl":                 withFlags(client),
 	"kubelet":                 served(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 }
 
@@ -63,6 +65,26 @@ func names() []string {
 
 func served(command func() *cobra.Command) func() {
 	return func() { os.Exit(cli.Run(command())) }
+}
+
+// withFlags leaves of the flags that packages put into the two global sets, most of them the kubelet's cAdvisor, those alone that the
+// program has when it is one of its own: it shows all that are there as its own.
+func withFlags(run func(), names ...string) func() {
+	return func() {
+		plain, posix := flag.NewFlagSet(os.Args[0], flag.ExitOnError), pflag.NewFlagSet(os.Args[0], pflag.ExitOnError)
+		flag.CommandLine.VisitAll(func(each *flag.Flag) {
+			if slices.Contains(names, each.Name) {
+				plain.Var(each.Value, each.Name, each.Usage)
+			}
+		})
+		pflag.CommandLine.VisitAll(func(each *pflag.Flag) {
+			if slices.Contains(names, each.Name) {
+				posix.AddFlag(each)
+			}
+		})
+		flag.CommandLine, pflag.CommandLine = plain, posix
+		run()
+	}
 }
 
 // client is kubectl. Its verbosity counts from the start, while plugins and .kuberc are read.
