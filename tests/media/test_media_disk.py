@@ -146,7 +146,7 @@ def test_the_ovas_machine_is_one_for_esxi_7(made: dict[str, Path]) -> None:
     root = ET.fromstring(found["node.ovf"])
     assert [element.text for element in root.iter() if element.tag.endswith("VirtualSystemType")] == ["vmx-17"]
     types = {element.text for element in root.iter(f"{RASD}ResourceSubType")}
-    assert types == {"VirtualSCSI", "VmxNet3"}
+    assert types == {"VirtualSCSI", "VmxNet3", "vmware.sata.ahci", "vmware.cdrom.remotepassthrough"}
     (disk,) = root.iter(f"{OVF}Disk")
     assert disk.get(f"{OVF}capacity") == str(DISK)
     (file,) = root.iter(f"{OVF}File")
