@@ -3,8 +3,12 @@
 Format: Linux, Documentation/driver-api/early-userspace/buffer-format.rst.
 """
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import IO
 
 S_IFDIR, S_IFREG, S_IFLNK, S_IFCHR = 0o040000, 0o100000, 0o120000, 0o020000
 
@@ -42,14 +46,34 @@ def newc(entries: Iterable[Entry]) -> bytes:
     return b"".join(_member(entry, inode) for inode, entry in enumerate(members, start=1))
 
 
+def write_files(out: IO[bytes], files: Mapping[str, Path]) -> None:
+    """An archive of files on disk and the directories above them, written as they are read. A file has less than 4 GiB."""
+    folders = sorted({str(parent) for path in files for parent in PurePosixPath(path).parents if parent.name})
+    inodes = count(1)
+    for path in folders:
+        out.write(_member(directory(path), next(inodes)))
+    for path, source in sorted(files.items()):
+        size = source.stat().st_size
+        out.write(_header(file(path, b""), next(inodes), size))
+        with source.open("rb") as content:
+            shutil.copyfileobj(content, out, 1 << 20)
+        out.write(bytes(-size % 4))
+    out.write(_member(Entry("TRAILER!!!", 0), next(inodes)))
+
+
 def _member(entry: Entry, inode: int) -> bytes:
+    return _header(entry, inode, len(entry.data)) + padded(entry.data)
+
+
+def _header(entry: Entry, inode: int, size: int) -> bytes:
     name = entry.path.encode() + b"\0"
     links = 2 if entry.mode & 0o170000 == S_IFDIR else 1
     # inode, mode, uid, gid, links, mtime, size, device of the archive (2), device of the node (2), length of the name, checksum
-    fields = (inode, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0, *entry.device, len(name), 0)
+    fields = (inode, entry.mode, 0, 0, links, 0, size, 0, 0, *entry.device, len(name), 0)
     header = b"070701" + b"".join(b"%08X" % field for field in fields)
-    return _padded(header + name) + _padded(entry.data)
+    return padded(header + name)
 
 
-def _padded(data: bytes) -> bytes:
+def padded(data: bytes) -> bytes:
+    """The kernel looks for what comes next at a multiple of four bytes."""
     return data + b"\0" * (-len(data) % 4)

@@ -3,6 +3,7 @@
 import json
 import os
 import posixpath
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +18,11 @@ CONFIG = "etc/kubeiso-initrd.json"
 MOUNT_POINTS = ("dev", "proc", "run", "sys")
 
 
-def config(label: str, layers: list[str], always: tuple[str, ...]) -> bytes:
-    """What the initrd's program reads: the medium's label, the layers' paths on it (lowest first), modules to load."""
-    return json.dumps({"label": label, "layers": layers, "load": list(always)}, indent=1).encode() + b"\n"
+def config(label: str, layers: Mapping[str, Digest], always: tuple[str, ...]) -> bytes:
+    """What the initrd's program reads: the medium's label, the layers' paths (lowest first) and digests, modules to load."""
+    digests = [digest.removeprefix("sha256:") for digest in layers.values()]
+    read = {"label": label, "layers": list(layers), "digests": digests, "load": list(always)}
+    return json.dumps(read, indent=1).encode() + b"\n"
 
 
 def members(program: bytes, selection: Selection) -> list[cpio.Entry]:
@@ -48,12 +51,7 @@ def make_initrd(program: bytes, selection: Selection, settings: bytes, microcode
     """
     head = cpio.newc([*(cpio.directory(name) for name in reversed(parents(CONFIG))), cpio.file(CONFIG, settings)])
     rest = compressed(members(program, selection), store)
-    return store.put(padded(microcode) + head + store.read(rest))
-
-
-def padded(archive: bytes) -> bytes:
-    """The kernel looks for the next archive at a multiple of four bytes."""
-    return archive + bytes(-len(archive) % 4)
+    return store.put(cpio.padded(microcode) + head + store.read(rest))
 
 
 def compressed(archive: list[cpio.Entry], store: Store) -> Digest:

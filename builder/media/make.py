@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.media import containerdisk, disk, iso, ova
+from builder.media import containerdisk, disk, iso, ova, pxe
 from builder.media.model import Maker, Media, Prepared
 from builder.progress import step
 from builder.store import Store, file_digest
 
-MAKERS = {maker.format: maker for maker in (iso.MAKER, *disk.MAKERS, ova.MAKER, containerdisk.MAKER)}
+MAKERS = {maker.format: maker for maker in (iso.MAKER, *disk.MAKERS, ova.MAKER, containerdisk.MAKER, pxe.MAKER)}
 
 
 def makers(formats: Iterable[str]) -> tuple[Maker, ...]:

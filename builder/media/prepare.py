@@ -1,5 +1,6 @@
 """Root tar -> what media of every format are made of: kernel, initrd, command line, layers."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def prepare(request: MediaRequest, store: Store) -> Prepared:
     cmdline = boot_file(tree, "boot/cmdline").decode().strip()
     selection = modules.select(tree, modules.kernel_version(kernel))
     layers = {layer_path(digest): digest for digest in make_layers(tree, store, request.changing)}
-    ramdisk = make_ramdisk(request, tree, list(layers), selection, store)
+    ramdisk = make_ramdisk(request, tree, layers, selection, store)
     return Prepared(request.label, cmdline, store.put(kernel), ramdisk, layers)
 
 
@@ -53,7 +54,9 @@ def boot_file(tree: Tree, path: str) -> bytes:
     return tree.read(node)
 
 
-def make_ramdisk(request: MediaRequest, tree: Tree, layers: list[str], selection: modules.Selection, store: Store) -> Digest:
+def make_ramdisk(
+    request: MediaRequest, tree: Tree, layers: Mapping[str, Digest], selection: modules.Selection, store: Store
+) -> Digest:
     settings = initrd.config(request.label, layers, selection.always)
     microcode = tree.find("boot/ucode.cpio")
     program = store.read(request.initrd_program)

@@ -16,6 +16,8 @@ type config struct {
 	Label string `json:"label"`
 	// Layers are the squashfs files of the root, paths on the medium, lowest first.
 	Layers []string `json:"layers"`
+	// Digests are the layers' SHA-256 digests, in hexadecimal digits.
+	Digests []string `json:"digests"`
 	// Load are modules that no device asks for, in order.
 	Load []string `json:"load"`
 }
@@ -42,6 +44,9 @@ func (c config) check() error {
 	}
 	if len(c.Layers) == 0 {
 		return errors.New("layers must name at least one file")
+	}
+	if len(c.Digests) != len(c.Layers) {
+		return fmt.Errorf("there are %d digests of %d layers", len(c.Digests), len(c.Layers))
 	}
 	for _, layer := range c.Layers {
 		if path.Clean("/"+layer) != "/"+layer {

@@ -23,12 +23,13 @@ func write(t *testing.T, path, text string) string {
 
 func TestReadConfig(t *testing.T) {
 	tests := []struct{ name, text, problem string }{
-		{"good", `{"label":"KUBEISO_X","layers":["kubeiso/layer-0.squashfs"],"load":["loop"]}`, ""},
+		{"good", `{"label":"KUBEISO_X","layers":["kubeiso/layer-0.squashfs"],"digests":["00"],"load":["loop"]}`, ""},
+		{"a digest too few", `{"label":"X","layers":["a","b"],"digests":["00"]}`, "1 digests of 2 layers"},
 		{"no label", `{"layers":["a"]}`, "label"},
 		{"long label", `{"label":"` + strings.Repeat("x", 33) + `","layers":["a"]}`, "label"},
 		{"no layers", `{"label":"X"}`, "layers"},
-		{"path leaves the medium", `{"label":"X","layers":["../a"]}`, `layer "../a"`},
-		{"absolute path", `{"label":"X","layers":["/a"]}`, `layer "/a"`},
+		{"path leaves the medium", `{"label":"X","layers":["../a"],"digests":["00"]}`, `layer "../a"`},
+		{"absolute path", `{"label":"X","layers":["/a"],"digests":["00"]}`, `layer "/a"`},
 		{"no JSON", `label`, "invalid character"},
 	}
 	for _, test := range tests {

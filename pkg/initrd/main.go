@@ -44,10 +44,9 @@ func boot(out *console.Console, arguments arguments) error {
 		return out.Begin("medium", config.Label).End(err, nil)
 	}
 	config.loadModules(loader)
-	searchOn(out, loader, arguments.mediumTimeout()).find(config.Label, config.Layers)
-	from := mediumDir
-	if arguments.has("kubeiso.toram") {
-		from = toMemory(out, config.Layers)
+	from, err := layersOf(config, out, loader, arguments)
+	if err != nil {
+		return err
 	}
 	stage := out.Begin("root", "")
 	if err := buildRoot(from, config.Layers); err != nil {
@@ -60,6 +59,18 @@ func boot(out *console.Console, arguments arguments) error {
 	_ = stage.End(nil, console.Fields{"layers": len(config.Layers), "init": init})
 	out.Drain() // what waits to be written would go with this program
 	return switchRoot(init)
+}
+
+// layersOf gives the folder with the layers: that of the initramfs, if they came with it, or that of the medium.
+func layersOf(config config, out *console.Console, loader *kmod.Loader, arguments arguments) (string, error) {
+	if config.carried("/") {
+		return "/", config.verify(out, "/")
+	}
+	searchOn(out, loader, arguments.mediumTimeout()).find(config.Label, config.Layers)
+	if arguments.has("kubeiso.toram") {
+		return toMemory(out, config.Layers), nil
+	}
+	return mediumDir, nil
 }
 
 // probe reports the processor's speed and stops the machine.

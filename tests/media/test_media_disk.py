@@ -20,7 +20,7 @@ from builder.media.prepare import prepare
 from builder.run import run
 from builder.store import Store
 
-FORMATS = ("raw", "qcow2", "vmdk", "ova", "containerdisk")
+FORMATS = ("raw", "qcow2", "vmdk", "ova", "containerdisk", "pxe")
 RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 

@@ -9,10 +9,11 @@ from media_samples import read_newc
 from builder.media.initrd import CONFIG, config, make_initrd, members
 from builder.media.modules import Selection
 from builder.run import run
-from builder.store import Store
+from builder.store import Digest, Store
 
 SELECTION = Selection("6.12", {"kernel/fs/isofs.ko": b"isofs!", "modules.dep": b"kernel/fs/isofs.ko:\n"}, ("isofs",))
-SETTINGS = config("LABEL", ["kubeiso/layer-1.squashfs", "kubeiso/layer-2.squashfs"], SELECTION.always)
+LAYERS = {f"kubeiso/layer-{number}.squashfs": Digest(f"sha256:{number * 64}") for number in "12"}
+SETTINGS = config("LABEL", LAYERS, SELECTION.always)
 
 
 def unpacked(initrd: bytes, work: Path) -> bytes:
@@ -25,6 +26,7 @@ def test_the_program_reads_label_layers_and_modules() -> None:
     assert json.loads(SETTINGS) == {
         "label": "LABEL",
         "layers": ["kubeiso/layer-1.squashfs", "kubeiso/layer-2.squashfs"],
+        "digests": ["1" * 64, "2" * 64],
         "load": ["isofs"],
     }
 
@@ -57,6 +59,6 @@ def test_other_settings_keep_the_compressed_part(tmp_path: Path) -> None:
     store = Store(tmp_path)
     one = store.read(make_initrd(b"program", SELECTION, SETTINGS, b"", store))
     results = set((store.root / "results").iterdir())
-    two = store.read(make_initrd(b"program", SELECTION, config("OTHER", ["x"], ()), b"", store))
+    two = store.read(make_initrd(b"program", SELECTION, config("OTHER", {"x": Digest("")}, ()), b"", store))
     assert set((store.root / "results").iterdir()) == results
     assert one[read_newc(one)[1] :] == two[read_newc(two)[1] :]
