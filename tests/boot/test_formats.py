@@ -1,8 +1,12 @@
 """Media of every format in machines of both firmwares, on every kind of controller: each comes to ready, a disk with a state."""
 
+import http.server
 import re
+import tarfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,9 @@ from boot_helpers import CONSOLES, booted, said, variant
 
 from builder.cluster import lifecycle
 from builder.cluster.lifecycle import ClusterPlan
+from builder.deadline import Deadline
 from builder.machine.machine import Machine
-from builder.machine.model import Attachment, Firmware
+from builder.machine.model import Acceleration, Attachment, Firmware, MachineSpec
 from builder.pipeline.build import build
 from builder.pipeline.plan import plan as make_plan
 from builder.project import Project
@@ -46,7 +51,7 @@ Case = tuple[str, Firmware, Attachment]
 def media(out: Path) -> dict[str, Path]:
     """The master's medium in every form, as `kubeiso build --console-login --format` makes it."""
     project = Project.here()
-    options = replace(CONSOLES, formats=("iso", *DISKS))
+    options = replace(CONSOLES, formats=("iso", *DISKS, "pxe"))
     made = make_plan(project, project.recipes / "cri-containerd.yml", (Role.MASTER,), options)
     return {built.media.format: built.media.path for built in build(project, made, Store(), out, options)}
 
@@ -91,3 +96,38 @@ def test_a_disk_keeps_its_state_and_grows_with_its_disk(base_plan: ClusterPlan, 
         lifecycle.wait_ready(cluster.nodes, machines)
         assert said(machines[node.name], "cat /var/mark") == "kept"
         assert int(said(machines[node.name], "df -m /var | awk 'END {print $2}'")) > 20_000
+
+
+@pytest.mark.long
+def test_a_machine_without_a_disk_boots_over_http(base_plan: ClusterPlan, media: dict[str, Path], tmp_path: Path) -> None:
+    """By the network card's own iPXE, from a server on 127.0.0.1; its disk is blank."""
+    with tarfile.open(media["pxe"]) as archive:
+        archive.extractall(tmp_path / "root", filter="data")
+    blank = tmp_path / "blank.raw"
+    with blank.open("wb") as file:
+        file.truncate(1 << 20)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "root")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            boots_from(server.server_port, blank, base_plan.acceleration, tmp_path / "machine")
+        finally:
+            server.shutdown()
+
+
+def boots_from(port: int, blank: Path, acceleration: Acceleration, directory: Path) -> None:
+    """10.0.2.2 is this host's 127.0.0.1 for the machine (QEMU, "Using the user mode network stack")."""
+    network = f"user,id=boot,bootfile=http://10.0.2.2:{port}/boot.ipxe"
+    machine = Machine.start(
+        MachineSpec(
+            name="t-pxe", directory=directory, medium=blank, attachment=Attachment.DISK, acceleration=acceleration, memory=2048,
+            extra=("-netdev", network, "-device", "virtio-net-pci,netdev=boot,bootindex=2"),
+        ),
+        leashed=True,
+    )  # fmt: skip
+    try:
+        console = machine.console()
+        console.wait_stage("layers", Deadline.after(600))
+        console.wait_stage("ready", Deadline.after(900))
+    finally:
+        machine.stop(grace=0)
