@@ -5,9 +5,11 @@ Each finding is one line. Names are plain ("usr/bin/sh"); links are followed as 
 
 import posixpath
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from builder import elf
 from builder.oci import Process
@@ -26,13 +28,14 @@ class NotHere(Exception):
 
 @dataclass
 class Rootfs:
-    """The files of an image with one layer. Keep `archive` open while it is in use."""
+    """The files of an image, by its layers, lowest first. Keep them open while it is in use."""
 
-    archive: tarfile.TarFile
+    layers: Sequence[tarfile.TarFile]
     entries: dict[str, tarfile.TarInfo] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.entries = {posixpath.normpath(info.name): info for info in self.archive}
+        self.entries = {posixpath.normpath(info.name): info for layer in self.layers for info in layer}
+        self._home = {id(info): layer for layer in self.layers for info in layer}
 
     def resolve(self, path: str, links: int = LINKS_IN_A_ROW) -> str:
         """The plain name behind a path, links followed. Raises NotHere; a path into ELSEWHERE is taken as it is."""
@@ -60,15 +63,18 @@ class Rootfs:
         return True
 
     def read(self, info: tarfile.TarInfo) -> bytes:
-        file = self.archive.extractfile(info)
+        file = self.opened(info)
         assert file, info.name
         return file.read()
 
+    def opened(self, info: tarfile.TarInfo) -> IO[bytes] | None:
+        return self._home[id(info)].extractfile(info)
 
-def findings(layer: Path, process: Process) -> list[str]:
-    """All that the image lacks, sorted."""
-    with tarfile.open(layer, "r:") as archive:
-        root = Rootfs(archive)
+
+def findings(layers: Sequence[Path], process: Process) -> list[str]:
+    """All that the image of these layers, lowest first, lacks, sorted."""
+    with ExitStack() as stack:
+        root = Rootfs([stack.enter_context(tarfile.open(layer, "r:")) for layer in layers])
         found = [*_program(root, process)]
         for name, info in root.entries.items():
             if info.issym():
@@ -92,7 +98,7 @@ def _link(root: Rootfs, name: str) -> Iterator[str]:
 
 
 def _file(root: Rootfs, name: str, info: tarfile.TarInfo) -> Iterator[str]:
-    file = root.archive.extractfile(info)
+    file = root.opened(info)
     start = file.read(len(elf.MAGIC)) if file else b""
     if start == elf.MAGIC:
         yield from _elf(root, name, elf.needs(root.read(info)))
