@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from builder.errors import InputError
-from builder.media.inspection import DESCRIPTOR, FORMS, SECTOR, volume_label
+from builder.media.inspection import DESCRIPTOR, SECTOR, form_of, volume_label
 from builder.run import run
 
 LAYERS = "/kubeiso/"
@@ -104,8 +104,7 @@ def contents(medium: Path) -> Contents:
 @contextmanager
 def _plain(medium: Path) -> Iterator[Path]:
     """The medium as a plain disk; one in another form is unpacked for as long."""
-    with medium.open("rb") as file:
-        form = FORMS.get(file.read(4))
+    form = form_of(medium)
     if form is None:
         yield medium
         return

@@ -36,7 +36,7 @@ def volume_label(path: Path) -> str:
 
 def _start(path: Path) -> bytes:
     """What lies at the beginning of the disk in a file, up to the volume's descriptor."""
-    size, form = DESCRIPTOR + SECTOR, _form(path)
+    size, form = DESCRIPTOR + SECTOR, form_of(path)
     if form is None:
         with path.open("rb") as file:
             return file.read(size)
@@ -46,7 +46,8 @@ def _start(path: Path) -> bytes:
         return target.read_bytes()[:size]
 
 
-def _form(path: Path) -> str | None:
+def form_of(path: Path) -> str | None:
+    """What qemu-img calls the form of the disk in a file; None for a plain one."""
     with path.open("rb") as file:
         return FORMS.get(file.read(4))
 
@@ -62,7 +63,7 @@ def extract_argv(path: Path, into: Path) -> list[str]:
 def demand_own(path: Path, store: Store) -> None:
     """Raises InputError for what is no medium of kubeiso's; of a disk in a form of its own only the label is looked at."""
     label = volume_label(path)
-    if _form(path) is None:
+    if form_of(path) is None:
         inspect_iso(path, store)
     elif not label.startswith(OWN_LABELS):
         raise InputError(

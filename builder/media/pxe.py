@@ -4,7 +4,6 @@ The layers come as one more archive behind the initrd's, so the node needs no ne
 own program has their digests and goes on with no other.
 """
 
-import hashlib
 from pathlib import Path
 
 from builder import cpio
@@ -12,7 +11,7 @@ from builder.errors import InputError
 from builder.media import iso
 from builder.media.grub import words
 from builder.media.model import Maker, Prepared
-from builder.store import Store
+from builder.store import Store, file_digest
 from builder.tarball import TarWriter, entry, writing
 
 KERNEL, INITRD, ROOT, SCRIPT, SUMS = "kernel", "initrd.img", "root.img", "boot.ipxe", "SHA256SUMS"
@@ -35,7 +34,9 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     made[INITRD].write_bytes(cpio.padded(store.read(prepared.initrd)))
     with made[ROOT].open("wb") as out:
         cpio.write_files(out, {path: store.path(digest) for path, digest in prepared.layers.items()})
-    made[SUMS].write_text("".join(f"{_sum(made[name])}  {name}\n" for name in (KERNEL, INITRD, ROOT, SCRIPT)))
+    made[SUMS].write_text(
+        "".join(f"{file_digest(made[name]).removeprefix('sha256:')}  {name}\n" for name in (KERNEL, INITRD, ROOT, SCRIPT))
+    )
     with iso.placed(target) as place, place.open("wb") as file, writing(file) as archive:
         for name, path in made.items():
             _add(archive, name, path)
@@ -49,11 +50,6 @@ def script(cmdline: str) -> str:
     if "${" in cmdline:
         raise InputError("the kernel's command line has ${, which iPXE would fill in", hint="leave it out of kernel.arguments")
     return TEXT.format(kernel=KERNEL, initrd=INITRD, root=ROOT, cmdline=cmdline)
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _add(archive: TarWriter, name: str, path: Path) -> None:

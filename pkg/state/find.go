@@ -39,17 +39,20 @@ func (f finder) find(wanted wish) (*finding, error) {
 	begin, watch := time.Now(), blockdev.NewWatch(f.devices, blockdev.Optical)
 	var all []finding
 	var now choice
+	var patience time.Duration
 	looked, speaker := begin, announcer{tell: f.tell, repeat: f.repeat}
 	for {
 		if watch.Changed() || time.Since(looked) >= f.again {
 			f.widen(watch.Names)
 			all, looked = f.survey(watch.Names, wanted), time.Now()
-			now = choose(all, wanted)
+			if now = choose(all, wanted); now.format != nil {
+				patience = cpu.Stretch(f.patience(*now.format))
+			}
 		}
 		switch {
 		case now.take != nil:
 			return now.take, nil
-		case now.format != nil && watch.Settled() && watch.Still() >= cpu.Stretch(f.patience(*now.format)):
+		case now.format != nil && watch.Settled() && watch.Still() >= patience:
 			return f.make(*now.format, wanted)
 		case now.format != nil || !watch.Settled(): // more may come
 		case wanted.need == required:
