@@ -93,12 +93,16 @@ func TestASearchWaitsForAUSBDisk(t *testing.T) {
 	if !all.Pending() {
 		t.Fatal("a USB disk that is being looked at counts for nothing")
 	}
+	found := make(chan error)
 	go func() {
 		time.Sleep(3 * Quiet)
 		add(t, all, "sda")
-		_ = os.Mkdir(filepath.Join(port, "target6:0:0"), 0o700)
+		found <- os.Mkdir(filepath.Join(port, "target6:0:0"), 0o700)
 	}()
 	_, done, err := all.Search(func(names []string) (bool, error) { return slices.Contains(names, "sda"), nil })
+	if err := <-found; err != nil {
+		t.Fatal(err)
+	}
 	if !done || err != nil || all.Pending() {
 		t.Errorf("%v, %v", done, err)
 	}
