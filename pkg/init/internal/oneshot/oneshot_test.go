@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -130,14 +131,16 @@ func TestAStepThatHangsInTheKernelIsLeftBehind(t *testing.T) {
 }
 
 func TestAStepThatTakesLongSaysSo(t *testing.T) {
-	shown := &paper.Paper{}
-	stop := alive{console.New(shown), "onboot", "003-fsck"}.tell(20 * time.Millisecond)
-	time.Sleep(200 * time.Millisecond)
-	stop()
-	time.Sleep(50 * time.Millisecond)
-	if told := strings.Count(shown.String(), `"stage":"onboot","name":"003-fsck","state":"running","seconds":0.`); told < 3 {
-		t.Errorf("%d lines: %s", told, shown.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		shown := &paper.Paper{}
+		stop := alive{console.New(shown), "onboot", "003-fsck"}.tell(20 * time.Millisecond)
+		time.Sleep(110 * time.Millisecond)
+		stop()
+		time.Sleep(50 * time.Millisecond)
+		if told := strings.Count(shown.String(), `"stage":"onboot","name":"003-fsck","state":"running","seconds":0.`); told != 5 {
+			t.Errorf("%d lines: %s", told, shown.String())
+		}
+	})
 }
 
 func TestWhatAStepWritesIsBounded(t *testing.T) {
