@@ -2,7 +2,7 @@
 
 import threading
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,12 +54,17 @@ def save_lock(lock: Lock, path: Path) -> None:
     write_aside(path, text)
 
 
-def pinned(set_name: str, lock: Lock) -> list[DebianPackage]:
-    """The packages of a set, sorted by name. Raises InputError where the lock does not know it."""
+def pinned(set_name: str, lock: Lock, asked: Iterable[str] = ()) -> list[DebianPackage]:
+    """The packages of a set, sorted by name. Raises InputError where the lock does not know it, or lacks one of those asked for."""
     try:
-        return [lock.packages[name] for name in sorted(lock.sets[set_name])]
+        found = {name: lock.packages[name] for name in sorted(lock.sets[set_name])}
     except KeyError as error:
         raise InputError(f"components.lock has no packages for {set_name}", why=f"{error} is not in it", hint=RENEW) from error
+    if missing := sorted(set(asked) - set(found)):
+        raise InputError(
+            f"components.lock lacks packages of {set_name}", details=tuple(f"{name} has no pin" for name in missing), hint=RENEW
+        )
+    return list(found.values())
 
 
 def debs(set_name: str, lock: Lock, store: Store, *, offline: bool = False) -> list[Digest]:

@@ -118,6 +118,13 @@ def test_what_the_lock_does_not_know(store: Store, name: str) -> None:
     assert "lock --update" in raised.value.hint
 
 
+def test_what_a_description_asks_for_and_the_lock_lacks() -> None:
+    assert [package.name for package in pinned("two", LOCK, ["p1"])] == ["p0", "p1"]
+    with pytest.raises(InputError, match="lacks packages of two") as raised:
+        pinned("two", LOCK, ["p1", "fdisk", "curl"])
+    assert raised.value.details == ("curl has no pin", "fdisk has no pin") and "lock --update" in raised.value.hint
+
+
 def test_a_lock_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     path = tmp_path / "components.lock"
     lock = Lock(packages=LOCK.packages, sets={name: members for name, members in LOCK.sets.items() if name != "lost"})
