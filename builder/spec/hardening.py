@@ -32,10 +32,14 @@ API_SERVER: Mapping[str, str] = {
 CONTROLLER_MANAGER: dict[str, str] = {"profiling": "false"}  # 1.3.2
 SCHEDULER: Mapping[str, str] = {"profiling": "false"}  # 1.4.1
 
+# 1.2.5, where kubelets have certificates of the cluster's authority (KUBELET).
+KNOWS_KUBELETS: Mapping[str, str] = {"kubelet-certificate-authority": "/etc/kubernetes/pki/ca.crt"}
+
 KUBELET: Mapping[str, Any] = {
     "podPidsLimit": 4096,  # 4.2.13: one pod can't take all process numbers of the node
     "protectKernelDefaults": True,  # the values that it wants are in SYSCTL
     "seccompDefault": True,  # 4.2.14
+    "serverTLSBootstrap": True,  # 4.2.9 and 4.2.11; pkg/certificates approves what kubelets ask for
     "tlsCipherSuites": list(_CIPHERS),  # 4.2.12
 }
 

@@ -95,7 +95,7 @@ def _cluster(recipe: Recipe, network: PodNetwork, kubernetes: Kubernetes) -> dic
         },
         "apiServer": {
             "certSANs": ["127.0.0.1", "localhost"],
-            "extraArgs": _arguments(hardening.API_SERVER),
+            "extraArgs": _arguments({**hardening.API_SERVER, **_knows_kubelets(recipe)}),
             "extraVolumes": hardening.audit_volumes(),
         },
         "controllerManager": {
@@ -103,6 +103,10 @@ def _cluster(recipe: Recipe, network: PodNetwork, kubernetes: Kubernetes) -> dic
         },
         "scheduler": {"extraArgs": _arguments(hardening.SCHEDULER)},
     }
+
+
+def _knows_kubelets(recipe: Recipe) -> Mapping[str, str]:
+    return hardening.KNOWS_KUBELETS if {**hardening.KUBELET, **recipe.kubelet}["serverTLSBootstrap"] else {}
 
 
 def _allocates(network: PodNetwork) -> str:

@@ -107,8 +107,8 @@ func (w *world) signed(name, authority string, from time.Time, period time.Durat
 	own := w.key()
 	wanted := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "system:node:one", Organization: []string{"of " + name}},
-		DNSNames: []string{"one", "kubernetes.default"}, IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1).To4()},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		DNSNames: []string{"one", "kubernetes.default"}, IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1).To4(), net.IPv4(127, 0, 0, 1).To4()},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 		NotBefore: from, NotAfter: from.Add(period),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, wanted, by.certificate, own.Public(), by.key)

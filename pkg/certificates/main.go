@@ -8,7 +8,7 @@
 //
 //	certificates renew             what has to be done before the kubelet starts
 //	certificates renew -restart    the same on a node that runs
-//	certificates watch             that again and again
+//	certificates watch             that again and again; and what kubelets of the cluster ask for their ports is approved
 package main
 
 import (
@@ -64,6 +64,7 @@ func run(words []string) error {
 	case "renew":
 		return on.keep(*restart)
 	case "watch":
+		go on.serve()
 		return watch(on)
 	}
 	return errUsage

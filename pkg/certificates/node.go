@@ -56,6 +56,9 @@ func (n node) keep(restart bool) error {
 		return err
 	}
 	defer alone.Close()
+	if !restart {
+		n.mendServing()
+	}
 	due, faults := n.survey()
 	made, failed := n.renewAll(due)
 	n.tell("renewal", append(faults, failed...), renewed(made))
