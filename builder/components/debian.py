@@ -55,7 +55,7 @@ def save_lock(lock: Lock, path: Path) -> None:
 
 
 def pinned(set_name: str, lock: Lock, asked: Iterable[str] = ()) -> list[DebianPackage]:
-    """The packages of a set, sorted by name. Raises InputError where the lock does not know it, or lacks one of those asked for."""
+    """The packages of a set, sorted by name. Raises InputError where the lock lacks it, or one of those asked for."""
     try:
         found = {name: lock.packages[name] for name in sorted(lock.sets[set_name])}
     except KeyError as error:

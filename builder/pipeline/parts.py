@@ -29,7 +29,8 @@ def contents(project: Project, plan: Plan, lock: Lock) -> dict[str, Contents]:
     """Every folder of the plan, read. Raises InputError for a description with mistakes and for packages without pins."""
     described = {name: load_description(project.pkg / name) for name in plan.folders}
     return {
-        name: Contents(each, tuple(pinned(name, lock, each.packages)) if each.packages else ()) for name, each in described.items()
+        name: Contents(each, tuple(pinned(name, lock, each.packages)) if each.packages else ())
+        for name, each in described.items()
     }
 
 

@@ -104,6 +104,7 @@ Direct = Annotated[
     str,
     Shape(r"^[\w.:*\[\]-]+(/[0-9]{1,3})?$", "a host, a domain such as .example.org, an address or a range of them", longest=253),
 ]
+ProfileName = Annotated[str, Shape(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "a name of letters, digits, dots, _ and dashes", longest=63)]
 Certificates = Annotated[str, Shape(r"^[\s\S]*$", "certificates as PEM has them", check_certificates, longest=1 << 20)]
 PrivateKey = Annotated[str, Shape(r"^[\s\S]*$", "a private key as PEM has it", check_private_key, longest=1 << 16)]
 ImageName = Annotated[
@@ -358,6 +359,9 @@ class Recipe(Frozen):
     time: Time = Field(Time(), description="what the clock follows")
     state: State = Field(State(), description="the disk for what a node must not forget")
     swap: Swap = Field(Swap(), description="swap on the state disk")
+    apparmor: dict[ProfileName, str] = Field(
+        {}, description="AppArmor's profiles by name, for pods that ask for one of the node's (appArmorProfile: Localhost)"
+    )
     ssh: Ssh = Field(Ssh(), description="access with SSH")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     images: tuple[PodImage, ...] = Field((), description="further images that pods find on the node without a registry")

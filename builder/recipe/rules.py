@@ -278,6 +278,17 @@ def proxy_in_vain(case: Case) -> Iterator[Mistake]:
         yield case.tree.mistake(("proxy", "no_proxy"), "has no effect: there is no proxy", hint, key=True)
 
 
+def profiles(case: Case) -> Iterator[Mistake]:
+    """Each text defines the profile of its name, in AppArmor's own words (apparmor.d(5))."""
+    given = case.tree.at("apparmor")
+    for name, text in given.items() if isinstance(given, dict) else ():
+        if isinstance(name, str) and isinstance(text, str):
+            defined = re.findall(r'^[ \t]*profile[ \t]+"?([^\s"{(]+)', text, re.MULTILINE)
+            if name not in defined:
+                hint = f"{one_of(name, defined) or 'it has no profile'}; write `profile {name} {{ ... }}`"
+                yield case.tree.mistake(("apparmor", name), f"the text has no profile {shown(name)}", hint)
+
+
 def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mistake]:
     """The image at the path has a digest; one that looks like a name was meant to be one of the known."""
     image = tree.at(*path)
@@ -293,5 +304,5 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 RULES: tuple[Rule, ...] = (
     known_runtime, known_handlers, known_storage, known_network, subnets, one_kind, sources, pod_images, manifests,
-    visible_files, named_once, images, firmware, volumes, state_in_vain, swap_in_vain, proxy_in_vain,
+    visible_files, named_once, images, firmware, volumes, state_in_vain, swap_in_vain, proxy_in_vain, profiles,
 )  # fmt: skip

@@ -29,6 +29,7 @@ _DEGRADES = {"annotations": {"org.kubeiso.degrade": "true"}}
 # containerd may come up while they run.
 _BESIDE = {"annotations": {"org.kubeiso.optional": "true", "org.kubeiso.beside-containerd": "true"}}
 _ONBOOT_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "apparmor": _BESIDE,
     "image-seed": {"annotations": {"org.kubeiso.limit": "3600"}},
     "var-files": _OPTIONAL,
     "virtualisation": _OPTIONAL,
@@ -135,6 +136,8 @@ def node_files(
     # Where crictl looks for the runtime (github.com/kubernetes-sigs/cri-tools, docs/crictl.md).
     yield NodeFile(path="etc/crictl.yaml", contents=f"runtime-endpoint: {runtime.socket}\n")
     yield from _virtualisation_files(runtime)
+    for name, profile in recipe.apparmor.items():
+        yield NodeFile(path=f"etc/apparmor.d/kubeiso/{name}", contents=profile)
     yield from _kubeadm_files(recipe, role, runtime, network, kubernetes)
     yield from _upgrade_files(role, kubernetes, images)
     values = _values(recipe, images)

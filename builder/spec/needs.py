@@ -6,13 +6,14 @@ from builder.recipe.model import Recipe, Role
 from builder.spec.model import NOTHING, Extra, PodNetwork, Runtime
 from builder.spec.versions import control_plane
 
-INIT = ("init", "runc", "containerd")
+INIT = ("init", "runc", "containerd", "apparmor")
 ONBOOT_FIRST = ("sysctl", "metadata", "state")  # the metadata may name the disk that `state` looks for
 STATE_FILES = ("var-files",)
 ONBOOT_LAST = ("dhcpcd", "chrony", "pod-network")
 SERVICES = ("sshd", "dhcpcd", "chrony", "api-balancer", "kubelet")
 FORWARD = "log-forward"
 SWAP = "swap"  # a file on the state disk
+APPARMOR = "apparmor"  # its parser, which loads the runtimes' own profile and those of the recipe
 TIME_ZONES = "tzdata"
 VIRTUALISATION = "virtualisation"  # finds out whether the node can run virtual machines
 # Carried by every node, so that a cluster can be tested with the network cable out.
@@ -54,10 +55,11 @@ def needs(
     virtual = (VIRTUALISATION,) if runtime.virtualisation else ()
     zones = (TIME_ZONES,) if recipe.time.zone else ()
     swap = (SWAP,) if recipe.swap.size else ()
+    profiles = (APPARMOR,) if recipe.apparmor else ()
     first = (*ONBOOT_FIRST, *swap, *(STATE_FILES if state_files else ()))
     return Needs(
         init=(*INIT, *zones, *recipe.firmware.images, *runtime.init, *network.init, *extra.init),
-        onboot=(*first, *virtual, *runtime.onboot, *ONBOOT_LAST, *network.onboot),
+        onboot=(*first, *virtual, *runtime.onboot, *profiles, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*own, *theirs))),
         containers=tuple(sorted({*control_plane(role is Role.MASTER), *runtime.images, *network.images, *test_images})),
         own_services=own,

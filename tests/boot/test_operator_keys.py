@@ -40,7 +40,30 @@ kind: Pod
 metadata: {name: holder}
 spec:
   tolerations: [{operator: Exists}]
-  containers: [{name: holder, image: "team/held:1"}]
+  containers:
+  - {name: holder, image: "team/held:1"}
+  - name: bounded
+    image: team/held:1
+    securityContext: {appArmorProfile: {type: Localhost, localhostProfile: no-writes}}
+"""
+PROFILE = """#include <tunables/global>
+profile no-writes flags=(attach_disconnected) {
+  #include <abstractions/base>
+  file,
+  deny /written w,
+}
+"""
+PROGRAM = """#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(void) {
+    char profile[99] = "";
+    FILE *own = fopen("/proc/self/attr/current", "r");
+    if (own != NULL && fgets(profile, sizeof profile, own) == NULL) return 1;
+    printf("held, %s: %s\\n", open("/written", O_CREAT | O_WRONLY, 0600) < 0 ? "refused" : "written", profile);
+    fflush(stdout);
+    for (;;) pause();
+}
 """
 RECIPE = {
     "runtime": "cri-containerd",
@@ -63,6 +86,7 @@ RECIPE = {
     "kernel": {"hugepages": {"2Mi": 16}},
     "time": {"zone": "Europe/Berlin"},
     "swap": {"size": "256Mi"},
+    "apparmor": {"no-writes": PROFILE},
 }
 
 
@@ -82,8 +106,8 @@ def formed(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Powe
 
 
 def program(folder: Path) -> bytes:
-    """Needs nothing of its image."""
-    (folder / "held.c").write_text('#include <unistd.h>\nint main(void) { write(1, "held\\n", 5); for (;;) pause(); }\n')
+    """Needs nothing of its image; it says by which profile it is bounded, and whether it may write."""
+    (folder / "held.c").write_text(PROGRAM)
     run(["gcc", "-static", "-o", folder / "held", folder / "held.c"])
     return (folder / "held").read_bytes()
 
@@ -143,7 +167,7 @@ def test_the_recipe_s_images_need_no_registry(formed: Powered) -> None:
     kubectl.text("apply", "-f", "-", input=HOLDER)
 
     def look() -> str:
-        if "held" not in kubectl.text("logs", "holder").split():
+        if "held," not in kubectl.text("logs", "holder", "-c", "holder").split():
             raise NotYet("it has said nothing")
         return "it runs"
 
@@ -151,6 +175,14 @@ def test_the_recipe_s_images_need_no_registry(formed: Powered) -> None:
     pinned = said(machine(formed), in_kubelet("crictl images -o json", "images"))
     (known,) = [each for each in json.loads(pinned)["images"] if "docker.io/team/held:1" in each["repoTags"]]
     assert known["pinned"], "the kubelet never removes it to gain room"
+
+
+def test_pods_run_under_the_runtime_s_profile_or_the_one_of_the_recipe_that_they_name(formed: Powered) -> None:
+    told = {name: Kubectl(formed.cluster).text("logs", "holder", "-c", name).split() for name in ("holder", "bounded")}
+    assert told == {
+        "holder": ["held,", "written:", "cri-containerd.apparmor.d", "(enforce)"],
+        "bounded": ["held,", "refused:", "no-writes", "(enforce)"],
+    }
 
 
 def test_the_outside_goes_by_the_proxy_and_the_cluster_without(formed: Powered) -> None:

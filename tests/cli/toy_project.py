@@ -24,9 +24,9 @@ PACKAGE = "linux-image-toy"
 KUBERNETES = "1.36.3"
 # The folders of pkg/ that the program itself asks for by name.
 IMAGES = (
-    "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "firmware", "getty", "init", "kube-apiserver",
-    "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "sshd",
-    "state", "sysctl",
+    "api-balancer", "apparmor", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "firmware", "getty", "init",
+    "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network",
+    "runc", "sshd", "state", "sysctl",
 )  # fmt: skip
 COMPONENTS = {"image-store": ("image-store",), "initrd": ("initrd",), "kubernetes": ("kube-apiserver", "kubectl", "kubelet")}
 

@@ -22,9 +22,9 @@ from builder.run import run
 from builder.store import Store, key_of, sha256
 
 PLAIN = (
-    "api-balancer", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "firmware", "getty", "init", "kube-apiserver",
-    "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network", "runc", "sshd",
-    "state",
+    "api-balancer", "apparmor", "client", "chrony", "containerd", "coredns", "dhcpcd", "etcd", "firmware", "getty", "init",
+    "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "metadata", "nginx", "pause", "pod-network",
+    "runc", "sshd", "state",
 )  # fmt: skip
 # Takes a plan as the program of pkg/image-store does, and writes nothing.
 IMAGE_STORE = f"""#!{sys.executable}

@@ -93,7 +93,7 @@ def test_the_sbom_has_all_that_is_on_the_medium(sample: tuple[Project, Path], tm
     medium = "kubeiso-toy-master"
     assert inside(document, medium) == {
         "docker.io/kubeiso/kernel:1", "docker.io/kubeiso/firmware:1",
-        "docker.io/kubeiso/init:1", "docker.io/kubeiso/runc:1", "docker.io/kubeiso/containerd:1",
+        "docker.io/kubeiso/init:1", "docker.io/kubeiso/runc:1", "docker.io/kubeiso/containerd:1", "docker.io/kubeiso/apparmor:1",
         "docker.io/kubeiso/images-master:1", "docker.io/kubeiso/sysctl:1", "docker.io/kubeiso/dhcpcd:1",
         "docker.io/kubeiso/chrony:1", "docker.io/kubeiso/metadata:1", "docker.io/kubeiso/pod-network:1",
         "docker.io/kubeiso/state:1", "docker.io/kubeiso/api-balancer:1", "docker.io/kubeiso/kubelet:1.2.3",

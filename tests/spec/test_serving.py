@@ -16,7 +16,9 @@ def documents(kubelet: dict[str, Any]) -> dict[str, Any]:
     return {each["kind"]: each for each in yaml.safe_load_all(text)}
 
 
-@pytest.mark.parametrize(("given", "signed"), [({}, True), ({"serverTLSBootstrap": True}, True), ({"serverTLSBootstrap": False}, False)])
+@pytest.mark.parametrize(
+    ("given", "signed"), [({}, True), ({"serverTLSBootstrap": True}, True), ({"serverTLSBootstrap": False}, False)]
+)
 def test_kubelets_and_the_api_server_agree(given: dict[str, Any], signed: bool) -> None:
     found = documents(given)
     assert found["KubeletConfiguration"]["serverTLSBootstrap"] is signed
