@@ -80,7 +80,7 @@ def compose(
             for glob in unused:
                 warn(f"pkg/{name}: no file of its packages matches {glob}")
             if description.kernel:
-                tree = kernel_tree(tree, description.kernel, work)
+                tree = kernel_tree(tree, description.kernel, work, own=not description.like)
             below = [program_layer(store, *each) for each in shared_programs(description, components).items()]
             image = write_image(store, full_name, [*below, write_layer(store, tree)], process_of(description))
         return {"image": image.digest, "blobs": list(blobs_of(store, image.digest))}

@@ -26,8 +26,10 @@ DEPENDS = re.compile(rb"\0depends=([^\0]*)")
 SOFT = re.compile(rb"\0softdep=([^\0]*)")
 
 
-def kernel_tree(packages: Tree, description: KernelDescription, work: Path) -> Tree:
+def kernel_tree(packages: Tree, description: KernelDescription, work: Path, *, own: bool = True) -> Tree:
     """The kernel image's files from the unpacked names of a linux-image package; `work` takes the files made on the way.
+
+    own: the description was made for this kernel, and what of it matches nothing is misspelt.
 
     Raises BuildError when the packages hold no kernel or several, or no module that is to be kept.
     """
@@ -35,7 +37,7 @@ def kernel_tree(packages: Tree, description: KernelDescription, work: Path) -> T
     version = kernel.removeprefix("boot/vmlinuz-")
     root = work / "root"
     with step(f"pruning the modules of Linux {version}"):
-        kept = extract_modules(packages, version, description, root)
+        kept = extract_modules(packages, version, description, root, own=own)
         run(["depmod", "-b", root, version])
     note(f"kernel {version}: {len(kept)} modules, {sum(kept.values()) / 1e6:.1f} MB")
     image = Tree()
@@ -53,7 +55,9 @@ def _only(names: list[str], what: str) -> str:
     return names[0]
 
 
-def extract_modules(packages: Tree, version: str, description: KernelDescription, root: Path) -> dict[str, int]:
+def extract_modules(
+    packages: Tree, version: str, description: KernelDescription, root: Path, *, own: bool = True
+) -> dict[str, int]:
     """Writes the modules that the description keeps, and those that they need, uncompressed below `root`.
 
     Returns the kept modules' paths below kernel/ and sizes in bytes. Raises BuildError where none is kept.
@@ -65,7 +69,7 @@ def extract_modules(packages: Tree, version: str, description: KernelDescription
         if node.content and SUFFIX.search(path)
     }
     by_name = {_module_name(path): path for path in every}
-    todo = wanted(list(every), builtin(packages, base), description)
+    todo = wanted(list(every), builtin(packages, base), description, own=own)
     kept: dict[str, int] = {}
     while todo:
         path = todo.pop()
@@ -94,17 +98,17 @@ def builtin(packages: Tree, base: str) -> list[str]:
     return [SUFFIX.sub("", line).removeprefix("kernel/") for line in lines]
 
 
-def wanted(paths: list[str], inside: list[str], description: KernelDescription) -> list[str]:
+def wanted(paths: list[str], inside: list[str], description: KernelDescription, *, own: bool = True) -> list[str]:
     """The modules' paths (drivers/net/veth) that the globs choose.
 
-    Warns of globs that match neither a module nor what is inside the kernel: they are misspelt, or the kernel changed.
+    Warns, of a description of this kernel's `own`, of globs that match neither a module nor what is inside the kernel.
     """
     keep, drop = Globs(description.keep, merge=False), Globs(description.drop, merge=False)
     for path in inside:
         keep.match(path)
         drop.match(path)
     chosen = [path for path in sorted(paths) if not drop.match(path) and (not keep or keep.match(path))]
-    if unused := [*keep.unused, *drop.unused]:
+    if own and (unused := [*keep.unused, *drop.unused]):
         warn(f"pkg/kernel: no module of this kernel matches {', '.join(unused)}")
     return chosen
 

@@ -158,7 +158,7 @@ def service_names(case: Case) -> Iterator[Mistake]:
 
 def service_images(case: Case) -> Iterator[Mistake]:
     """A service's image is not one that LinuxKit's kernel or init section is made of."""
-    other = {"kernel", *(name for need in case.needs for name in need.init)}
+    other = {name for need in case.needs for name in (need.kernel, *need.init)}
     for index, service in enumerate(case.recipe.services):
         if service.image in other:
             yield case.mistake(

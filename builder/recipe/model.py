@@ -203,6 +203,9 @@ class Logs(Frozen):
 
 
 class Kernel(Frozen):
+    variant: Name | None = Field(
+        None, description="another kernel than Debian's usual one: cloud, rt, or a folder kernel-NAME of pkg/"
+    )
     arguments: tuple[Argument, ...] = Field((), description="further kernel arguments, after the builder's own")
     console: tuple[Console, ...] = Field(
         ("tty0", "ttyS0,115200n8"), min_length=1, description="consoles; each shows the node's stages"

@@ -231,6 +231,14 @@ def images(case: Case) -> Iterator[Mistake]:
             yield from _pinned(case.tree, (*path, "image"), known)
 
 
+def kernel_variant(case: Case) -> Iterator[Mistake]:
+    """It is a folder kernel-NAME of pkg/."""
+    variant = case.tree.at("kernel", "variant")
+    known = [name.removeprefix("kernel-") for name in case.images() if name.startswith("kernel-")]
+    if isinstance(variant, str) and variant not in known:
+        yield case.tree.mistake(("kernel", "variant"), f"there is no kernel {shown(variant)}", one_of(variant, known))
+
+
 def firmware(case: Case) -> Iterator[Mistake]:
     """Each is a folder of pkg/, named once."""
     known = case.images()
@@ -304,5 +312,5 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 RULES: tuple[Rule, ...] = (
     known_runtime, known_handlers, known_storage, known_network, subnets, one_kind, sources, pod_images, manifests,
-    visible_files, named_once, images, firmware, volumes, state_in_vain, swap_in_vain, proxy_in_vain, profiles,
+    visible_files, named_once, images, kernel_variant, firmware, volumes, state_in_vain, swap_in_vain, proxy_in_vain, profiles,
 )  # fmt: skip

@@ -17,7 +17,7 @@ from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config, upgrade_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
-from builder.spec.needs import Needs
+from builder.spec.needs import KERNEL, Needs
 from builder.spec.state import state_settings, swap_settings
 from builder.spec.versions import control_plane
 from builder.spec.zone import zone_files
@@ -72,7 +72,7 @@ def decide(
         platform=recipe.platform,
         runtime=recipe.runtime,
         kubernetes_version=kubernetes.version,
-        kernel=reference["kernel"],
+        kernel=reference[need.kernel],
         microcode=_microcode(recipe),
         cmdline=_cmdline(recipe),
         init=(*(reference[name] for name in need.init), *(image.reference for image in more)),
@@ -92,7 +92,7 @@ def _files(ours: Iterable[NodeFile], own: OwnFiles, role: Role) -> tuple[NodeFil
 
 def _microcode(recipe: Recipe) -> str | None:
     """Of our own kernel's image; what those of others hold is not known."""
-    return MICROCODE if recipe.firmware.microcode and "kernel" not in recipe.replace else None
+    return MICROCODE if recipe.firmware.microcode and not any(name.startswith(KERNEL) for name in recipe.replace) else None
 
 
 def _cmdline(recipe: Recipe) -> str:

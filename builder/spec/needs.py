@@ -12,6 +12,7 @@ STATE_FILES = ("var-files",)
 ONBOOT_LAST = ("dhcpcd", "chrony", "pod-network")
 SERVICES = ("sshd", "dhcpcd", "chrony", "api-balancer", "kubelet")
 FORWARD = "log-forward"
+KERNEL = "kernel"
 SWAP = "swap"  # a file on the state disk
 APPARMOR = "apparmor"  # its parser, which loads the runtimes' own profile and those of the recipe
 TIME_ZONES = "tzdata"
@@ -24,6 +25,7 @@ TEST_IMAGES = ("client", "nginx")
 class Needs:
     """Folders of pkg/: for LinuxKit's sections, and for the pods (`containers`). own_services: those that each node has."""
 
+    kernel: str
     init: tuple[str, ...]
     onboot: tuple[str, ...]
     services: tuple[str, ...]
@@ -33,7 +35,7 @@ class Needs:
     @property
     def node(self) -> tuple[str, ...]:
         """Every folder that LinuxKit's sections name, the kernel's included, sorted."""
-        return tuple(sorted({"kernel", *self.init, *self.onboot, *self.services}))
+        return tuple(sorted({self.kernel, *self.init, *self.onboot, *self.services}))
 
 
 def needs(
@@ -58,6 +60,7 @@ def needs(
     profiles = (APPARMOR,) if recipe.apparmor else ()
     first = (*ONBOOT_FIRST, *swap, *(STATE_FILES if state_files else ()))
     return Needs(
+        kernel=f"{KERNEL}-{recipe.kernel.variant}" if recipe.kernel.variant else KERNEL,
         init=(*INIT, *zones, *recipe.firmware.images, *runtime.init, *network.init, *extra.init),
         onboot=(*first, *virtual, *runtime.onboot, *profiles, *ONBOOT_LAST, *network.onboot),
         services=tuple(dict.fromkeys((*own, *theirs))),

@@ -32,7 +32,14 @@ def test_huge_pages_are_set_aside_before_anything_takes_the_memory() -> None:
     assert " hugepagesz=2M hugepages=512 hugepagesz=1G hugepages=2" in spec.cmdline
 
 
+@pytest.mark.parametrize(("variant", "image"), [(None, "kernel"), ("cloud", "kernel-cloud"), ("rt", "kernel-rt")])
+def test_another_kernel_is_another_image(variant: str | None, image: str) -> None:
+    spec = spec_of(Recipe.model_validate({"runtime": "cri-containerd", "kernel": {"variant": variant} if variant else {}}))
+    assert f"/{image}:" in spec.kernel and spec.microcode
+
+
 WRONG = {
+    "kernel: {variant: clout}": "kernel.variant: there is no kernel 'clout' (did you mean 'cloud'?)",
     "kernel: {hugepages: {4Mi: 1}}": "a size of huge pages of x86-64, 2Mi or 1Gi",
     "kernel: {hugepages: {2Mi: 0}}": "expected at least 1",
     "kernel: {sysctl: {somaxconn: '1'}}": "a key of /proc/sys such as net.core.somaxconn",
