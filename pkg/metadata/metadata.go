@@ -25,6 +25,7 @@ const (
 	rawFile       = "userdata"
 	staticFolder  = "network/static"
 	dynamicFolder = "network/dhcp"
+	sixFolder     = "network/ipv6"
 )
 
 // outlasting are the files and folders below /run/config that a degraded node has, too.

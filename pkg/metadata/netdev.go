@@ -20,6 +20,7 @@ type netdev struct {
 	setMAC      string
 	optional    bool
 	dhcp        bool
+	six         six // how it gets addresses of IPv6 besides those that are given
 	mtu         int
 	addresses   []address
 	routes      []route
@@ -38,6 +39,9 @@ func (e *netdev) String() string {
 	}
 	if e.dhcp {
 		parts = append(parts, "DHCP")
+	}
+	if e.six != "" {
+		parts = append(parts, e.six.String())
 	}
 	for _, address := range e.addresses {
 		parts = append(parts, address.String())
@@ -64,7 +68,7 @@ func (e *netdev) leftToDHCP() bool {
 
 // Keys of an interface that make no difference on a node.
 var harmless = []string{
-	"accept-ra", "critical", "dhcp-identifier", "emit-lldp", "ipv6-privacy", "link-local", "optional-addresses", "renderer",
+	"critical", "dhcp-identifier", "emit-lldp", "ipv6-privacy", "link-local", "optional-addresses", "renderer",
 	"wakeonlan",
 }
 
@@ -148,20 +152,25 @@ func (w *wanted) readAddresses(made *netdev, keys *fields) {
 	}
 }
 
-// readDHCP takes dhcp4. A node has no DHCP for IPv6 and gives its DHCP client no other ways than its own: where that makes another
-// network of it, it is a fault.
+// readDHCP takes dhcp4, dhcp6 and accept-ra. A node gives its DHCP client no other ways than its own: where that makes another network
+// of it, it is a fault.
 func (w *wanted) readDHCP(made *netdev, keys *fields) {
 	takeInto(w, keys, "dhcp4", &made.dhcp, value.boolean)
-	six, given := keys.take("dhcp6")
-	if given {
-		switch wanted, err := six.boolean(); {
-		case err != nil:
-			w.fault(err)
-		case wanted && !made.dhcp && made.addresses == nil:
-			w.fault(six.errorf("a node has no DHCP for IPv6, and this card gets no other address"))
-		case wanted:
-			w.warn(six, "a node has no DHCP for IPv6; the card's other addresses are all that it gets")
-		}
+	asks, announced := false, true
+	takeInto(w, keys, "dhcp6", &asks, value.boolean)
+	routers, given := keys.take("accept-ra")
+	if given && !routers.isNull() {
+		var err error
+		announced, err = routers.boolean()
+		w.fault(err)
+	}
+	switch {
+	case asks && announced:
+		made.six = stateful
+	case asks:
+		made.six = withoutRouters
+	case given && announced && !routers.isNull():
+		made.six = stateless
 	}
 	if overrides, given := keys.take("dhcp4-overrides"); given {
 		w.checkOverrides(overrides, made.dhcp)
@@ -193,6 +202,20 @@ func (w *wanted) checkOverrides(at value, dhcp bool) {
 			w.warn(each, "this node does nothing with it")
 		}
 	}
+}
+
+// six is how an interface gets addresses of IPv6 by itself; its text is what dhcpcd.sh finds. Without any it gets none: a node must
+// not be reached in a way that nobody asked for.
+type six string
+
+const (
+	stateful       six = "dhcp"      // by routers' announcements, and by DHCP where these say so (RFC 4861, flags M and O)
+	stateless      six = "slaac"     // by announcements alone
+	withoutRouters six = "dhcp-only" // by DHCP, whatever routers say
+)
+
+func (s six) String() string {
+	return map[six]string{stateful: "DHCPv6 and SLAAC", stateless: "SLAAC", withoutRouters: "DHCPv6"}[s]
 }
 
 func (w *wanted) readNameservers(made *netdev, at value) {

@@ -62,7 +62,8 @@ func TestMistakesInNetworkConfig(t *testing.T) {
 		{"version: 3\nconfig: []", "line 1, version: a node doesn't know version 3 of network-config; it knows versions 1 and 2"},
 		{"ethernets: {}", "version is missing"},
 		{"version: two", `a node doesn't know version two`},
-		{"version: 2\nethernets: {e: {dhcp6: true}}", "line 2, ethernets.e.dhcp6: a node has no DHCP for IPv6, and this card gets no other"},
+		{"version: 2\nethernets: {e: {dhcp6: perhaps}}", "line 2, ethernets.e.dhcp6"},
+		{"version: 2\nethernets: {e: {accept-ra: perhaps}}", "line 2, ethernets.e.accept-ra"},
 		{"version: 2\nethernets: {e: {dhcp4: true, dhcp4-overrides: {use-routes: false}}}", "dhcp4-overrides.use-routes: a node's DHCP client"},
 		{"version: 2\nethernets: {e: {dhcp4: true, dhcp4-overrides: {route-metric: 5}}}", "dhcp4-overrides.route-metric: a node's DHCP client"},
 		{"version: 2\nethernets: {e: {routing-policy: []}}", "routing-policy: this key is not known"},
@@ -253,12 +254,41 @@ ethernets:
   eth1: {dhcp4: true, dhcp4-overrides: {use-dns: true, send-hostname: false}, accept-ra: false}
 `})
 	got := all.netdevs[0]
-	want := "10.0.0.1/8, 10.0.0.2/8, hardware address 52:54:00:00:00:01, MTU 1500, route 192.0.2.0/24 via 10.0.0.9 in table 7, route 0.0.0.0/0"
-	if got.String() != want || !got.addresses[0].deprecated || got.addresses[0].label != "eth0:1" || len(all.warnings) != 5 {
+	want := "DHCPv6 and SLAAC, 10.0.0.1/8, 10.0.0.2/8, hardware address 52:54:00:00:00:01, MTU 1500, route 192.0.2.0/24 via 10.0.0.9 in table 7, route 0.0.0.0/0"
+	if got.String() != want || !got.addresses[0].deprecated || got.addresses[0].label != "eth0:1" || len(all.warnings) != 3 {
 		t.Errorf("got %s, %+v, %q", got, got.addresses, all.warnings)
 	}
 	if off := must(t, map[string]string{"network-config": "network: {config: disabled}"}); off.netdevs != nil {
 		t.Errorf("got %v", off.netdevs)
+	}
+}
+
+func TestHowACardGetsAddressesOfIPv6(t *testing.T) {
+	tests := map[string]six{
+		"version: 2\nethernets: {e: {dhcp6: true}}":                                                               stateful,
+		"version: 2\nethernets: {e: {dhcp4: true, dhcp6: true, accept-ra: }}":                                     stateful,
+		"version: 2\nethernets: {e: {dhcp6: true, accept-ra: false}}":                                             withoutRouters,
+		"version: 2\nethernets: {e: {accept-ra: true}}":                                                           stateless,
+		"version: 2\nethernets: {e: {accept-ra: false}}":                                                          "",
+		"version: 2\nethernets: {e: {dhcp4: true}}":                                                               "",
+		"version: 1\nconfig: [{type: physical, name: e, subnets: [{type: dhcp6}]}]":                               stateful,
+		"version: 1\nconfig: [{type: physical, name: e, subnets: [{type: ipv6_slaac}]}]":                          stateless,
+		"version: 1\nconfig: [{type: physical, name: e, accept-ra: true}]":                                        stateless,
+		"version: 1\nconfig: [{type: physical, name: e, accept-ra: no, subnets: [{type: ipv6_dhcpv6-stateful}]}]": withoutRouters,
+	}
+	for config, want := range tests {
+		all := must(t, map[string]string{"network-config": config})
+		if got := all.netdevs[0]; got.six != want || all.warnings != nil {
+			t.Errorf("%s: got %q, %q", config, got.six, all.warnings)
+		}
+		root := t.TempDir()
+		if err := writeNetwork(root, onPaper(all.netdevs), &netdev{}); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := os.ReadFile(filepath.Join(root, runConfig, sixFolder, "e"))
+		if strings.TrimSpace(string(text)) != string(want) {
+			t.Errorf("%s: the DHCP client is told %q", config, text)
+		}
 	}
 }
 

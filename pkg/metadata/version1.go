@@ -93,7 +93,8 @@ func (w *wanted) interface1(kind string, at value, keys *fields) {
 			w.subnet1(made, each)
 		}
 	}
-	for _, key := range []string{"accept-ra", "keep_configuration", "wakeonlan"} {
+	w.announced1(made, keys)
+	for _, key := range []string{"keep_configuration", "wakeonlan"} {
 		if given, found := keys.take(key); found {
 			w.warn(given, "this node does nothing with it")
 		}
@@ -104,6 +105,23 @@ func (w *wanted) interface1(kind string, at value, keys *fields) {
 		return
 	}
 	w.netdevs = append(w.netdevs, made)
+}
+
+// announced1 takes accept-ra, which stands beside an interface's networks.
+func (w *wanted) announced1(made *netdev, keys *fields) {
+	given, found := keys.take("accept-ra")
+	if !found {
+		return
+	}
+	announced, err := given.boolean()
+	w.fault(err)
+	switch {
+	case err != nil:
+	case !announced && made.six == stateful:
+		made.six = withoutRouters
+	case announced && made.six == "":
+		made.six = stateless
+	}
 }
 
 func (w *wanted) parts1(made *netdev, keys *fields, key string) {
@@ -130,10 +148,12 @@ func (w *wanted) subnet1(made *netdev, at value) {
 		w.static1(made, at, keys)
 	case "manual":
 		takeInto(w, keys, "optional", &made.optional, value.boolean)
-	case "dhcp6", "ipv6_dhcpv6-stateful", "ipv6_dhcpv6-stateless", "ipv6_slaac":
-		w.warn(at, "a node has no DHCP for IPv6; the card's other addresses are all that it gets")
+	case "dhcp6", "ipv6_dhcpv6-stateful":
+		made.six = stateful
+	case "ipv6_dhcpv6-stateless", "ipv6_slaac":
+		made.six = stateless
 	default:
-		w.fault(at.errorf("type: %q is not known to a node; dhcp, dhcp4, static, static6 and manual are", kind))
+		w.fault(at.errorf("type: %q is not known to a node; dhcp, dhcp4, dhcp6, ipv6_slaac, static, static6 and manual are", kind))
 	}
 	for _, key := range []string{"broadcast", "control", "ipv4", "ipv6", "scope", "pointopoint"} {
 		keys.take(key)

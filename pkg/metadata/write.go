@@ -62,11 +62,16 @@ func writeFile(target, content string, mode os.FileMode) error {
 }
 
 // writeNetwork leaves word of what was configured: a file for each interface that DHCP shall leave alone, for each that
-// it shall take though it is no card, and name servers.
+// it shall take though it is no card, for each that gets addresses of IPv6 by itself, and name servers.
 func writeNetwork(root string, done []applied, everywhere *netdev) error {
 	netdevs := []*netdev{everywhere}
 	for _, each := range done {
 		netdevs = append(netdevs, each.from)
+		if each.from.six != "" && each.from.partOf == nil {
+			if err := writeFile(filepath.Join(root, runConfig, sixFolder, each.name), string(each.from.six)+"\n", 0o644); err != nil {
+				return err
+			}
+		}
 		folder := staticFolder
 		if each.from.dhcp {
 			if folder = dynamicFolder; each.from.virtual == nil { // the client takes cards by itself

@@ -1,4 +1,4 @@
-"""Interfaces that metadata make of cards: a bond by DHCP that bears a cable pulled out, a VLAN, a bridge over another VLAN."""
+"""Interfaces that metadata make of cards: a bond by DHCP and SLAAC that bears a cable pulled out, a VLAN, a bridge over one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +26,7 @@ bonds:
     interfaces: [one, two]
     parameters: {mode: active-backup, primary: two, mii-monitor-interval: 100}
     dhcp4: true
+    dhcp6: true
 vlans:
   tagged: {id: 41, link: trunk}
   storage: {id: 40, link: trunk, addresses: [10.40.0.1/24]}
@@ -73,6 +74,17 @@ def test_the_bond_has_its_address_by_dhcp_and_its_parts_have_none(machine: Machi
     parts = [line.split()[-1] for line in told.splitlines() if line.startswith("Slave Interface")]
     assert len(parts) == 2
     assert [part for part in parts if "inet " in said(machine, f"ip -4 addr show dev {part}")] == []
+
+
+def test_the_bond_has_addresses_of_ipv6_by_the_router_s_announcements(machine: Machine) -> None:
+    """QEMU's router announces fec0::/64; the other cards, of which nobody said so, have their own local address alone."""
+
+    def seen() -> bool | None:
+        return True if "inet6 fec0::" in said(machine, "ip -6 addr show dev bond0") else None
+
+    poll(seen, machine.within(60), what="an address of the announced network")
+    assert "default via fe80::2" in said(machine, "ip -6 route show")
+    assert "fec0::" not in said(machine, "ip -6 addr show dev trunk0")
 
 
 def active(machine: Machine) -> str:

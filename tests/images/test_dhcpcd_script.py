@@ -37,8 +37,18 @@ def arguments(folder: Path, *given: str, cable: bool = True) -> list[str]:
     switch.write_text(f'#!/bin/sh\n[ "$1" = link ] || exit 0\necho "$@" >>{folder}/switched\n{told}')
     switch.chmod(0o755)
     environment = {"PATH": f"{folder}:/usr/bin:/bin", "SYS": f"{folder}/sys", "CONFIG": f"{folder}/config", "DHCPCD": str(client)}
+    (folder / "dhcpcd.conf").write_text("noipv6rs\n")
+    environment |= {"CONF": str(folder / "dhcpcd.conf"), "OWN": str(folder / "own.conf")}
     environment |= {"OFFLINE": str(SCRIPT.parents[1] / "lib/kubeiso/offline.sh"), "RESOLV_CONF": str(folder / "resolv.conf")}
     return subprocess.run(["sh", SCRIPT, *given], env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def stanzas(folder: Path, **words: str) -> tuple[list[str], str]:
+    """The client's arguments and configuration where the metadata say that of interfaces."""
+    (folder / "config/network/ipv6").mkdir(parents=True)
+    for name, word in words.items():
+        (folder / "config/network/ipv6" / name).write_text(f"{word}\n")
+    return arguments(folder, "-1"), (folder / "own.conf").read_text()
 
 
 def values(words: list[str], option: str) -> list[str]:
@@ -59,6 +69,20 @@ def test_it_takes_what_metadata_made_of_cards_and_says_so(tmp_path: Path) -> Non
     words = arguments(tmp_path, "-1")
     assert "bond0" in values(words, "-z") and "bond0" not in values(words, "-Z")
     assert "link set bond0 up" in (tmp_path / "switched").read_text()
+
+
+def test_without_a_word_there_is_no_ipv6(tmp_path: Path) -> None:
+    assert values(arguments(tmp_path, "-1"), "-f") == [str(tmp_path / "own.conf")]
+    assert (tmp_path / "own.conf").read_text() == "noipv6rs\n"
+
+
+def test_ipv6_is_for_the_interfaces_of_which_metadata_say_how(tmp_path: Path) -> None:
+    """eth1 has addresses of IPv4 from the metadata: the client leaves those alone."""
+    words, config = stanzas(tmp_path, eth0="dhcp", eth1="slaac", lan0="dhcp-only")
+    assert config == (
+        "noipv6rs\ninterface eth0\nipv6rs\nia_na\ninterface eth1\nipv6rs\nnodhcp6\nnoipv4\ninterface lan0\ndhcp6\nia_na\n"
+    )
+    assert {"eth0", "eth1", "lan0"} <= set(values(words, "-z")) and "eth1" not in values(words, "-Z")
 
 
 def test_a_card_that_comes_later_is_known_by_its_name(tmp_path: Path) -> None:

@@ -26,7 +26,15 @@ def run(place: Path, before: str, *, static: bool, code: int = 0) -> str:
     client.chmod(0o755)
     step = f"sh {FILES}/usr/bin/dhcpcd.sh -1 -t 30; code=$?"
     step = f"{before} && {{ {step}; }}; ip -4 route show && cat {place}/resolv.conf && exit $code"
-    own = {"CONFIG": place, "SYS": place, "DHCPCD": client, "RESOLV_CONF": place / "resolv.conf", "OFFLINE": OFFLINE}
+    own = {
+        "CONF": FILES.parent / "image.yml",
+        "OWN": place / "own.conf",
+        "CONFIG": place,
+        "SYS": place,
+        "DHCPCD": client,
+        "RESOLV_CONF": place / "resolv.conf",
+        "OFFLINE": OFFLINE,
+    }
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **{name: str(path) for name, path in own.items()}}
     ended = subprocess.run(
         ["unshare", "-n", "sh", "-c", step], env=env, capture_output=True, text=True, timeout=SECONDS, check=False

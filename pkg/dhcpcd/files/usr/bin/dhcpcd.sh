@@ -1,6 +1,6 @@
 #!/bin/sh
 # dhcpcd.sh [OPTION...]: the DHCP client, on every card but those that the node's metadata gave their addresses, and on what they made
-# of cards (a bond, a VLAN) where they say so. A card has a device; what pods and their networks make has none, whatever its name. One
+# of cards (a bond, a VLAN) where they say so; for IPv6 on those alone of which they say how. A card has a device; what pods and their networks make has none, whatever its name. One
 # that comes later is known by the names that the kernel gives.
 # With -1 it ends once there is an address; what a network without a router or a resolver lacks is mended then for those other cards, too.
 set -eu
@@ -35,6 +35,25 @@ await_cable() {
     done
 }
 
+# What the client does for IPv6 on an interface (dhcpcd.conf(5)), and not for IPv4 where the metadata gave that.
+six() { # WORD INTERFACE
+    echo "interface $2"
+    case $1 in
+    dhcp) printf 'ipv6rs\nia_na\n' ;;
+    slaac) printf 'ipv6rs\nnodhcp6\n' ;;
+    dhcp-only) printf 'dhcp6\nia_na\n' ;;
+    esac
+    [ ! -e "$config/network/static/$2" ] || echo noipv4
+}
+own=${OWN:-/run/dhcpcd.conf}
+cat "${CONF:-/dhcpcd.conf}" >"$own"
+for file in "$config"/network/ipv6/*; do
+    if [ -e "$file" ]; then
+        six "$(cat "$file")" "${file##*/}" >>"$own"
+        cards="$cards ${file##*/}"
+    fi
+done
+
 once='' given=''
 if [ "${1:-}" = -1 ]; then
     once=yes
@@ -47,14 +66,14 @@ done
 for file in "$config"/network/static/*; do
     if [ -e "$file" ]; then
         given="$given ${file##*/}"
-        set -- -Z "${file##*/}" "$@"
+        [ -e "$config/network/ipv6/${file##*/}" ] || set -- -Z "${file##*/}" "$@"
     fi
 done
 if [ -z "$once" ]; then
-    exec "${DHCPCD:-/usr/sbin/dhcpcd}" --nobackground -f /dhcpcd.conf "$@"
+    exec "${DHCPCD:-/usr/sbin/dhcpcd}" --nobackground -f "$own" "$@"
 fi
 code=0
-"${DHCPCD:-/usr/sbin/dhcpcd}" --nobackground -f /dhcpcd.conf "$@" || code=$?
+"${DHCPCD:-/usr/sbin/dhcpcd}" --nobackground -f "$own" "$@" || code=$?
 # shellcheck source=/dev/null
 . "${OFFLINE:-/usr/lib/kubeiso/offline.sh}"
 for interface in $given; do
