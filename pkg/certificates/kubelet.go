@@ -45,12 +45,20 @@ func (n node) renewKubelet() (made []string, fault error) {
 	}
 	last, name := n.lastKubelet(path)
 	switch {
+	case last == nil && errors.Is(err, fs.ErrNotExist) && n.asks():
+		return nil, nil
 	case last == nil:
 		return nil, fmt.Errorf("%s is damaged, and there is no other; next: %s", path, n.wayOut("NAME"))
 	case n.valid(last):
 		return []string{"the kubelet's, by the one before it"}, relink(path, name)
 	}
 	return n.issueKubelet(path, last.certificate)
+}
+
+// asks says whether the kubelet has what it asks the cluster with for its first certificate.
+func (n node) asks() bool {
+	_, err := os.Stat(n.path(kubernetes + "/bootstrap-kubelet.conf"))
+	return err == nil
 }
 
 func (n node) valid(found *identity) bool {

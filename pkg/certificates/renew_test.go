@@ -307,6 +307,21 @@ func TestAKubeletWhoseNewCertificateIsDamagedTakesTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestAKubeletThatStillAsksForItsFirstCertificateHasNone(t *testing.T) {
+	for asks, told := range map[bool]int{true: 0, false: 1} {
+		w := newWorld(t)
+		if err := os.RemoveAll(w.path(kubeletFolder)); err != nil {
+			t.Fatal(err)
+		}
+		if asks {
+			w.put(kubernetes+"/bootstrap-kubelet.conf", "", 0o600)
+		}
+		if w.keep(); len(w.told) != told {
+			t.Errorf("while it asks (%v), it was told %q", asks, w.told)
+		}
+	}
+}
+
 func TestANodeWithoutACluster(t *testing.T) {
 	told := []string{}
 	n := node{root: t.TempDir(), now: time.Now, log: os.Stderr, report: func(words ...string) { told = append(told, words...) }}
