@@ -9,10 +9,15 @@ from builder.cluster.model import MASTER, Cluster, Node
 from builder.cluster.parallel import for_each
 from builder.deadline import Deadline
 from builder.forming.init import endpoint_of
+from builder.forming.members import Members
 from builder.forming.model import Discovery, Fit
-from builder.forming.onnode import Access, Shell, configure, kubeadm, upload_certificates
+from builder.forming.onnode import Access, EtcdLate, Shell, configure, kubeadm, undo, upload_certificates
 from builder.forming.secret import CERTIFICATES, void
 from builder.forming.tokens import bootstrap_token, discovery_of
+from builder.progress import note
+
+ATTEMPTS = 3
+"""So often a further master's join begins where etcd did not answer in kubeadm's own time."""
 
 
 def join_all(cluster: Cluster, nodes: Sequence[Node], access: Mapping[str, Access], scale: float) -> None:
@@ -46,7 +51,18 @@ def join_master(cluster: Cluster, node: Node, access: Access, scale: float, disc
         master=True, untainted=not cluster.workers, certificate_key=key,
     )  # fmt: skip
     configure(access.control, fit)
-    return kubeadm(node, access.console, "join", Deadline.after(360, scale=scale))
+    members = Members(cluster, scale)
+    for left in reversed(range(ATTEMPTS)):
+        members.await_quick()
+        try:
+            return kubeadm(node, access.console, "join", Deadline.after(360, scale=scale))
+        except EtcdLate:
+            if not left:
+                raise
+            note(f"{node.name}: etcd was late to answer kubeadm join, which is taken back and begins anew")
+            undo(node, access.control, scale)
+            members.forget(node)
+    raise AssertionError("the last attempt returns or raises")
 
 
 @contextmanager

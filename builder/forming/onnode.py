@@ -11,7 +11,7 @@ from builder.deadline import Deadline
 from builder.errors import CheckError
 from builder.forming.fit import DISCOVERY, PATCHES, discovery_file, fitted, patches
 from builder.forming.model import Fit
-from builder.forming.verdict import late, reason
+from builder.forming.verdict import late, reason, torn
 from builder.progress import note, step
 
 # Where kubeadm-init.sh and kubeadm-join.sh look first; the image's own configuration is the fallback (pkg/kubelet).
@@ -26,6 +26,10 @@ REPEATS = 2
 
 # The console is logged: what would let others in is not printed there. A person who runs the scripts sees it.
 _QUIET = {"init": "--skip-token-print", "join": ""}
+
+
+class EtcdLate(CheckError):
+    """A join that ended halfway, since etcd did not answer in the time that kubeadm gives it."""
 
 
 class Ended(Protocol):
@@ -76,7 +80,7 @@ def kubeadm(node: Node, console: Shell, verb: str, deadline: Deadline) -> str:
     """Runs kubeadm-VERB.sh in the kubelet service; its output is kept in the node's directory and returned.
 
     Nothing of kubeadm's preflight is ignored; it runs again where somebody only was late to answer it, which changes nothing on
-    the node. Raises CheckError with kubeadm's last lines unless its exit code is 0.
+    the node. Raises CheckError with kubeadm's last lines unless its exit code is 0, EtcdLate where `undo` may help.
     """
     log = node.directory / f"kubeadm-{verb}.log"
     with step(f"kubeadm {verb} on {node.name}") as work:
@@ -87,12 +91,24 @@ def kubeadm(node: Node, console: Shell, verb: str, deadline: Deadline) -> str:
             note(f"{node.name}: {who} was late to answer kubeadm {verb}, which runs once more")
             ended = _kubeadm(console, verb, deadline, work.advance)
     write_aside(log, ended.output, mode=0o600)
+    if torn(ended.output):
+        raise EtcdLate(
+            f"etcd was late to answer kubeadm {verb} on {node.name}", why=reason(ended.output), hint=f"all of it: {log}"
+        )
     _demand(ended, f"kubeadm {verb} on {node.name}", hint=f"all of it: {log}")
     return ended.output
 
 
 def _kubeadm(console: Shell, verb: str, deadline: Deadline, advance: Callable[[float, str], None]) -> Ended:
     return console.run(in_kubelet(f"kubeadm-{verb}.sh {_QUIET[verb]}".rstrip(), verb), deadline, _told(advance))
+
+
+def undo(node: Node, shell: Shell, scale: float) -> None:
+    """Takes back a join that ended halfway; the node's kubelet service waits for the next one then."""
+    with step(f"Taking back kubeadm join on {node.name}"):
+        ended = shell.run(in_kubelet("kubeadm-undo.sh", "undo"), Deadline.after(240, scale=scale))
+        _demand(ended, f"kubeadm reset on {node.name}")
+        _demand(shell.run("service restart kubelet", Deadline.after(60, scale=scale)), f"the kubelet's restart on {node.name}")
 
 
 def upload_certificates(node: Node, shell: Shell, scale: float) -> None:

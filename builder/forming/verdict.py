@@ -40,6 +40,15 @@ _SLOW = re.compile(r"error execution phase preflight: unable to fetch the kubead
                    r"(Client\.Timeout exceeded|context deadline exceeded|TLS handshake timeout)")  # fmt: skip
 
 
+# And etcd two for a connection, after which a join that has begun to write ends (cmd/kubeadm/app/util/etcd/etcd.go).
+_TORN = re.compile(r"error execution phase \S*etcd\S*: .*(deadline exceeded|DeadlineExceeded|etcdserver: request timed out)")
+
+
+def torn(output: str) -> bool:
+    """Whether a join ended halfway because etcd was late."""
+    return _TORN.search(output) is not None
+
+
 def late(output: str) -> str:
     """Who did not answer in kubeadm's own time, where its preflight found nothing else wrong; "" where it was something else."""
     checks = [line for line in output.splitlines() if line.strip().startswith("[ERROR ")]

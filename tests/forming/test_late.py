@@ -8,7 +8,7 @@ import pytest
 from builder.cluster.model import Node
 from builder.deadline import Deadline
 from builder.errors import CheckError
-from builder.forming.onnode import REPEATS, kubeadm
+from builder.forming.onnode import REPEATS, EtcdLate, kubeadm
 from builder.forming.verdict import late
 
 CRI = "[preflight] Some fatal errors occurred:\n\t[ERROR CRI]: could not connect to the runtime: code = DeadlineExceeded\n"
@@ -56,6 +56,13 @@ class Console:
 
 def a_node(tmp_path: Path) -> Node:
     return Node.model_construct(name="one", directory=tmp_path)  # type: ignore[call-arg]
+
+
+def test_a_join_that_etcd_broke_off_is_one_that_can_be_taken_back(tmp_path: Path) -> None:
+    console = Console([Ended(1, "error: error execution phase etcd-join: context deadline exceeded\n")])
+    with pytest.raises(EtcdLate, match="etcd was late to answer kubeadm join on one"):
+        kubeadm(a_node(tmp_path), console, "join", Deadline.after(9))  # type: ignore[arg-type]
+    assert len(console.asked) == 1 and (tmp_path / "kubeadm-join.log").exists()
 
 
 def test_a_join_that_met_a_slow_api_server_is_repeated(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""A further master's join on a slow machine: etcd is waited for, and a join that it broke off is taken back and begins anew."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from cluster_samples import a_cluster
+
+from builder.checks import NotYet
+from builder.errors import CheckError
+from builder.forming import join, members
+from builder.forming.join import ATTEMPTS, join_master
+from builder.forming.onnode import Access, EtcdLate
+from builder.forming.readiness import Readiness
+from builder.forming.verdict import torn
+
+LATE = "error: error execution phase etcd-join: error creating local etcd static pod manifest file: context deadline exceeded\n"
+LISTED = (
+    "aa, started, n1, https://10.64.0.11:2380, https://10.64.0.11:2379, false\nbb, unstarted, , https://10.64.0.12:2380, , true"
+)
+
+
+@dataclass
+class Etcd:
+    """Answers what etcdctl is asked; slow: so many questions come to nothing first."""
+
+    slow: int = 0
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __call__(self, _: Readiness, *words: str) -> str:
+        self.asked.append(words)
+        if self.slow:
+            self.slow -= 1
+            raise NotYet("context deadline exceeded")
+        return LISTED if words[-1] == "list" else "healthy"
+
+
+@pytest.fixture
+def etcd(monkeypatch: pytest.MonkeyPatch) -> Etcd:
+    made = Etcd()
+    monkeypatch.setattr(Readiness, "etcdctl", lambda *words: made(*words))
+    monkeypatch.setattr("builder.deadline.time.sleep", lambda _: None)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("output", "whether"),
+    [
+        (LATE, True),
+        (LATE.replace("etcd-join", "control-plane-join/etcd"), True),
+        (LATE.replace("etcd-join", "kubelet-start"), False),
+        (LATE.replace("context deadline exceeded", "no space left on device"), False),
+        ("", False),
+    ],
+)
+def test_a_join_that_etcd_broke_off(output: str, whether: bool) -> None:
+    assert torn(output) is whether
+
+
+def test_etcd_has_to_answer_in_half_of_kubeadm_s_time_twice_in_a_row(etcd: Etcd) -> None:
+    etcd.slow = 3
+    members.Members(a_cluster(2, 0), 1.0).await_quick()
+    assert len(etcd.asked) == 3 + members.ANSWERS
+    assert set(etcd.asked) == {("--dial-timeout=1s", "--command-timeout=1s", "endpoint", "health")}
+
+
+def test_one_that_stays_slow_is_used_as_it_is(etcd: Etcd) -> None:
+    etcd.slow = 10**9
+    members.Members(a_cluster(2, 0), 0.001).await_quick()
+
+
+def test_the_member_of_that_node_alone_is_taken_out(etcd: Etcd) -> None:
+    cluster = a_cluster(2, 0)
+    members.Members(cluster, 1.0).forget(cluster.masters[1].model_copy(update={"address": "10.64.0.12"}))
+    assert [words for words in etcd.asked if "remove" in words] == [("member", "remove", "bb")]
+
+
+def test_an_etcd_that_can_not_be_asked_is_told(etcd: Etcd) -> None:
+    etcd.slow = 10**9
+    cluster = a_cluster(2, 0)
+    with pytest.raises(CheckError, match="etcd's members"):
+        members.Members(cluster, 0.001).forget(cluster.masters[1])
+
+
+@pytest.mark.parametrize("late", [0, 1, ATTEMPTS - 1, ATTEMPTS])
+@pytest.mark.usefixtures("etcd")
+def test_a_join_begins_anew_where_etcd_was_late(monkeypatch: pytest.MonkeyPatch, late: int) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(join, "configure", lambda *_: done.append("configured"))
+    monkeypatch.setattr(join, "undo", lambda *_: done.append("undone"))
+    monkeypatch.setattr(join, "kubeadm", lambda *_: answers(done, late))
+    cluster = a_cluster(2, 0)
+
+    def joins() -> str:
+        return join_master(cluster, cluster.masters[1], Access(None, None), 1.0, None, "key")  # type: ignore[arg-type]
+
+    if late == ATTEMPTS:
+        with pytest.raises(EtcdLate):
+            joins()
+        assert done.count("undone") == ATTEMPTS - 1
+        return
+    assert joins() == "joined" and done.count("undone") == late and done.count("tried") == late + 1
+
+
+def answers(done: list[str], late: int) -> str:
+    done.append("tried")
+    if done.count("tried") <= late:
+        raise EtcdLate("etcd was late")
+    return "joined"
