@@ -38,10 +38,6 @@ PATCHES = "/run/config/kubeadm/patches"
 """Where the node's kubeadm finds what `patches` gave."""
 
 
-ETCD_SHARE = "400m"
-"""What etcd asks for of a slow machine's processors, so that it gets them when others want them too."""
-
-
 def fitted(text: str, fit: Fit) -> str:
     """The same YAML documents with every deadline multiplied by the scale (never below 1), for that node."""
     factor = max(1.0, fit.scale)
@@ -78,8 +74,6 @@ def patches(scale: float) -> dict[str, str]:
     found = {}
     for part in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         container: Document = {"name": part, "livenessProbe": alive, "startupProbe": {"timeoutSeconds": slow}}
-        if part == "etcd" and scale > 1:  # of its 100m, a sixth of the control plane's, it makes all others wait
-            container["resources"] = {"requests": {"cpu": ETCD_SHARE}}
         if part != "kube-controller-manager":  # the one that kubeadm gives no readiness probe
             container["readinessProbe"] = ready
         found[f"{part}+strategic.yaml"] = yaml.safe_dump({"spec": {"containers": [container]}})
