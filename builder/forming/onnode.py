@@ -79,9 +79,9 @@ def configure(shell: Shell, fit: Fit) -> None:
 def kubeadm(node: Node, console: Shell, verb: str, deadline: Deadline) -> str:
     """Runs kubeadm-VERB.sh in the kubelet service; its output is kept in the node's directory and returned.
 
-    Nothing of kubeadm's preflight is ignored but the number of processors; it runs again where somebody only was late to answer it,
-    which changes nothing on the node. Raises CheckError with kubeadm's last lines unless its exit code is 0, EtcdLate where `undo`
-    may help.
+    Of kubeadm's preflight the number of processors alone is ignored; it runs again where somebody was only late to answer it,
+    which changes nothing on the node. Raises CheckError with kubeadm's last lines unless its exit code is 0, and EtcdLate where
+    `undo` may help.
     """
     log = node.directory / f"kubeadm-{verb}.log"
     with step(f"kubeadm {verb} on {node.name}") as work:
