@@ -70,7 +70,7 @@ def _bare(cluster: Cluster, node: Node) -> MachineSpec:
         firmware=hardware.firmware,
         acceleration=cluster.acceleration,
         memory=hardware.memory_of(node.role),
-        cpus=cluster.acceleration.cpus(hardware.cpus_of(node.role), virtualising=virtualising, machines=len(cluster.nodes)),
+        cpus=cluster.acceleration.cpus(hardware.cpus_of(node.role), virtualising=virtualising, masters=len(cluster.masters)),
         virtualising=virtualising,
     )
 

@@ -71,12 +71,12 @@ class Acceleration(Frozen):
         processor = EMULATED_VIRTUALISING_CPU if virtualising else EMULATED_CPU
         return ["-accel", f"tcg,thread=multi,tb-size={memory // CODE_CACHE}", "-cpu", processor]
 
-    def cpus(self, wanted: int, *, virtualising: bool = False, machines: int = 1) -> int:
-        """How many processors a guest gets. machines: so many run side by side, the guest among them.
+    def cpus(self, wanted: int, *, virtualising: bool = False, masters: int = 1) -> int:
+        """How many processors a guest gets. masters: so many are in its cluster.
 
-        Emulated ones get no more than this machine has for each, and one at the least: a processor that waits for another of its
-        guest, while neither runs, wastes its time. On two processors the second of two masters with two each joined in 26 minutes
-        or not at all, with one each in 6.
+        Emulated guests get no more than this machine has for each master, and one at the least: a processor that waits for another
+        of its guest, while neither runs, wastes its time. On two processors the second of two masters with two each joined after 20
+        minutes or not at all, with one each after 10.
         An emulated one that runs virtual machines itself has one.
 
         Its KVM replaces code of its kernel whenever a machine comes or goes. With two processors QEMU 7.2 ran code that was no
@@ -85,7 +85,7 @@ class Acceleration(Frozen):
         """
         if self.name != "tcg":
             return wanted
-        share = len(os.sched_getaffinity(0)) // machines
+        share = len(os.sched_getaffinity(0)) // masters
         return 1 if virtualising else max(1, min(wanted, share))
 
 

@@ -100,14 +100,14 @@ def test_a_machine_that_runs_machines_itself_has_a_processor_for_that(accelerati
 
 
 @pytest.mark.parametrize(
-    ("here", "machines", "each"), [(2, 1, 2), (2, 2, 1), (2, 3, 1), (4, 2, 2), (8, 2, 2), (4, 3, 1), (1, 1, 1)]
+    ("here", "masters", "each"), [(2, 1, 2), (2, 2, 1), (2, 3, 1), (4, 2, 2), (8, 2, 2), (4, 3, 1), (1, 1, 1)]
 )
-def test_emulated_machines_share_the_processors_that_are_here(
-    monkeypatch: pytest.MonkeyPatch, here: int, machines: int, each: int
+def test_emulated_masters_share_the_processors_that_are_here(
+    monkeypatch: pytest.MonkeyPatch, here: int, masters: int, each: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(here)))
-    assert TCG.cpus(2, machines=machines) == each
-    assert KVM.cpus(2, machines=machines) == 2
+    assert TCG.cpus(2, masters=masters) == each
+    assert KVM.cpus(2, masters=masters) == 2
 
 
 def after(argv: list[str], option: str) -> list[str]:
