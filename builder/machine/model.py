@@ -74,9 +74,9 @@ class Acceleration(Frozen):
     def cpus(self, wanted: int, *, virtualising: bool = False, masters: int = 1) -> int:
         """How many processors a guest gets. masters: so many are in its cluster.
 
-        Emulated guests get no more than this machine has for each master, and one at the least: a processor that waits for another
-        of its guest, while neither runs, wastes its time. On two processors the second of two masters with two each joined after 20
-        minutes or not at all, with one each after 10.
+        Emulated guests get no more than this machine has for each master, and one at the least: a processor that waits for
+        another of its guest, while neither runs, wastes its time. On two processors the second of two masters with two each
+        joined after 20 minutes or not at all, with one each after 10.
         An emulated one that runs virtual machines itself has one.
 
         Its KVM replaces code of its kernel whenever a machine comes or goes. With two processors QEMU 7.2 ran code that was no
