@@ -1,5 +1,7 @@
 """etcd's members, as the join of a further master needs them."""
 
+import time
+
 from builder.checks import NotYet
 from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node
@@ -8,35 +10,43 @@ from builder.errors import CheckError
 from builder.forming.readiness import Readiness
 from builder.progress import note, step
 
-QUICK = ("--dial-timeout=1s", "--command-timeout=1s")
-"""Half of what kubeadm gives etcd for a connection and for an answer, whatever the machine's speed: one connection that takes
-longer ends its join (etcdTimeout in cmd/kubeadm/app/util/etcd/etcd.go)."""
+QUICK = 2.0
+"""Seconds that kubeadm gives etcd for a connection and for an answer, whatever the machine's speed: one connection that takes
+longer ends its join (etcdTimeout in cmd/kubeadm/app/util/etcd/etcd.go). Here it is the API server that asks etcd."""
 
 ANSWERS = 2
 """So many in a row have to come in that time."""
+
+PATIENCE = 120
+"""Seconds, however slow the machine: one that stays slow is used as it is."""
 
 _PEERS = 2380
 
 
 class Members:
     def __init__(self, cluster: Cluster, scale: float) -> None:
-        self._readiness, self._scale = Readiness(cluster, Kubectl(cluster)), scale
+        self._kubectl, self._scale = Kubectl(cluster), scale
+        self._readiness = Readiness(cluster, self._kubectl)
 
     def await_quick(self) -> None:
         """Waits until etcd has room for another: a control plane that just came up is busy. A slow one is used as it is."""
         with step("Waiting until etcd answers at once"):
             try:
-                poll(self._quick, Deadline.after(30, scale=self._scale), what="etcd", interval=3)
+                poll(self._quick, Deadline.after(PATIENCE), what="etcd", interval=3)
             except CheckError:
                 note("etcd is slow to answer, and kubeadm's patience with it can't be set")
 
     def _quick(self) -> bool | None:
         try:
-            for _ in range(ANSWERS):
-                self._readiness.etcdctl(*QUICK, "endpoint", "health")
+            return True if all(self._answers() <= QUICK for _ in range(ANSWERS)) else None
         except NotYet:
             return None
-        return True
+
+    def _answers(self) -> float:
+        """After how many seconds the API server tells that etcd is well; a command beside etcd would be load of its own."""
+        begin = time.monotonic()
+        self._kubectl.text("get", "--raw", "/readyz/etcd")
+        return time.monotonic() - begin
 
     def forget(self, node: Node) -> None:
         """Takes the node's member out again, if there is one. Raises CheckError where etcd can't be asked."""

@@ -6,6 +6,7 @@ import pytest
 from cluster_samples import a_cluster
 
 from builder.checks import NotYet
+from builder.cluster.kubectl import Kubectl
 from builder.errors import CheckError
 from builder.forming import join, members
 from builder.forming.join import ATTEMPTS, join_master
@@ -56,16 +57,38 @@ def test_a_join_that_etcd_broke_off(output: str, whether: bool) -> None:
     assert torn(output) is whether
 
 
-def test_etcd_has_to_answer_in_half_of_kubeadm_s_time_twice_in_a_row(etcd: Etcd) -> None:
-    etcd.slow = 3
+class Clock:
+    """Each answer of the API server takes as long as the next of these says; None: there is none."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: float | None) -> None:
+        self.now, self.left = 1000.0, list(answers)
+        monkeypatch.setattr("builder.forming.members.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("builder.deadline.time.sleep", self.pass_by)
+        monkeypatch.setattr(Kubectl, "text", lambda _, *words: self.answer(words))
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+    def answer(self, words: tuple[str, ...]) -> str:
+        assert words == ("get", "--raw", "/readyz/etcd")
+        taken = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+        self.now += taken or 0
+        if taken is None:
+            raise NotYet("no answer")
+        return "ok"
+
+
+def test_etcd_has_to_answer_in_kubeadm_s_time_twice_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, None, 5.0, 0.5, 2.5, 1.9, 0.4, 99.0)
     members.Members(a_cluster(2, 0), 1.0).await_quick()
-    assert len(etcd.asked) == 3 + members.ANSWERS
-    assert set(etcd.asked) == {("--dial-timeout=1s", "--command-timeout=1s", "endpoint", "health")}
+    assert clock.left == [99.0]
 
 
-def test_one_that_stays_slow_is_used_as_it_is(etcd: Etcd) -> None:
-    etcd.slow = 10**9
-    members.Members(a_cluster(2, 0), 0.001).await_quick()
+@pytest.mark.parametrize("stays", [None, 7.0])
+def test_one_that_stays_slow_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, stays: float | None) -> None:
+    clock = Clock(monkeypatch, stays)
+    members.Members(a_cluster(2, 0), 30.0).await_quick()
+    assert members.PATIENCE <= clock.now - 1000 <= members.PATIENCE + 20
 
 
 def test_the_member_of_that_node_alone_is_taken_out(etcd: Etcd) -> None:
@@ -88,6 +111,7 @@ def test_a_join_begins_anew_where_etcd_was_late(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(join, "configure", lambda *_: done.append("configured"))
     monkeypatch.setattr(join, "undo", lambda *_: done.append("undone"))
     monkeypatch.setattr(join, "kubeadm", lambda *_: answers(done, late))
+    monkeypatch.setattr(members.Members, "await_quick", lambda _: None)
     cluster = a_cluster(2, 0)
 
     def joins() -> str:
