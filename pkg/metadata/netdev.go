@@ -171,6 +171,8 @@ func (w *wanted) readDHCP(made *netdev, keys *fields) {
 		made.six = withoutRouters
 	case given && announced && !routers.isNull():
 		made.six = stateless
+	case !announced:
+		w.warn(routers, kernelsOwn)
 	}
 	if overrides, given := keys.take("dhcp4-overrides"); given {
 		w.checkOverrides(overrides, made.dhcp)
@@ -204,9 +206,11 @@ func (w *wanted) checkOverrides(at value, dhcp bool) {
 	}
 }
 
-// six is how an interface gets addresses of IPv6 by itself; its text is what dhcpcd.sh finds. Without any it gets none: a node must
-// not be reached in a way that nobody asked for.
+// six is how the DHCP client gets addresses of IPv6 for an interface; its text is what dhcpcd.sh finds. Without any the kernel alone
+// makes addresses of what routers announce.
 type six string
+
+const kernelsOwn = "the node's kernel takes routers' announcements all the same"
 
 const (
 	stateful       six = "dhcp"      // by routers' announcements, and by DHCP where these say so (RFC 4861, flags M and O)

@@ -255,7 +255,7 @@ ethernets:
 `})
 	got := all.netdevs[0]
 	want := "DHCPv6 and SLAAC, 10.0.0.1/8, 10.0.0.2/8, hardware address 52:54:00:00:00:01, MTU 1500, route 192.0.2.0/24 via 10.0.0.9 in table 7, route 0.0.0.0/0"
-	if got.String() != want || !got.addresses[0].deprecated || got.addresses[0].label != "eth0:1" || len(all.warnings) != 3 {
+	if got.String() != want || !got.addresses[0].deprecated || got.addresses[0].label != "eth0:1" || len(all.warnings) != 4 {
 		t.Errorf("got %s, %+v, %q", got, got.addresses, all.warnings)
 	}
 	if off := must(t, map[string]string{"network-config": "network: {config: disabled}"}); off.netdevs != nil {

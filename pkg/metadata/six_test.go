@@ -13,7 +13,6 @@ func TestHowACardGetsAddressesOfIPv6(t *testing.T) {
 		"version: 2\nethernets: {e: {dhcp4: true, dhcp6: true, accept-ra: }}":                                     stateful,
 		"version: 2\nethernets: {e: {dhcp6: true, accept-ra: false}}":                                             withoutRouters,
 		"version: 2\nethernets: {e: {accept-ra: true}}":                                                           stateless,
-		"version: 2\nethernets: {e: {accept-ra: false}}":                                                          "",
 		"version: 2\nethernets: {e: {dhcp4: true}}":                                                               "",
 		"version: 1\nconfig: [{type: physical, name: e, subnets: [{type: dhcp6}]}]":                               stateful,
 		"version: 1\nconfig: [{type: physical, name: e, subnets: [{type: ipv6_slaac}]}]":                          stateless,
@@ -32,6 +31,16 @@ func TestHowACardGetsAddressesOfIPv6(t *testing.T) {
 		text, _ := os.ReadFile(filepath.Join(root, runConfig, sixFolder, "e"))
 		if strings.TrimSpace(string(text)) != string(want) {
 			t.Errorf("%s: the DHCP client is told %q", config, text)
+		}
+	}
+}
+
+func TestThatTheKernelTakesAnnouncementsIsTold(t *testing.T) {
+	for _, config := range []string{
+		"version: 2\nethernets: {e: {accept-ra: false}}", "version: 1\nconfig: [{type: physical, name: e, accept-ra: no}]",
+	} {
+		if all := must(t, map[string]string{"network-config": config}); len(all.warnings) != 1 || !strings.Contains(all.warnings[0], kernelsOwn) {
+			t.Errorf("%s: %q", config, all.warnings)
 		}
 	}
 }

@@ -121,6 +121,8 @@ func (w *wanted) announced1(made *netdev, keys *fields) {
 		made.six = withoutRouters
 	case announced && made.six == "":
 		made.six = stateless
+	case !announced:
+		w.warn(given, kernelsOwn)
 	}
 }
 
