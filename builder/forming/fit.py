@@ -73,7 +73,7 @@ def patches(scale: float) -> dict[str, str]:
     ready = {"timeoutSeconds": slow, "periodSeconds": round(2 * scale) if scale > 1 else 1}
     found = {}
     for part in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
-        container: Document = {"name": part, "livenessProbe": alive, "startupProbe": {"timeoutSeconds": slow}}
+        container = {"name": part, "livenessProbe": alive, "startupProbe": {"timeoutSeconds": slow}}
         if part != "kube-controller-manager":  # the one that kubeadm gives no readiness probe
             container["readinessProbe"] = ready
         found[f"{part}+strategic.yaml"] = yaml.safe_dump({"spec": {"containers": [container]}})

@@ -52,17 +52,19 @@ def join_master(cluster: Cluster, node: Node, access: Access, scale: float, disc
     )  # fmt: skip
     configure(access.control, fit)
     members = Members(cluster, scale)
-    for left in reversed(range(ATTEMPTS)):
+
+    def attempt() -> str:
         members.await_quick()
+        return kubeadm(node, access.console, "join", Deadline.after(360, scale=scale))
+
+    for _ in range(ATTEMPTS - 1):
         try:
-            return kubeadm(node, access.console, "join", Deadline.after(360, scale=scale))
+            return attempt()
         except EtcdLate:
-            if not left:
-                raise
             note(f"{node.name}: etcd was late to answer kubeadm join, which is taken back and begins anew")
             undo(node, access.control, scale)
             members.forget(node)
-    raise AssertionError("the last attempt returns or raises")
+    return attempt()
 
 
 @contextmanager

@@ -58,8 +58,7 @@ class Members:
 
     def _forgotten(self, peer: str) -> bool | None:
         try:
-            for line in self._readiness.etcdctl("member", "list").splitlines():
-                identity, *rest = line.split(", ")
+            for identity, *rest in self._readiness.members():
                 if peer in rest:
                     self._readiness.etcdctl("member", "remove", identity)
         except NotYet:

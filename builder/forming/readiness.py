@@ -82,7 +82,7 @@ class Readiness:
 
     def etcd(self) -> str:
         masters = [node.name for node in self._cluster.masters]
-        rows = [line.split(", ") for line in self.etcdctl("member", "list").splitlines() if line.count(", ") >= 2]
+        rows = self.members()
         if (names := sorted(row[2] for row in rows)) != sorted(masters):
             raise NotYet(f"members are {names}, masters are {masters}")
         if wrong := [row[2] for row in rows if row[1] != "started" or row[-1] == "true"]:
@@ -91,6 +91,10 @@ class Readiness:
         if (healthy := health.count("is healthy")) != len(masters):
             raise NotYet(f"{healthy} of {len(masters)} members healthy: {' '.join(health.split())}")
         return f"{healthy} of {len(masters)} members healthy"
+
+    def members(self) -> list[list[str]]:
+        """Of each member its id, whether it is started, its name, peers' and clients' addresses, and whether it is a learner."""
+        return [line.split(", ") for line in self.etcdctl("member", "list").splitlines() if line.count(", ") >= 2]
 
     def etcdctl(self, *words: str) -> str:
         """What etcdctl says in the etcd of the master that is asked."""

@@ -17,7 +17,7 @@ from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
 from builder.spec.kubeadm import init_config, join_config, upgrade_config
 from builder.spec.model import Entry, ImageSpec, Kubernetes, NodeFile, PodNetwork, Runtime
-from builder.spec.needs import KERNEL, Needs
+from builder.spec.needs import Needs
 from builder.spec.state import state_settings, swap_settings
 from builder.spec.versions import control_plane
 from builder.spec.zone import zone_files
@@ -73,7 +73,7 @@ def decide(
         runtime=recipe.runtime,
         kubernetes_version=kubernetes.version,
         kernel=reference[need.kernel],
-        microcode=_microcode(recipe),
+        microcode=_microcode(recipe, need.kernel),
         cmdline=_cmdline(recipe),
         init=(*(reference[name] for name in need.init), *(image.reference for image in more)),
         onboot=tuple(Entry(name=n, image=reference[n], settings=settings.get(n, {})) for n in need.onboot),
@@ -90,9 +90,9 @@ def _files(ours: Iterable[NodeFile], own: OwnFiles, role: Role) -> tuple[NodeFil
     return (*(file for file in ours if file.path not in given), *(own.manifests if role is Role.MASTER else ()), *own.texts)
 
 
-def _microcode(recipe: Recipe) -> str | None:
+def _microcode(recipe: Recipe, kernel: str) -> str | None:
     """Of our own kernel's image; what those of others hold is not known."""
-    return MICROCODE if recipe.firmware.microcode and not any(name.startswith(KERNEL) for name in recipe.replace) else None
+    return MICROCODE if recipe.firmware.microcode and kernel not in recipe.replace else None
 
 
 def _cmdline(recipe: Recipe) -> str:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # dhcpcd.sh [OPTION...]: the DHCP client, on every card but those that the node's metadata gave their addresses, and on what they made
-# of cards (a bond, a VLAN) where they say so; for IPv6 on those alone of which they say how. A card has a device; what pods and their networks make has none, whatever its name. One
-# that comes later is known by the names that the kernel gives.
+# of cards (a bond, a VLAN) where they say so; for IPv6 on those alone of which they say how. A card has a device; what pods and their
+# networks make has none, whatever its name. One that comes later is known by the names that the kernel gives.
 # With -1 it ends once there is an address; what a network without a router or a resolver lacks is mended then for those other cards, too.
 set -eu
 sys=${SYS:-/sys}
