@@ -1,4 +1,4 @@
-"""etcd's members, as the join of a further master needs them."""
+"""etcd's members, as the join of a further master needs them, and a node that is one no more."""
 
 import time
 
@@ -49,17 +49,15 @@ class Members:
         return time.monotonic() - begin
 
     def forget(self, node: Node) -> None:
-        """Takes the node's member out again, if there is one. Raises CheckError where etcd can't be asked."""
-        poll(
-            lambda: self._forgotten(f"https://{node.address}:{_PEERS}"),
-            Deadline.after(60, scale=self._scale),
-            what="etcd's members",
-        )
+        """Takes the node out of the cluster again, as far as it got: a node that is ready can't join by that name, and etcd would
+        count on its member. Raises CheckError where the cluster can't be asked."""
+        poll(lambda: self._forgotten(node), Deadline.after(120, scale=self._scale), what=f"the cluster without {node.name}")
 
-    def _forgotten(self, peer: str) -> bool | None:
+    def _forgotten(self, node: Node) -> bool | None:
         try:
+            self._kubectl.text("delete", "node", node.name, "--ignore-not-found")
             for identity, *rest in self._readiness.members():
-                if peer in rest:
+                if f"https://{node.address}:{_PEERS}" in rest:
                     self._readiness.etcdctl("member", "remove", identity)
         except NotYet:
             return None

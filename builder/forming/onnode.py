@@ -7,7 +7,7 @@ from typing import Protocol
 
 from builder.aside import write_aside
 from builder.cluster.model import Node
-from builder.deadline import Deadline
+from builder.deadline import Deadline, poll
 from builder.errors import CheckError
 from builder.forming.fit import DISCOVERY, PATCHES, discovery_file, fitted, patches
 from builder.forming.model import Fit
@@ -20,6 +20,8 @@ _CONFIG = "/run/config/kubeadm/kubeadm.yaml"
 _IMAGE_CONFIG = "/hostroot/etc/kubeadm/kubeadm.yaml"
 _IMAGE_JOIN = "/hostroot/etc/kubeadm/kubeadm-join.yaml"
 _EXEC = "ctr -n services.linuxkit tasks exec --exec-id kubeiso-{id} kubelet {command}"
+
+_NOTHING_TO_RESET = "test ! -e /etc/kubernetes/to-reset"
 
 REPEATS = 2
 """So often kubeadm runs again where somebody was late to answer it."""
@@ -105,11 +107,16 @@ def _kubeadm(console: Shell, verb: str, deadline: Deadline, advance: Callable[[f
 
 
 def undo(node: Node, shell: Shell, scale: float) -> None:
-    """Takes back a join that ended halfway; the node's kubelet service waits for the next one then."""
+    """Takes back a join that ended halfway. The kubelet's service does it, with its kubelet ended, and waits for the next join."""
+    deadline = Deadline.after(240, scale=scale)
+
+    def done() -> bool | None:
+        return True if shell.run(in_kubelet(_NOTHING_TO_RESET, "undone"), deadline).code == 0 else None
+
     with step(f"Taking back kubeadm join on {node.name}"):
-        ended = shell.run(in_kubelet("kubeadm-undo.sh", "undo"), Deadline.after(240, scale=scale))
-        _demand(ended, f"kubeadm reset on {node.name}")
-        _demand(shell.run("service restart kubelet", Deadline.after(60, scale=scale)), f"the kubelet's restart on {node.name}")
+        _demand(shell.run(in_kubelet("kubeadm-reset.sh later", "undo"), deadline), f"noting what is to be reset on {node.name}")
+        _demand(shell.run("service restart kubelet", deadline), f"the kubelet's restart on {node.name}")
+        poll(done, deadline, what=f"kubeadm reset on {node.name}")
 
 
 def upload_certificates(node: Node, shell: Shell, scale: float) -> None:

@@ -121,12 +121,32 @@ class TestByThemselves:
 def test_a_second_master_joins(base_plan: ClusterPlan) -> None:
     plan = variant(base_plan, "t-masters", Firmware.UEFI, Attachment.CDROM)
     with booted(replace(plan, masters=2)) as formed:
-        cluster, machines, scale = formed
-        first, second = cluster.masters
-        form.init(cluster, machines, scale)
-        form.join(cluster, [second], machines, scale)
-        kubectl = Kubectl(cluster)
-        pass_all(formed, Readiness(cluster, kubectl).checks())
-        kubectl._masters.rotate(-1)
-        assert kubectl.master == second.name
-        assert kubectl.text("get", "--raw", "/readyz").strip() == "ok", f"{second.name}'s own API server, not {first.name}'s"
+        second_joins(formed)
+
+
+@pytest.mark.long
+def test_a_join_of_a_master_that_broke_off_is_taken_back(base_plan: ClusterPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hardest of them: its kubelet, API server and etcd run already, and the cluster has its Node."""
+    ended: list[str] = []
+
+    def torn_once(output: str) -> bool:
+        ended.append(output)
+        return len(ended) == 2  # the first is that of kubeadm init
+
+    monkeypatch.setattr("builder.forming.onnode.torn", torn_once)
+    plan = variant(base_plan, "t-taken-back", Firmware.UEFI, Attachment.CDROM)
+    with booted(replace(plan, masters=2)) as formed:
+        second_joins(formed)
+    assert len(ended) == 3 and "This node has joined the cluster" in ended[1]
+
+
+def second_joins(formed: Formed) -> None:
+    cluster, machines, scale = formed
+    first, second = cluster.masters
+    form.init(cluster, machines, scale)
+    form.join(cluster, [second], machines, scale)
+    kubectl = Kubectl(cluster)
+    pass_all(formed, Readiness(cluster, kubectl).checks())
+    kubectl._masters.rotate(-1)
+    assert kubectl.master == second.name
+    assert kubectl.text("get", "--raw", "/readyz").strip() == "ok", f"{second.name}'s own API server, not {first.name}'s"

@@ -7,10 +7,11 @@ from cluster_samples import a_cluster
 
 from builder.checks import NotYet
 from builder.cluster.kubectl import Kubectl
+from builder.console.model import Result
 from builder.errors import CheckError
 from builder.forming import join, members
 from builder.forming.join import ATTEMPTS, join_master
-from builder.forming.onnode import Access, EtcdLate
+from builder.forming.onnode import Access, EtcdLate, undo
 from builder.forming.readiness import Readiness
 from builder.forming.verdict import torn
 
@@ -91,17 +92,53 @@ def test_one_that_stays_slow_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, s
     assert members.PATIENCE <= clock.now - 1000 <= members.PATIENCE + 20
 
 
-def test_the_member_of_that_node_alone_is_taken_out(etcd: Etcd) -> None:
+def test_that_node_and_its_member_alone_are_taken_out(etcd: Etcd, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Kubectl, "text", lambda _, *words: asked.append(words))
     cluster = a_cluster(2, 0)
     members.Members(cluster, 1.0).forget(cluster.masters[1].model_copy(update={"address": "10.64.0.12"}))
     assert [words for words in etcd.asked if "remove" in words] == [("member", "remove", "bb")]
+    assert [words[:3] for words in asked] == [("delete", "node", cluster.masters[1].name)]
 
 
-def test_an_etcd_that_can_not_be_asked_is_told(etcd: Etcd) -> None:
+def test_an_etcd_that_can_not_be_asked_is_told(etcd: Etcd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Kubectl, "text", lambda *_: "")
     etcd.slow = 10**9
     cluster = a_cluster(2, 0)
-    with pytest.raises(CheckError, match="etcd's members"):
+    with pytest.raises(CheckError, match=f"the cluster without {cluster.masters[1].name}"):
         members.Members(cluster, 0.001).forget(cluster.masters[1])
+
+
+@dataclass
+class Service:
+    """A node whose kubelet service resets it: after so many questions. `code`: of the command that begins with those words."""
+
+    questions: int = 2
+    broken: str = "nothing"
+    asked: list[str] = field(default_factory=list)
+
+    def run(self, command: str, *_: object) -> Result:
+        words = command.split(" kubelet ", 1)[-1]
+        self.asked.append(words)
+        done = words != "test ! -e /etc/kubernetes/to-reset" or self.asked.count(words) > self.questions
+        return Result(code=0 if done and not words.startswith(self.broken) else 1, output="no such task")
+
+
+def undone(service: Service) -> None:
+    undo(a_cluster(2, 0).masters[1], service, 1.0)  # type: ignore[arg-type]
+
+
+def test_the_kubelets_service_takes_a_join_back_and_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builder.deadline.time.sleep", lambda _: None)
+    service = Service()
+    undone(service)
+    assert service.asked == ["kubeadm-reset.sh later", "service restart kubelet", *["test ! -e /etc/kubernetes/to-reset"] * 3]
+
+
+@pytest.mark.parametrize(("broken", "told"), [("kubeadm-reset.sh", "to be reset"), ("service restart", "the kubelet's restart")])
+def test_a_node_that_can_not_take_it_back_is_told(broken: str, told: str) -> None:
+    with pytest.raises(CheckError, match=told):
+        undone(Service(broken=broken))
 
 
 @pytest.mark.parametrize("late", [0, 1, ATTEMPTS - 1, ATTEMPTS])
@@ -112,6 +149,7 @@ def test_a_join_begins_anew_where_etcd_was_late(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(join, "undo", lambda *_: done.append("undone"))
     monkeypatch.setattr(join, "kubeadm", lambda *_: answers(done, late))
     monkeypatch.setattr(members.Members, "await_quick", lambda _: None)
+    monkeypatch.setattr(Kubectl, "text", lambda *_: "")
     cluster = a_cluster(2, 0)
 
     def joins() -> str:

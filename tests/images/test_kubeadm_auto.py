@@ -103,6 +103,23 @@ def test_after_a_failure_that_left_a_kubelet_running_the_service_begins_anew(nod
     assert verbs(node) == ["init begin", "reset", "init begin", "init end"]
 
 
+def test_what_somebody_wants_taken_back_is_reset_before_the_next_kubelet(node: Node) -> None:
+    """A further master's join that broke off: a kubelet that ran meanwhile would start static pods whose files are gone."""
+    node.put("var/lib/kubelet/config.yaml", "config")
+    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')
+    (node.root / "var/lib/etcd/member").mkdir()
+    with node.service():
+        eventually(lambda: bool(node.calls("kubelet")), "the kubelet runs")
+        assert node.run("kubeadm-reset.sh", "later").returncode == 0
+        assert node.calls("kubeadm") == [] and node.has("etc/kubernetes/to-reset")
+    for life in (1, 2):
+        with node.service():
+            eventually(lambda: node.said().count("waiting for kubeadm init or join") == life, "the service waits")  # noqa: B023
+        assert not node.has("etc/kubernetes/to-reset")
+    assert verbs(node) == ["reset"] and len(node.calls("kubelet")) == 1
+    assert not any(map(node.has, ("var/lib/kubelet/config.yaml", "var/lib/kubelet/kubeadm-flags.env", "var/lib/etcd/member")))
+
+
 def test_a_manifest_that_is_refused_costs_no_cluster(node: Node) -> None:
     """It is tried again, in this life of the service and in the next ones, until the API server takes it."""
     node.put("run/config/kubeadm/init")

@@ -39,11 +39,7 @@ standing() {
     echo "${word:-begun}"
 }
 
-reset() {
-    socket=$(sed -n 's/^ *criSocket: *//p' /etc/kubeadm/kubeadm.yaml)
-    logged reset kubeadm reset --force --cri-socket "$socket" || echo "kubeadm-auto.sh: kubeadm reset failed, see $log"
-    rm -f "$flags" /var/lib/kubelet/config.yaml
-}
+reset() { logged reset kubeadm-reset.sh || echo "kubeadm-auto.sh: kubeadm reset failed, see $log"; }
 
 reached() { logged "noting $1" mark "$1"; }
 

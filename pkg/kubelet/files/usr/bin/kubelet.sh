@@ -3,6 +3,7 @@
 exec 1>&2
 config=/var/lib/kubelet/config.yaml
 flags=/var/lib/kubelet/kubeadm-flags.env
+kubeadm-reset.sh wished || echo "kubelet.sh: kubeadm reset ended with exit code $?"
 kubeadm-upgrade.sh "$$" || exit
 instance.sh files
 instance.sh boot
