@@ -107,7 +107,7 @@ def _kubeadm(console: Shell, verb: str, deadline: Deadline, advance: Callable[[f
 
 
 def undo(node: Node, shell: Shell, scale: float) -> None:
-    """Takes back a join that ended halfway. The kubelet's service does it, with its kubelet ended, and waits for the next join."""
+    """Takes back a join that ended halfway. The kubelet's service does it, without a kubelet, and waits for the next join."""
     deadline = Deadline.after(240, scale=scale)
 
     def done() -> bool | None:
