@@ -1,7 +1,8 @@
 """kubeadm's configuration, fitted to a machine's speed.
 
 Defaults that are scaled: --leader-elect-* 15 s, 10 s, 2 s (component-base/config/v1alpha1);
-etcd's heartbeat 100 ms and election 1000 ms; the kubelet's runtimeRequestTimeout 2 min; --node-monitor-grace-period 50 s;
+etcd's heartbeat 100 ms and election 1000 ms, and the news for its watches that kubeadm wants every 5 s; the kubelet's
+runtimeRequestTimeout 2 min and its look at each container's use every 10 s; --node-monitor-grace-period 50 s;
 the API server's --etcd-healthcheck-timeout and --etcd-readycheck-timeout 2 s, after which its own probes fail.
 """
 
@@ -88,8 +89,9 @@ def _identify(document: Document, fit: Fit) -> None:
     registration = document.setdefault("nodeRegistration", {})
     if fit.node_name:
         registration["name"] = fit.node_name
-    if fit.address:
-        registration.setdefault("kubeletExtraArgs", []).append({"name": "node-ip", "value": fit.address})
+    address = {"node-ip": fit.address} if fit.address else {}
+    pace = {"housekeeping-interval": _seconds(10 * min(fit.scale, LEASES))} if fit.scale > 1 else {}
+    _add(registration, "kubeletExtraArgs", {**address, **pace})
     if fit.untainted:
         registration.setdefault("taints", [])
     if document["kind"] == "InitConfiguration":
@@ -142,7 +144,10 @@ def _cluster(document: Document, factor: float, endpoint: str) -> None:
         return
     local = document.setdefault("etcd", {}).setdefault("local", {})
     pace = min(factor, 10)  # etcd refuses elections over 50 s
-    _arguments({"local": local}, "local", {"heartbeat-interval": f"{100 * pace:.0f}", "election-timeout": f"{1000 * pace:.0f}"})
+    paced = {"heartbeat-interval": f"{100 * pace:.0f}", "election-timeout": f"{1000 * pace:.0f}"}
+    # About 60 messages each time, to watches of which nothing else is new; the API server asks for one where it needs it.
+    news = {"watch-progress-notify-interval": _seconds(min(5 * factor, 60))} if factor > 1 else {}
+    _arguments({"local": local}, "local", {**paced, **news})
 
 
 def _kubelet(document: Document, factor: float) -> None:
@@ -156,10 +161,15 @@ def _kubelet(document: Document, factor: float) -> None:
 
 def _arguments(document: Document, part: str, values: Mapping[str, str]) -> None:
     """Adds arguments that the author has not set."""
-    section = document.setdefault(part, {})
-    arguments = section.setdefault("extraArgs", [])
+    _add(document.setdefault(part, {}), "extraArgs", values)
+
+
+def _add(section: Document, key: str, values: Mapping[str, str]) -> None:
+    arguments = section.get(key, [])
     given = {argument["name"] for argument in arguments}
-    arguments.extend({"name": name, "value": value} for name, value in sorted(values.items()) if name not in given)
+    added = [{"name": name, "value": value} for name, value in sorted(values.items()) if name not in given]
+    if added:
+        section[key] = [*arguments, *added]
 
 
 def _seconds(value: float) -> str:

@@ -72,7 +72,9 @@ def test_leader_election_and_etcd_are_slower_on_a_slow_guest() -> None:
     assert manager["node-monitor-grace-period"] == "150s"
     server = values(cluster, "apiServer", "extraArgs")
     assert server["etcd-healthcheck-timeout"] == server["etcd-readycheck-timeout"] == "10s"
-    assert values(cluster, "etcd", "local", "extraArgs") == {"heartbeat-interval": "500", "election-timeout": "5000"}
+    assert values(cluster, "etcd", "local", "extraArgs") == {
+        "heartbeat-interval": "500", "election-timeout": "5000", "watch-progress-notify-interval": "25s",
+    }  # fmt: skip
 
 
 def test_a_restart_on_a_slow_guest_does_not_pause_longer_and_longer() -> None:
@@ -87,6 +89,16 @@ def test_what_the_author_set_stays() -> None:
 def test_etcds_election_stays_below_its_limit() -> None:
     etcd = values(parsed(30.0)["ClusterConfiguration"], "etcd", "local", "extraArgs")
     assert int(etcd["election-timeout"]) < 50000
+
+
+def test_a_slow_guest_is_busy_with_itself_less_often() -> None:
+    quick, slow, slower = (parsed(scale, "one") for scale in (1.0, 2.0, 30.0))
+    assert "kubeletExtraArgs" not in quick["InitConfiguration"]["nodeRegistration"]  # type: ignore[operator]
+    assert "watch-progress-notify-interval" not in values(quick["ClusterConfiguration"], "etcd", "local", "extraArgs")
+    for made, containers, watches in ((slow, "20s", "10s"), (slower, "30s", "60s")):
+        given = values(made["InitConfiguration"], "nodeRegistration", "kubeletExtraArgs")
+        assert given == {"housekeeping-interval": containers}
+        assert values(made["ClusterConfiguration"], "etcd", "local", "extraArgs")["watch-progress-notify-interval"] == watches
 
 
 def test_the_node_gets_its_name() -> None:
@@ -149,7 +161,9 @@ def test_probes_wait_as_much_longer_as_the_machine_is_slower() -> None:
 
 SET = """
 kind: InitConfiguration
-nodeRegistration: {taints: [{key: own, effect: NoSchedule}]}
+nodeRegistration:
+  taints: [{key: own, effect: NoSchedule}]
+  kubeletExtraArgs: [{name: housekeeping-interval, value: 15s}]
 ---
 kind: ClusterConfiguration
 etcd: {external: {endpoints: ["https://etcd:2379"]}}
@@ -163,7 +177,9 @@ crashLoopBackOff: {maxContainerRestartPeriod: 60s}
 
 def test_what_the_author_has_set_stays() -> None:
     made = documents(SET, Fit(5.0, untainted=True))
-    assert made["InitConfiguration"]["nodeRegistration"] == {"taints": [{"key": "own", "effect": "NoSchedule"}]}
+    registration = made["InitConfiguration"]["nodeRegistration"]
+    assert isinstance(registration, dict) and registration["taints"] == [{"key": "own", "effect": "NoSchedule"}]
+    assert values(registration, "kubeletExtraArgs") == {"housekeeping-interval": "15s"}
     assert made["ClusterConfiguration"]["etcd"] == {"external": {"endpoints": ["https://etcd:2379"]}}
     kubelet = made["KubeletConfiguration"]
     assert (kubelet["nodeLeaseDurationSeconds"], kubelet["crashLoopBackOff"]) == (20, {"maxContainerRestartPeriod": "60s"})
