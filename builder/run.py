@@ -46,7 +46,7 @@ PACKAGE_OF = {
     "apt-get": "apt", "dpkg-deb": "dpkg", "gcc": "gcc", "go": "golang (or: make setup)", "grub-mkimage": "grub-common",
     "mcopy": "mtools", "mformat": "mtools", "mkfs.vfat": "dosfstools", "mksquashfs": "squashfs-tools", "mmd": "mtools",
     "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86", "skopeo": "skopeo", "sqfstar": "squashfs-tools",
-    "strip": "binutils", "unsquashfs": "squashfs-tools",
+    "strip": "binutils", "unsquashfs": "squashfs-tools", "veritysetup": "cryptsetup-bin",
     "vde_switch": "vde2", "xorriso": "xorriso", "xz": "xz-utils", "zstd": "zstd", "depmod": "kmod", "mke2fs": "e2fsprogs",
 }  # fmt: skip
 

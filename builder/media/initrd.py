@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from builder import cpio
+from builder.media.layers import Sealed
 from builder.media.modules import Selection
 from builder.progress import step
 from builder.run import run
@@ -18,10 +19,12 @@ CONFIG = "etc/kubeiso-initrd.json"
 MOUNT_POINTS = ("dev", "proc", "run", "sys")
 
 
-def config(label: str, layers: Mapping[str, Digest], always: tuple[str, ...]) -> bytes:
-    """What the initrd's program reads: the medium's label, the layers' paths (lowest first) and digests, modules to load."""
-    digests = [digest.removeprefix("sha256:") for digest in layers.values()]
-    read = {"label": label, "layers": list(layers), "digests": digests, "load": list(always)}
+def config(label: str, layers: Mapping[str, Sealed], always: tuple[str, ...]) -> bytes:
+    """What the initrd's program reads: the medium's label, the layers' paths (lowest first), their digests and the roots of their
+    hashes, modules to load."""
+    digests = [each.layer.removeprefix("sha256:") for each in layers.values()]
+    roots = [vars(each.root) for each in layers.values()]
+    read = {"label": label, "layers": list(layers), "digests": digests, "roots": roots, "load": list(always)}
     return json.dumps(read, indent=1).encode() + b"\n"
 
 

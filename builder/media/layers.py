@@ -2,7 +2,7 @@
 
 What is big and seldom changes becomes layers of its own that later builds find in the store; the rest, and every directory,
 becomes one small layer on top. A file of which it is known that it changes has a layer to itself. No path but directories is in
-two layers.
+two layers. Each layer's file has the squashfs, and behind it the hashes of its blocks (verity.py).
 """
 
 import copy
@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
-from typing import IO
+from typing import IO, Any
 
 from builder.media.overlay import directories_with_whiteouts, escaped
 from builder.media.tree import Node, Tree
+from builder.media.verity import Root, seal, seal_argv, veritysetup_version
 from builder.progress import Step, note, step
 from builder.run import failure, spawn
 from builder.store import CHUNK, Digest, Store, key_of
@@ -33,6 +34,14 @@ OWN_LAYER = 8 << 20
 BLOCK = "256K"
 DENSE, FAST = 15, 6
 BOOT_FILES = "boot/"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A layer's file, in the store, and the root of its hashes."""
+
+    layer: Digest
+    root: Root
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,8 @@ def layer_key(tree: Tree, layer: Layer, version: str) -> str:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = list(pool.map(partial(content_digest, tree.tar), layer.entries))
     rows = [[*describe(info), digest] for (info, _), digest in zip(layer.entries, digests, strict=True)]
-    return key_of("squashfs layer", version, squash_argv(Path("layer"), layer.level), rows)
+    argv = (*squash_argv(Path("layer"), layer.level), *seal_argv(Path("layer"), 0))
+    return key_of("squashfs layer", version, veritysetup_version(), argv, rows)
 
 
 def describe(info: tarfile.TarInfo) -> list[object]:
@@ -216,8 +226,8 @@ def feed(tar: Path, layer: Layer, pipe: IO[bytes], work: Step) -> bool:
     return True
 
 
-def make_layers(tree: Tree, store: Store, changing: Iterable[Digest] = ()) -> list[Digest]:
-    """The squashfs blobs, lowest first; those that an earlier build made are taken from the store.
+def make_layers(tree: Tree, store: Store, changing: Iterable[Digest] = ()) -> list[Sealed]:
+    """The layers' files, lowest first; those that an earlier build made are taken from the store.
 
     changing: contents, in the store, of files that get layers of their own.
     """
@@ -226,15 +236,18 @@ def make_layers(tree: Tree, store: Store, changing: Iterable[Digest] = ()) -> li
     keys = [layer_key(tree, layer, version) for layer in layers]
     known = sum(store.recall(key) is not None for key in keys)
     note(f"{len(layers)} layers of the root tree, {known} of them made before")
-    return [
-        Digest(store.once(key, partial(make_layer, tree, layer, store))["layer"]) for key, layer in zip(keys, layers, strict=True)
-    ]
+    return [sealed(store.once(key, partial(make_layer, tree, layer, store))) for key, layer in zip(keys, layers, strict=True)]
 
 
-def make_layer(tree: Tree, layer: Layer, store: Store) -> dict[str, Digest]:
+def make_layer(tree: Tree, layer: Layer, store: Store) -> dict[str, object]:
     with store.workdir("layer") as work:
         squash(tree, layer, work / "layer.squashfs")
-        return {"layer": store.adopt(work / "layer.squashfs")}
+        root = seal(work / "layer.squashfs")
+        return {"layer": store.adopt(work / "layer.squashfs"), "root": root.hash, "blocks": root.blocks}
+
+
+def sealed(made: Mapping[str, Any]) -> Sealed:
+    return Sealed(Digest(made["layer"]), Root(made["blocks"], made["root"]))
 
 
 def nodes_with(tree: Tree, contents: Mapping[Digest, int]) -> frozenset[Node]:

@@ -11,7 +11,9 @@ from builder.media.tree import Tree
 from builder.progress import warn
 
 # Loaded whatever the hardware is: no device announces them. sd and sr announce themselves only once a SCSI host has looked.
-ALWAYS = ("loop", "squashfs", "overlay", "isofs", "nls_ascii", "nls_iso8859_1", "nls_utf8", "sd_mod", "sr_mod")
+ALWAYS = (
+    "loop", "dm_verity", "squashfs", "overlay", "isofs", "nls_ascii", "nls_iso8859_1", "nls_utf8", "sd_mod", "sr_mod",
+)  # fmt: skip
 
 # Below kernel/: what a medium can hang on, and the buses between. Of each, what a device can ask for.
 DRIVERS = (

@@ -7,14 +7,15 @@ from pathlib import Path
 from builder.errors import BuildError
 from builder.media import initrd, modules
 from builder.media.alike import unite
-from builder.media.layers import make_layers, squashfs_version
+from builder.media.layers import Sealed, make_layers, squashfs_version
 from builder.media.model import MediaRequest, Prepared
 from builder.media.tree import Tree, read_tree
+from builder.media.verity import veritysetup_version
 from builder.store import Digest, Store, file_digest
 
 HERE = Path(__file__).parent
 
-TOOLS = ("depmod", "mksquashfs", "zstd")
+TOOLS = ("depmod", "mksquashfs", "veritysetup", "zstd")
 """Host programs that media of every format need."""
 
 
@@ -25,9 +26,9 @@ def prepare(request: MediaRequest, store: Store) -> Prepared:
     kernel = boot_file(tree, "boot/kernel")
     cmdline = boot_file(tree, "boot/cmdline").decode().strip()
     selection = modules.select(tree, modules.kernel_version(kernel))
-    layers = {layer_path(digest): digest for digest in make_layers(tree, store, request.changing)}
+    layers = {layer_path(each.layer): each for each in make_layers(tree, store, request.changing)}
     ramdisk = make_ramdisk(request, tree, layers, selection, store)
-    return Prepared(request.label, cmdline, store.put(kernel), ramdisk, layers)
+    return Prepared(request.label, cmdline, store.put(kernel), ramdisk, {path: each.layer for path, each in layers.items()})
 
 
 @cache
@@ -39,7 +40,7 @@ def program_digest() -> tuple[Digest, ...]:
 
 def tool_versions() -> tuple[str, ...]:
     """What the bits of layers and initrd depend on beside that."""
-    return squashfs_version(), initrd.zstd_version()
+    return squashfs_version(), veritysetup_version(), initrd.zstd_version()
 
 
 def layer_path(digest: Digest) -> str:
@@ -55,7 +56,7 @@ def boot_file(tree: Tree, path: str) -> bytes:
 
 
 def make_ramdisk(
-    request: MediaRequest, tree: Tree, layers: Mapping[str, Digest], selection: modules.Selection, store: Store
+    request: MediaRequest, tree: Tree, layers: Mapping[str, Sealed], selection: modules.Selection, store: Store
 ) -> Digest:
     settings = initrd.config(request.label, layers, selection.always)
     microcode = tree.find("boot/ucode.cpio")

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 
 	"kubeiso.dev/pkg/initrd/kmod"
+	"kubeiso.dev/pkg/initrd/verity"
 )
 
 // config is what the medium's maker tells this program.
@@ -18,6 +20,8 @@ type config struct {
 	Layers []string `json:"layers"`
 	// Digests are the layers' SHA-256 digests, in hexadecimal digits.
 	Digests []string `json:"digests"`
+	// Roots are those of the layers' hashes.
+	Roots []verity.Root `json:"roots"`
 	// Load are modules that no device asks for, in order.
 	Load []string `json:"load"`
 }
@@ -48,6 +52,14 @@ func (c config) check() error {
 	if len(c.Digests) != len(c.Layers) {
 		return fmt.Errorf("there are %d digests of %d layers", len(c.Digests), len(c.Layers))
 	}
+	if len(c.Roots) != len(c.Layers) {
+		return fmt.Errorf("there are %d roots of %d layers", len(c.Roots), len(c.Layers))
+	}
+	for _, root := range c.Roots {
+		if err := root.Check(); err != nil {
+			return err
+		}
+	}
 	for _, layer := range c.Layers {
 		if path.Clean("/"+layer) != "/"+layer {
 			return fmt.Errorf("layer %q is no plain relative path", layer)
@@ -62,4 +74,16 @@ func (c config) loadModules(loader *kmod.Loader) {
 	for _, name := range c.Load {
 		_ = loader.Load(name)
 	}
+}
+
+// layers gives the layers below a folder, each with the root of its hashes where its blocks are to be compared.
+func (c config) layers(from string, compared bool) []layer {
+	all := make([]layer, len(c.Layers))
+	for number, name := range c.Layers {
+		all[number].file = filepath.Join(from, name)
+		if compared {
+			all[number].root = &c.Roots[number]
+		}
+	}
+	return all
 }

@@ -22,14 +22,19 @@ func write(t *testing.T, path, text string) string {
 }
 
 func TestReadConfig(t *testing.T) {
+	hash := strings.Repeat("0", 64)
+	roots := `"roots":[{"blocks":1,"hash":"` + hash + `"}]`
 	tests := []struct{ name, text, problem string }{
-		{"good", `{"label":"KUBEISO_X","layers":["kubeiso/layer-0.squashfs"],"digests":["00"],"load":["loop"]}`, ""},
+		{"good", `{"label":"KUBEISO_X","layers":["kubeiso/layer-0.squashfs"],"digests":["00"],` + roots + `,"load":["loop"]}`, ""},
+		{"a root too few", `{"label":"X","layers":["a"],"digests":["00"]}`, "0 roots of 1 layers"},
+		{"no blocks", `{"label":"X","layers":["a"],"digests":["00"],"roots":[{"hash":"` + hash + `"}]}`, "0 blocks"},
+		{"no root", `{"label":"X","layers":["a"],"digests":["00"],"roots":[{"blocks":1,"hash":"00"}]}`, "no SHA-256"},
 		{"a digest too few", `{"label":"X","layers":["a","b"],"digests":["00"]}`, "1 digests of 2 layers"},
 		{"no label", `{"layers":["a"]}`, "label"},
 		{"long label", `{"label":"` + strings.Repeat("x", 33) + `","layers":["a"]}`, "label"},
 		{"no layers", `{"label":"X"}`, "layers"},
-		{"path leaves the medium", `{"label":"X","layers":["../a"],"digests":["00"]}`, `layer "../a"`},
-		{"absolute path", `{"label":"X","layers":["/a"],"digests":["00"]}`, `layer "/a"`},
+		{"path leaves the medium", `{"label":"X","layers":["../a"],"digests":["00"],` + roots + `}`, `layer "../a"`},
+		{"absolute path", `{"label":"X","layers":["/a"],"digests":["00"],` + roots + `}`, `layer "/a"`},
 		{"no JSON", `label`, "invalid character"},
 	}
 	for _, test := range tests {

@@ -15,6 +15,7 @@ import (
 	"kubeiso.dev/pkg/initrd/console"
 	"kubeiso.dev/pkg/initrd/cpu"
 	"kubeiso.dev/pkg/initrd/kmod"
+	"kubeiso.dev/pkg/initrd/verity"
 )
 
 const configPath = "/etc/kubeiso-initrd.json"
@@ -44,33 +45,36 @@ func boot(out *console.Console, arguments arguments) error {
 		return out.Begin("medium", config.Label).End(err, nil)
 	}
 	config.loadModules(loader)
-	from, err := layersOf(config, out, loader, arguments)
+	layers, err := layersOf(config, out, loader, arguments)
 	if err != nil {
 		return err
 	}
 	stage := out.Begin("root", "")
-	if err := buildRoot(from, config.Layers); err != nil {
-		return stage.End(err, nil)
+	if err := buildRoot(layers); err != nil {
+		return stage.End(verity.Explain(err), nil)
 	}
 	init, err := chooseInit(arguments.value("init"))
+	if err == nil {
+		err = readable(init)
+	}
 	if err != nil {
-		return stage.End(err, nil)
+		return stage.End(verity.Explain(err), nil)
 	}
 	_ = stage.End(nil, console.Fields{"layers": len(config.Layers), "init": init})
 	out.Drain() // what waits to be written would go with this program
 	return switchRoot(init)
 }
 
-// layersOf gives the folder with the layers: that of the initramfs, if they came with it, or that of the medium.
-func layersOf(config config, out *console.Console, loader *kmod.Loader, arguments arguments) (string, error) {
+// layersOf gives the layers, lowest first: those of the initramfs, if they came with it, or those of the medium.
+func layersOf(config config, out *console.Console, loader *kmod.Loader, arguments arguments) ([]layer, error) {
 	if config.carried("/") {
-		return "/", config.verify(out, "/")
+		return config.layers("/", false), config.verify(out, "/")
 	}
 	searchOn(out, loader, arguments.mediumTimeout()).find(config.Label, config.Layers)
 	if arguments.has("kubeiso.toram") {
-		return toMemory(out, config.Layers), nil
+		return config.layers(toMemory(out, config.Layers), true), nil
 	}
-	return mediumDir, nil
+	return config.layers(mediumDir, true), nil
 }
 
 // probe reports the processor's speed and stops the machine.

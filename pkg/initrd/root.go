@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"kubeiso.dev/pkg/initrd/verity"
 )
 
 const (
@@ -17,13 +19,19 @@ const (
 	layerDir = "/layers"
 )
 
-// buildRoot mounts the layers (lowest first), files below from, and puts the root together on rootDir.
-func buildRoot(from string, layers []string) error {
+// layer is a squashfs file. Without a root its content was compared as a whole before.
+type layer struct {
+	file string
+	root *verity.Root
+}
+
+// buildRoot mounts the layers (lowest first) and puts the root together on rootDir.
+func buildRoot(layers []layer) error {
 	if err := os.MkdirAll(rootDir, 0o755); err != nil {
 		return err
 	}
 	if len(layers) == 1 {
-		return mountLayer(filepath.Join(from, layers[0]), rootDir)
+		return layers[0].mount(rootDir)
 	}
 	var mounted []string
 	for number, layer := range layers {
@@ -31,7 +39,7 @@ func buildRoot(from string, layers []string) error {
 		if err := os.MkdirAll(target, 0o755); err != nil {
 			return err
 		}
-		if err := mountLayer(filepath.Join(from, layer), target); err != nil {
+		if err := layer.mount(target); err != nil {
 			return err
 		}
 		mounted = append(mounted, target)
@@ -51,15 +59,23 @@ func overlayOptions(lowestFirst []string) string {
 	return "xino=on,lowerdir=" + strings.Join(topmostFirst, ":")
 }
 
-// mountLayer mounts a squashfs file read-only through a loop device, which goes away with the mount.
-func mountLayer(file, target string) error {
-	loop, err := attachLoop(file)
+// mount mounts the layer read-only through a loop device, and one above that which knows each block. Both go away with the mount.
+func (l layer) mount(target string) error {
+	loop, err := attachLoop(l.file)
 	if err != nil {
-		return fmt.Errorf("attaching %s: %w", file, err)
+		return fmt.Errorf("attaching %s: %w", l.file, err)
 	}
 	defer loop.Close()
-	if err := unix.Mount(loop.Name(), target, "squashfs", unix.MS_RDONLY, ""); err != nil {
-		return fmt.Errorf("mounting %s: %w", file, err)
+	device := loop.Name()
+	if l.root != nil {
+		name := "kubeiso-" + strings.TrimSuffix(filepath.Base(l.file), filepath.Ext(l.file))
+		if device, err = verity.Open(name, loop.Name(), *l.root); err != nil {
+			return fmt.Errorf("%s: %w", l.file, err)
+		}
+		defer func() { _ = verity.Drop(name) }()
+	}
+	if err := unix.Mount(device, target, "squashfs", unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("mounting %s: %w", l.file, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -43,6 +44,25 @@ func chooseInit(asked string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("the root has no %v", candidates)
+}
+
+// readable reads the program to its end: where its blocks are damaged, that is better known before the kernel runs it as its first
+// process and dies with it.
+func readable(program string) error {
+	root, err := os.Open(rootDir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	how := &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
+	file, err := unix.Openat2(int(root.Fd()), program, how)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", program, err)
+	}
+	opened := os.NewFile(uintptr(file), program)
+	defer opened.Close()
+	_, err = io.Copy(io.Discard, opened)
+	return err
 }
 
 // switchRoot frees the initramfs, makes rootDir the root and becomes init. It returns only with an error.

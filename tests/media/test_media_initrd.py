@@ -7,12 +7,17 @@ from pathlib import Path
 from media_samples import read_newc
 
 from builder.media.initrd import CONFIG, config, make_initrd, members
+from builder.media.layers import Sealed
 from builder.media.modules import Selection
+from builder.media.verity import Root
 from builder.run import run
 from builder.store import Digest, Store
 
 SELECTION = Selection("6.12", {"kernel/fs/isofs.ko": b"isofs!", "modules.dep": b"kernel/fs/isofs.ko:\n"}, ("isofs",))
-LAYERS = {f"kubeiso/layer-{number}.squashfs": Digest(f"sha256:{number * 64}") for number in "12"}
+LAYERS = {
+    f"kubeiso/layer-{number}.squashfs": Sealed(Digest(f"sha256:{number * 64}"), Root(int(number), f"{number}a" * 32))
+    for number in "12"
+}
 SETTINGS = config("LABEL", LAYERS, SELECTION.always)
 
 
@@ -27,6 +32,7 @@ def test_the_program_reads_label_layers_and_modules() -> None:
         "label": "LABEL",
         "layers": ["kubeiso/layer-1.squashfs", "kubeiso/layer-2.squashfs"],
         "digests": ["1" * 64, "2" * 64],
+        "roots": [{"blocks": 1, "hash": "1a" * 32}, {"blocks": 2, "hash": "2a" * 32}],
         "load": ["isofs"],
     }
 
@@ -59,6 +65,6 @@ def test_other_settings_keep_the_compressed_part(tmp_path: Path) -> None:
     store = Store(tmp_path)
     one = store.read(make_initrd(b"program", SELECTION, SETTINGS, b"", store))
     results = set((store.root / "results").iterdir())
-    two = store.read(make_initrd(b"program", SELECTION, config("OTHER", {"x": Digest("")}, ()), b"", store))
+    two = store.read(make_initrd(b"program", SELECTION, config("OTHER", {"x": Sealed(Digest(""), Root(1, ""))}, ()), b"", store))
     assert set((store.root / "results").iterdir()) == results
     assert one[read_newc(one)[1] :] == two[read_newc(two)[1] :]

@@ -14,6 +14,7 @@ from builder.media.layers import (
     DENSE,
     FAST,
     Layer,
+    Sealed,
     feed,
     layer_key,
     make_layers,
@@ -159,9 +160,9 @@ def test_an_edit_of_a_small_file_makes_one_small_layer_anew(tmp_path: Path) -> N
     edited = make_layers(stored(store, node_items(hostname="two")), store)
     assert first == again
     assert (edited[0] == first[0], edited[1] == first[1]) == (True, False)
-    new = blobs(store) - before - {Digest("sha256:" + store.path(edited[1]).name)}
+    new = blobs(store) - before - {Digest("sha256:" + store.path(edited[1].layer).name)}
     assert len(new) == 1  # the edited root tar itself
-    assert store.path(edited[1]).stat().st_size < 64 << 10
+    assert store.path(edited[1].layer).stat().st_size < 64 << 10
 
 
 def of_programs(store: Store, programs: dict[str, bytes]) -> Tree:
@@ -190,7 +191,7 @@ def test_only_the_program_that_changed_is_squashed_again(tmp_path: Path, monkeyp
     monkeypatch.setattr(layers, "squash", told)
     programs = {"kubelet": noise(MIB, 1), "kubeadm": noise(MIB, 2), "other": bytes(9 * MIB)}
 
-    def build(**changed: bytes) -> list[Digest]:
+    def build(**changed: bytes) -> list[Sealed]:
         programs.update(changed)
         made.clear()
         own = [store.put(programs[name]) for name in ("kubelet", "kubeadm")]

@@ -25,6 +25,7 @@ import (
 	"kubeiso.dev/pkg/initrd/console"
 	"kubeiso.dev/pkg/initrd/cpu"
 	"kubeiso.dev/pkg/initrd/kmod"
+	"kubeiso.dev/pkg/initrd/verity"
 )
 
 // LinuxKit's places.
@@ -73,6 +74,7 @@ func Run() {
 	node := &Node{console: out, reaper: process.NewReaper(system.TimerSlack()), actions: make(chan power.Action, 1), processor: make(chan struct{})}
 	node.degraded.file = degradedFile
 	node.screen = screen.Open(out, node.degraded.all)
+	watchMedium(out)
 	node.runner = &oneshot.Runner{
 		Console: out, Reaper: node.reaper, Preparer: bundle.NewPreparer(), LogDir: onbootLogs, StateDir: system.StateDir,
 		Degrade: node.degraded.add,
@@ -101,7 +103,7 @@ func (n *Node) boot(ctx context.Context, mountErr error) error {
 		n.prepare, n.modules, n.hostname, n.volumes, n.onboot, n.renamed, n.services,
 	}
 	for _, step := range steps {
-		if err := step(ctx); err != nil {
+		if err := verity.Explain(step(ctx)); err != nil {
 			return err
 		}
 	}
@@ -270,6 +272,9 @@ func (n *Node) services(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if err := verity.Explain(nil); err != nil {
+		return err
+	}
 	n.ready(failed)
 	return nil
 }
@@ -286,6 +291,10 @@ func (n *Node) ready(failed []string) {
 // explain tells people why the boot stopped.
 func (n *Node) explain(err error) {
 	n.screen.Stopped(err)
-	n.console.Printf("\nThe boot stopped: %v\nNo service was started. The logs of onboot steps are in %s/onboot.\n"+
-		"The machine stays on; its power button or Ctrl-Alt-Del ends it.", err, onbootLogs)
+	services := "No service was started."
+	if n.manager != nil {
+		services = "Services may run all the same."
+	}
+	n.console.Printf("\nThe boot stopped: %v\n%s The logs of onboot steps are in %s/onboot.\n"+
+		"The machine stays on; its power button or Ctrl-Alt-Del ends it.", err, services, onbootLogs)
 }
