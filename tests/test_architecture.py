@@ -63,7 +63,7 @@ ROOMS: dict[str, set[str]] = {
     "media": {"assembly.model"},
     "provenance": {
         "recipe.model", "components.model", "components.toolchain", "images.model", "spec.model", "linuxkit.model",
-        "assembly.model", "media.model", "media.layers",
+        "assembly.model", "media.model", "media.layers", "media.verity",
     },
     "console": set(),
     "machine": {

@@ -88,7 +88,7 @@ def contents(medium: Path) -> Contents:
     label = volume_label(medium)
     with _plain(medium) as disk:
         _demand_whole(medium, disk)
-        found = _located(disk)
+        found = located(disk)
         layers = {path: where for path, where in found.items() if path.startswith(LAYERS)}
         if not layers or "/boot/cmdline" not in found:
             raise InputError(f"{medium} is an ISO that kubeiso did not make", why=f"it has nothing in {LAYERS}")
@@ -122,7 +122,7 @@ def _demand_whole(medium: Path, disk: Path) -> None:
         raise InputError(f"{medium} is cut short", why=why, hint="copy or build it again")
 
 
-def _located(disk: Path) -> dict[str, tuple[int, int]]:
+def located(disk: Path) -> dict[str, tuple[int, int]]:
     """Each file on the volume: where it begins on the disk, and its size, in bytes."""
     listed = run(["xorriso", "-indev", f"stdio:{disk.absolute()}", "-find", "/", "-type", "f", "-exec", "report_lba"]).stdout
     return {shlex.split(row["path"])[0]: (int(row["lba"]) * SECTOR, int(row["size"])) for row in LOCATED.finditer(listed)}

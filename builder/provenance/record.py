@@ -10,6 +10,7 @@ from builder.components.toolchain import go
 from builder.errors import ToolMissing
 from builder.media.layers import squashfs_version
 from builder.media.model import Maker
+from builder.media.verity import veritysetup_version
 from builder.provenance.gomodules import linked
 from builder.provenance.model import Built, Parts
 from builder.provenance.sbom import programs, sbom
@@ -58,7 +59,8 @@ def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> d
 def tool_versions(maker: Maker) -> dict[str, str]:
     """The first line in which each program that the medium's bits depend on tells its version."""
     versions = {name: _first_line(name) for name in maker.versions}
-    return {"kubeiso": importlib.metadata.version("kubeiso"), "go": _go_version(), "mksquashfs": squashfs_version(), **versions}
+    layers = {"mksquashfs": squashfs_version(), "veritysetup": veritysetup_version()}
+    return {"kubeiso": importlib.metadata.version("kubeiso"), "go": _go_version(), **layers, **versions}
 
 
 def _first_line(name: str) -> str:
