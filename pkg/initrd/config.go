@@ -8,6 +8,8 @@ import (
 	"path"
 	"path/filepath"
 
+	"golang.org/x/sys/cpu"
+
 	"kubeiso.dev/pkg/initrd/kmod"
 	"kubeiso.dev/pkg/initrd/verity"
 )
@@ -71,6 +73,9 @@ func (c config) check() error {
 // loadModules loads the configured modules. One that is built into the kernel is in no index, so nothing is an error
 // here; what really lacks shows when the medium is not found or a mount fails.
 func (c config) loadModules(loader *kmod.Loader) {
+	if cpu.X86.HasAVX2 {
+		_ = loader.Load("sha256_ssse3") // each block of the root is hashed; the kernel's own way for any processor is there too
+	}
 	for _, name := range c.Load {
 		_ = loader.Load(name)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -33,21 +34,28 @@ func buildRoot(layers []layer) error {
 	if len(layers) == 1 {
 		return layers[0].mount(rootDir)
 	}
-	var mounted []string
-	for number, layer := range layers {
-		target := filepath.Join(layerDir, strconv.Itoa(number))
-		if err := os.MkdirAll(target, 0o755); err != nil {
-			return err
-		}
-		if err := layer.mount(target); err != nil {
-			return err
-		}
-		mounted = append(mounted, target)
+	mounted, err := mountAll(layers)
+	if err != nil {
+		return err
 	}
 	if err := unix.Mount("overlay", rootDir, "overlay", unix.MS_RDONLY, overlayOptions(mounted)); err != nil {
 		return fmt.Errorf("mounting the overlay of %d layers: %w", len(mounted), err)
 	}
 	return nil
+}
+
+// mountAll mounts the layers, all at once, and gives where they are, in their order.
+func mountAll(layers []layer) ([]string, error) {
+	targets, failures := make([]string, len(layers)), make([]error, len(layers))
+	var group sync.WaitGroup
+	for number, layer := range layers {
+		targets[number] = filepath.Join(layerDir, strconv.Itoa(number))
+		group.Go(func() {
+			failures[number] = errors.Join(os.MkdirAll(targets[number], 0o755), layer.mount(targets[number]))
+		})
+	}
+	group.Wait()
+	return targets, errors.Join(failures...)
 }
 
 // overlayOptions gives the mount options of a read-only overlay; the kernel wants the topmost layer first. Files of two layers may have
