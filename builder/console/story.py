@@ -14,6 +14,9 @@ from builder.console.wire import plain
 FATAL_STAGES = frozenset({"medium", "root", "onboot"})
 """A node that fails in one of these stops its boot."""
 
+DAMAGE = "damage"
+"""The stage with which a node names a layer of its medium that has a damaged block. Before it is ready, its boot stops so."""
+
 DEGRADED = "degraded"
 """The stage with which a node says, before it is ready, that it runs without its kubelet, and why."""
 
@@ -104,14 +107,18 @@ class Story:
 
         A node that runs commands tells of its services, and of its end.
         """
-        boot_is_over = any(told.stage == "ready" for told in self.stages)
         early = stage.stage in FATAL_STAGES or stage.stage == "ready"
-        return (boot_is_over and early) or (self._inside and (early or (bool(self.stages) and stage.t < self.stages[-1].t)))
+        return (self._boot_is_over and early) or (self._inside and (early or (bool(self.stages) and stage.t < self.stages[-1].t)))
+
+    @property
+    def _boot_is_over(self) -> bool:
+        return any(told.stage == "ready" for told in self.stages)
 
     def _take_stage(self, stage: Stage) -> None:
         self.stages.append(stage)
         goes_on = any((stage.model_extra or {}).get(word, False) for word in ("optional", "degraded"))
-        if stage.state == "failed" and stage.stage in FATAL_STAGES and not goes_on:
+        stops = stage.stage in FATAL_STAGES or (stage.stage == DAMAGE and not self._boot_is_over)
+        if stage.state == "failed" and stops and not goes_on:
             self._fatal = self._fatal or f"the node failed in its stage {stage.title}: {stage.error or 'no reason told'}"
 
     def _begin_boot(self) -> None:

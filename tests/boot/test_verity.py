@@ -64,12 +64,12 @@ def test_a_layer_whose_beginning_is_damaged_stops_the_boot_by_its_name(base_plan
 
 def test_a_damaged_program_stops_the_boot_by_its_layers_name(base_plan: ClusterPlan, medium: Path) -> None:
     """All that lies between the beginning and the tables of the layer that has containerd."""
-    with_containerd = next(layer for layer in contents(medium).layers if "usr/bin/containerd" in layer.files)
+    with_containerd = next(layer for layer in contents(medium).layers if "usr/lib/containerd/containerd" in layer.files)
     name = with_containerd.path.removeprefix(LAYERS)
     start, size = layers_of(medium)[name]
     for place in range(start + BLOCK, start + size * 3 // 4, BLOCK):
         change(medium, place)
-    assert name in stopped(base_plan, medium, "medium")
+    assert name in stopped(base_plan, medium, "damage")
 
 
 def stopped(base_plan: ClusterPlan, medium: Path, stage: str) -> str:
@@ -100,7 +100,7 @@ def test_what_changes_while_the_node_runs_is_not_read(base_plan: ClusterPlan, me
         read = [each for each in inside if reads(machine, devices[each[0]], each[1])]
         print(f"{len(inside) - len(read)} of {PLACES} refused, {PLACES - len(inside)} among the hashes")
         assert read == [] and len(inside) > PLACES * 3 // 4
-        machine.console().wait_stage("medium", Deadline.after(60), state="failed")
+        machine.console().wait_stage("damage", Deadline.after(60), state="failed")
 
 
 def devices_of(machine: Machine) -> dict[str, str]:

@@ -94,3 +94,16 @@ def test_a_log_of_two_boots_tells_of_the_second(cut: list[str], monkeypatch: pyt
 
 def test_what_a_second_boot_s_kernel_told_counts() -> None:
     assert "Oops: 0002" in Story.of([LOADER, READY, LOADER, "[    1.0] Oops: 0002 [#1] PREEMPT"]).reason
+
+
+DAMAGED = 'KUBEISO {"t":9,"stage":"damage","name":"layer-1","state":"failed","error":"layer-1 on the medium is damaged"}'
+
+
+def test_a_damaged_medium_stops_a_boot_and_no_node_that_runs() -> None:
+    booting, ready = Story(), Story()
+    ready.take('KUBEISO {"t":8,"stage":"ready","state":"ok"}')
+    for story in (booting, ready):
+        assert story.take(DAMAGED)
+        assert [told.name for told in story.stages][-1] == "layer-1"
+    assert "layer-1 on the medium is damaged" in booting.reason
+    assert ready.reason == ""

@@ -29,6 +29,6 @@ func followDamage(messages io.Reader, sys string, out *console.Console, sleep fu
 			return
 		}
 		told[damage.Layer] = true
-		out.Report(console.Line{Stage: "medium", Name: damage.Layer, State: console.Failed, Seconds: -1, Error: damage.Error()})
+		out.Report(console.Line{Stage: "damage", Name: damage.Layer, State: console.Failed, Seconds: -1, Error: damage.Error()})
 	})
 }

@@ -42,7 +42,7 @@ func (s *story) take(line console.Line) {
 	} else if line.State == console.OK || line.State == console.Restart {
 		s.heal(strings.TrimSpace(line.Stage + " " + line.Name))
 	}
-	if line.Stage != "service" && line.State != running {
+	if line.Stage != "service" && line.Stage != "damage" && line.State != running {
 		s.now = step{line.Stage, line.Name, line.Uptime, line.State != console.Start}
 	}
 	switch line.Stage {
