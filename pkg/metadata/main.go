@@ -1,7 +1,8 @@
-// Command metadata gives a node what is its own: it reads the volume with the label cidata, writes the node's name, SSH keys
-// and configuration below /run/config, and sets static addresses. A node without such a volume keeps what its image has.
+// Command metadata gives a node what is its own: it reads QEMU's firmware configuration, or the volume with the label cidata, or a
+// config drive, writes the node's name, SSH keys and configuration below /run/config, and sets static addresses. A node without any
+// of them keeps what its image has.
 //
-// A volume has NoCloud's files meta-data, user-data and network-config, and perhaps LinuxKit's config. What can't be honoured in them
+// A volume with the label cidata has NoCloud's files meta-data, user-data and network-config, and perhaps LinuxKit's config. What can't be honoured in them
 // ends the program with its reasons, after it has done what lets people in: the node's name, SSH keys, and addresses, as far as they
 // could be read. The node's configuration is not written then, since half of it would make another node than its author wanted.
 package main
@@ -23,12 +24,12 @@ const (
 
 // options are the program's arguments.
 type options struct {
-	from, root string
-	dryRun     bool
+	from, root, sys string
+	dryRun          bool
 }
 
 func main() {
-	var given options
+	given := options{sys: "/sys"}
 	flag.StringVar(&given.from, "from", "", "read the files in this `directory`, not those of a volume")
 	flag.StringVar(&given.root, "root", "/", "write below this `directory`")
 	flag.BoolVar(&given.dryRun, "dry-run", false, "leave the network interfaces alone, and take each that is asked for as there")
@@ -37,7 +38,7 @@ func main() {
 		flag.Usage()
 		os.Exit(exitMistake)
 	}
-	if err := run(given, kernel{"/sys"}, os.Stdout, os.Stderr); err != nil {
+	if err := run(given, kernel{given.sys}, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "metadata: %v\n", err)
 		if isMistake(err) {
 			os.Exit(exitMistake)

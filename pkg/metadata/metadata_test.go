@@ -203,7 +203,7 @@ func TestFilesAreWrittenWithTheirModes(t *testing.T) {
 	}
 	var out, warnings bytes.Buffer
 	for range 2 { // the second run finds the files of the first
-		if err := run(options{from, root, true}, nil, &out, &warnings); err != nil {
+		if err := run(options{from: from, root: root, dryRun: true}, nil, &out, &warnings); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chmod(filepath.Join(root, "run/config/closed"), 0o700); err != nil {
@@ -244,7 +244,7 @@ func TestAfterAFaultWhatLetsPeopleInIsWrittenAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := run(options{from, root, true}, nil, &bytes.Buffer{}, &bytes.Buffer{})
+	err := run(options{from: from, root: root, dryRun: true}, nil, &bytes.Buffer{}, &bytes.Buffer{})
 	for _, want := range []string{"meta-data, line 2, public-keys[1]: this is no", "user-data, line 1: ", "network-config, line 1, tunnels: this key"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

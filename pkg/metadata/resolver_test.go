@@ -26,7 +26,7 @@ func TestWhatMetadataDoNotSayOfNamesIsTheRecipeS(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := run(options{from, root, true}, nil, io.Discard, io.Discard); err != nil {
+		if err := run(options{from: from, root: root, dryRun: true}, nil, io.Discard, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 		for path, want := range map[string]string{resolvFile: test.head + test.tail, resolvHead: test.head, resolvTail: test.tail} {
@@ -43,7 +43,7 @@ func TestANodeWithoutMetadataHasTheRecipeSResolver(t *testing.T) {
 	if err := writeFile(filepath.Join(root, resolvRecipe), "search a.b\n", 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_ = run(options{filepath.Join(root, "none"), root, true}, nil, io.Discard, io.Discard)
+	_ = run(options{from: filepath.Join(root, "none"), root: root, dryRun: true}, nil, io.Discard, io.Discard)
 	if text, _ := os.ReadFile(filepath.Join(root, resolvTail)); string(text) != "search a.b\n" {
 		t.Errorf("got %q", text)
 	}

@@ -27,18 +27,19 @@ const (
 
 // volume is a block device's file system with the label.
 type volume struct {
-	device, kind string
-	// certain says that its label means nothing but metadata.
-	certain bool
+	device, kind, label string
 }
+
+// certain says whether its label means nothing but metadata.
+func (v volume) certain() bool { return v.label != linuxkitLabel }
 
 func (v volume) String() string { return fmt.Sprintf("%s (%s)", v.device, v.kind) }
 
 // finder looks for the volume among a node's block devices.
 type finder struct{ devices blockdev.System }
 
-// find gives the volume with the label cidata, or all that have LinuxKit's. Without any, the error is errNoVolume; two with the
-// label cidata are a mistake. It is looked for as long as devices may come.
+// find gives the volume with the label cidata, or a config drive, or all that have LinuxKit's label. Without any, the error is errNoVolume; two with the
+// label cidata, or two config drives, are a mistake. It is looked for as long as devices may come.
 func (f finder) find() (found []volume, err error) {
 	seen, done, err := f.devices.Search(func(names []string) (bool, error) {
 		one, err := f.look(names)
@@ -58,7 +59,7 @@ func (f finder) find() (found []volume, err error) {
 }
 
 var (
-	errNoVolume  = errors.New("no volume has the label " + volumeLabel)
+	errNoVolume  = fmt.Errorf("no volume has the label %s or %s", volumeLabel, driveLabel)
 	errNoFiles   = errors.New("none of the files")
 	errTooLarge  = fmt.Errorf("it is larger than %d MiB", maxFile>>20)
 	errNotZipped = errors.New("it is not compressed")
@@ -73,22 +74,24 @@ func (f finder) labelled(names []string, wanted string) (found []volume) {
 		kind, label := identify(device)
 		if strings.EqualFold(label, wanted) && !disks[disk] {
 			disks[disk] = true
-			found = append(found, volume{device, kind, wanted == volumeLabel})
+			found = append(found, volume{device: device, kind: kind, label: wanted})
 		}
 	}
 	return found
 }
 
-// look gives the volume with the label cidata.
+// look gives the volume with the label cidata, or the config drive.
 func (f finder) look(names []string) (volume, error) {
-	found := f.labelled(names, volumeLabel)
-	switch len(found) {
-	case 0:
-		return volume{}, errNoVolume
-	case 1:
-		return found[0], nil
+	for _, label := range []string{volumeLabel, driveLabel} {
+		switch found := f.labelled(names, label); len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return volume{}, fmt.Errorf("more than one volume has the label %s: %v; take all but one away", label, found)
+		}
 	}
-	return volume{}, fmt.Errorf("more than one volume has the label %s: %v; take all but one away", volumeLabel, found)
+	return volume{}, errNoVolume
 }
 
 // identify gives the kind of file system, as mount(2) calls it, and the label. A device that cannot be read (a drive without
@@ -118,10 +121,13 @@ type contents struct {
 	faults []error
 }
 
-// load gives what a volume holds, or the folder that is given in its place.
+// load gives what the folder holds that is given; else QEMU's firmware configuration, or a volume.
 func load(given options) (contents, error) {
 	if given.from != "" {
-		return readFolder(given.from, given.from)
+		return readEither(given.from, given.from)
+	}
+	if held, found := readFirmware(given.sys); found {
+		return held, nil
 	}
 	found, err := finder{blockdev.Node}.find()
 	if err != nil {
@@ -130,12 +136,24 @@ func load(given options) (contents, error) {
 	return readFirst(found, volume.read)
 }
 
+// readEither reads a folder with the files of either kind.
+func readEither(source, folder string) (contents, error) {
+	held, err := readFolder(source, folder)
+	if !errors.Is(err, errNoFiles) {
+		return held, err
+	}
+	if drive, none := readDrive(source, folder); none == nil {
+		return drive, nil
+	}
+	return held, err
+}
+
 // readFirst reads the first of several volumes that has one of the files. One volume alone has to have them, unless its label is
 // LinuxKit's: many a thing is called "config".
 func readFirst(all []volume, read func(volume) (contents, error)) (contents, error) {
 	for _, each := range all {
 		held, err := read(each)
-		if !errors.Is(err, errNoFiles) || each.certain {
+		if !errors.Is(err, errNoFiles) || each.certain() {
 			return held, err
 		}
 	}
@@ -152,6 +170,9 @@ func (v volume) read() (held contents, err error) {
 		return contents{source: v.String()}, fmt.Errorf("mounting it: %w", err)
 	}
 	defer func() { err = errors.Join(err, unix.Unmount(mountPoint, 0)) }()
+	if v.label == driveLabel {
+		return readDrive(v.String(), mountPoint)
+	}
 	return readFolder(v.String(), mountPoint)
 }
 

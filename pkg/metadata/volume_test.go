@@ -145,7 +145,10 @@ func TestTheVolumeIsFound(t *testing.T) {
 		{"LinuxKit's label", map[string][]byte{"sr0": iso("config"), "vda": iso("KUBEISO")}, "sr0 (iso9660)"},
 		{"LinuxKit's label beside the other", map[string][]byte{"sr0": iso("config"), "vda": iso("cidata")}, "vda (iso9660)"},
 		{"two", map[string][]byte{"vda": iso("CIDATA"), "vdb": fat(false, "cidata")}, "more than one volume"},
-		{"none", map[string][]byte{"vda": iso("CIDATA2"), "vdb": nil}, "no volume has the label cidata; looked at: [vda vdb]"},
+		{"a config drive", map[string][]byte{"sr0": iso("config-2"), "vda": iso("config")}, "sr0 (iso9660)"},
+		{"a config drive beside cidata", map[string][]byte{"sr0": iso("config-2"), "vda": fat(false, "cidata")}, "vda (vfat)"},
+		{"two config drives", map[string][]byte{"sr0": iso("config-2"), "vda": fat(false, "CONFIG-2")}, "more than one volume has the label config-2"},
+		{"none", map[string][]byte{"vda": iso("CIDATA2"), "vdb": nil}, "no volume has the label cidata or config-2; looked at: [vda vdb]"},
 		{"what is no medium", map[string][]byte{"loop0": iso("CIDATA"), "fd0": iso("CIDATA")}, "looked at: []"},
 	}
 	for _, test := range tests {
@@ -203,7 +206,7 @@ type brokenDevice struct{}
 func (brokenDevice) ReadAt([]byte, int64) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestAVolumeThatIsCalledConfigByChanceIsNone(t *testing.T) {
-	chance, meant := volume{"/dev/sda1", "vfat", false}, volume{"/dev/sr0", "iso9660", false}
+	chance, meant := volume{"/dev/sda1", "vfat", linuxkitLabel}, volume{"/dev/sr0", "iso9660", linuxkitLabel}
 	read := func(from volume) (contents, error) {
 		if from == meant {
 			return contents{source: from.device}, nil
@@ -216,7 +219,7 @@ func TestAVolumeThatIsCalledConfigByChanceIsNone(t *testing.T) {
 	if _, err := readFirst([]volume{chance}, read); !errors.Is(err, errNoVolume) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := readFirst([]volume{{"/dev/sr0", "iso9660", true}}, read); !errors.Is(err, errNoFiles) || errors.Is(err, errNoVolume) {
+	if _, err := readFirst([]volume{{"/dev/sr0", "iso9660", volumeLabel}}, read); !errors.Is(err, errNoFiles) || errors.Is(err, errNoVolume) {
 		t.Errorf("a volume with the label cidata: got %v", err)
 	}
 }

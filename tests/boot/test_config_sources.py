@@ -1,0 +1,63 @@
+"""Where a node's configuration comes from, besides a volume with the label cidata: QEMU's command line, and a config drive."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builder.cluster import lifecycle
+from builder.cluster.lifecycle import ClusterPlan
+from builder.machine.machine import Machine
+from builder.machine.model import MachineSpec
+from builder.recipe.model import Role
+from builder.run import run
+
+pytestmark = [pytest.mark.boot, pytest.mark.long]
+
+MAC = "52:54:00:0c:00:01"
+CARD = ("-netdev", "user,id=c,restrict=on", "-device", f"virtio-net-pci,netdev=c,mac={MAC}")
+
+
+def config_drive(folder: Path) -> tuple[str, ...]:
+    """OpenStack's form, on a disk of its own."""
+    tree = folder / "drive" / "openstack" / "latest"
+    tree.mkdir(parents=True)
+    link = {"id": "tap1", "type": "ovs", "ethernet_mac_address": MAC, "mtu": 1400}
+    network = {"link": "tap1", "type": "ipv4", "ip_address": "10.77.0.5", "netmask": "255.255.0.0"}
+    (tree / "network_data.json").write_text(json.dumps({"links": [link], "networks": [network]}))
+    (tree / "meta_data.json").write_text(json.dumps({"uuid": "1", "hostname": "by-the-drive", "launch_index": 0}))
+    (tree / "user_data").write_text("#cloud-config\nwrite_files: [{path: /opt/given, content: by the drive}]\n")
+    made = folder / "drive.iso"
+    run(["xorriso", "-as", "mkisofs", "-quiet", "-V", "config-2", "-J", "-R", "-o", made, folder / "drive"])
+    return ("-drive", f"if=none,id=given,file={made},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=given")
+
+
+def command_line(folder: Path) -> tuple[str, ...]:
+    user, network = folder / "user-data", folder / "network"
+    user.write_text("#cloud-config\nhostname: by-qemu\nwrite_files: [{path: /opt/given, content: by qemu}]\n")
+    ethernet = {"match": {"macaddress": MAC}, "addresses": ["10.77.0.5/16"], "mtu": 1400}
+    network.write_text(json.dumps({"version": 2, "ethernets": {"one": ethernet}}))
+    ours = "name=opt/org.kubeiso"
+    return ("-fw_cfg", f"{ours}/user-data,file={user}", "-fw_cfg", f"{ours}/network-config,file={network}")
+
+
+@pytest.mark.parametrize(
+    ("given", "by"), [(command_line, "qemu"), (config_drive, "the drive")], ids=["fw_cfg", "config-drive"]
+)  # fmt: skip
+def test_a_node_takes_its_configuration(
+    base_plan: ClusterPlan, tmp_path: Path, given: Callable[[Path], tuple[str, ...]], by: str
+) -> None:
+    spec = MachineSpec(
+        name="t-source", directory=tmp_path / "m", medium=base_plan.media[Role.MASTER], acceleration=base_plan.acceleration,
+        memory=1800, extra=(*CARD, *given(tmp_path)),
+    )  # fmt: skip
+    machine = Machine.start(spec, leashed=True)
+    try:
+        lifecycle.booted(machine, 900)
+        ended = machine.shell().run("hostname; cat /proc/1/root/opt/given; echo; ip -o address; ip -o link", machine.within(60))
+        name, text, *cards = ended.output.splitlines()
+        assert (name, text) == (f"by-{by.replace(' ', '-')}", f"by {by}")
+        assert any("10.77.0.5/16" in card for card in cards) and any(MAC in card and "mtu 1400" in card for card in cards)
+    finally:
+        machine.stop(grace=0)
