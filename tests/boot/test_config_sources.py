@@ -55,9 +55,12 @@ def test_a_node_takes_its_configuration(
     machine = Machine.start(spec, leashed=True)
     try:
         lifecycle.booted(machine, 900)
-        ended = machine.shell().run("hostname; cat /proc/1/root/opt/given; echo; ip -o address; ip -o link", machine.within(60))
+        ended = machine.shell().run(
+            "hostname; grep -o 'content: by [a-z ]*' /proc/1/root/run/config/userdata; ip -o address; ip -o link",
+            machine.within(60),
+        )
         name, text, *cards = ended.output.splitlines()
-        assert (name, text) == (f"by-{by.replace(' ', '-')}", f"by {by}")
+        assert (name, text) == (f"by-{by.replace(' ', '-')}", f"content: by {by}")
         assert any("10.77.0.5/16" in card for card in cards) and any(MAC in card and "mtu 1400" in card for card in cards)
     finally:
         machine.stop(grace=0)
