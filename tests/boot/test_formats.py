@@ -121,6 +121,7 @@ def boots_from(port: int, blank: Path, acceleration: Acceleration, directory: Pa
     machine = Machine.start(
         MachineSpec(
             name="t-pxe", directory=directory, medium=blank, attachment=Attachment.DISK, acceleration=acceleration, memory=2048,
+            cpus=1,  # with two QEMU 7.2 ran code that the kernel had replaced ("Oops: int3"), two times of two
             extra=("-netdev", network, "-device", "virtio-net-pci,netdev=boot,bootindex=2"),
         ),
         leashed=True,
