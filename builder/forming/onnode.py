@@ -93,12 +93,11 @@ def kubeadm(node: Node, console: Shell, verb: str, deadline: Deadline) -> str:
                 break
             note(f"{node.name}: {who} was late to answer kubeadm {verb}, which runs once more")
             ended = _kubeadm(console, verb, deadline, work.advance)
-    write_aside(log, ended.output, mode=0o600)
-    if torn(ended.output):
-        raise EtcdLate(
-            f"etcd was late to answer kubeadm {verb} on {node.name}", why=reason(ended.output), hint=f"all of it: {log}"
-        )
-    _demand(ended, f"kubeadm {verb} on {node.name}", hint=f"all of it: {log}")
+        write_aside(log, ended.output, mode=0o600)
+        if torn(ended.output):
+            late_etcd = f"etcd was late to answer kubeadm {verb} on {node.name}"
+            raise EtcdLate(late_etcd, why=reason(ended.output), hint=f"all of it: {log}")
+        _demand(ended, f"kubeadm {verb} on {node.name}", hint=f"all of it: {log}")
     return ended.output
 
 
