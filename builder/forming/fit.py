@@ -147,7 +147,7 @@ def _cluster(document: Document, factor: float, endpoint: str) -> None:
     paced = {"heartbeat-interval": f"{100 * pace:.0f}", "election-timeout": f"{1000 * pace:.0f}"}
     # About 60 messages each time, to watches of which nothing else is new; the API server asks for one where it needs it.
     news = {"watch-progress-notify-interval": _seconds(min(5 * factor, 60))} if factor > 1 else {}
-    _arguments({"local": local}, "local", {**paced, **news})
+    _add(local, "extraArgs", {**paced, **news})
 
 
 def _kubelet(document: Document, factor: float) -> None:
@@ -160,11 +160,11 @@ def _kubelet(document: Document, factor: float) -> None:
 
 
 def _arguments(document: Document, part: str, values: Mapping[str, str]) -> None:
-    """Adds arguments that the author has not set."""
     _add(document.setdefault(part, {}), "extraArgs", values)
 
 
 def _add(section: Document, key: str, values: Mapping[str, str]) -> None:
+    """Adds arguments that the author has not set."""
     arguments = section.get(key, [])
     given = {argument["name"] for argument in arguments}
     added = [{"name": name, "value": value} for name, value in sorted(values.items()) if name not in given]

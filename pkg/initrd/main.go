@@ -50,15 +50,16 @@ func boot(out *console.Console, arguments arguments) error {
 		return err
 	}
 	stage := out.Begin("root", "")
+	var kernel verity.Messages
 	if err := buildRoot(layers); err != nil {
-		return stage.End(verity.Explain(err), nil)
+		return stage.End(kernel.Explain(err), nil)
 	}
 	init, err := chooseInit(arguments.value("init"))
 	if err == nil {
 		err = readable(init)
 	}
 	if err != nil {
-		return stage.End(verity.Explain(err), nil)
+		return stage.End(kernel.Explain(err), nil)
 	}
 	_ = stage.End(nil, console.Fields{"layers": len(config.Layers), "init": init})
 	out.Drain() // what waits to be written would go with this program

@@ -111,7 +111,7 @@ def test_an_etcd_that_can_not_be_asked_is_told(etcd: Etcd, monkeypatch: pytest.M
 
 @dataclass
 class Service:
-    """A node whose kubelet service resets it: after so many questions. `code`: of the command that begins with those words."""
+    """A node whose kubelet service resets it: after so many questions. broken: how a command begins that fails."""
 
     questions: int = 2
     broken: str = "nothing"

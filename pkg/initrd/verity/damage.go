@@ -45,36 +45,43 @@ func backing(sys, device string) string {
 	return filepath.Base(strings.TrimSuffix(strings.TrimSpace(string(text)), " (deleted)"))
 }
 
+// Messages are the kernel's, from the first of this boot on; each is read once. The zero value is ready, for one goroutine.
+type Messages struct {
+	device  int // none yet: 0, which is standard input
+	damaged *Damage
+}
+
 // Explain gives the damage that the kernel has told of so far, if there is any, and with it what came of it; else what came.
-func Explain(err error) error {
-	switch damage := found(); {
-	case damage == nil:
+func (m *Messages) Explain(err error) error {
+	m.readOn()
+	switch {
+	case m.damaged == nil:
 		return err
 	case err == nil:
-		return damage
+		return m.damaged
 	default:
-		return fmt.Errorf("%w (%w)", damage, err)
+		return fmt.Errorf("%w (%w)", m.damaged, err)
 	}
 }
 
-// found looks through the kernel's messages.
-func found() *Damage {
-	messages, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
+// readOn looks through the messages since the last time, up to the first that tells of damage.
+func (m *Messages) readOn() {
+	if m.device == 0 {
+		device, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		m.device = device
 	}
-	defer unix.Close(messages)
 	record := make([]byte, 8<<10)
-	for {
-		count, err := unix.Read(messages, record)
+	for m.damaged == nil {
+		count, err := unix.Read(m.device, record)
 		if errors.Is(err, unix.EPIPE) {
 			continue // some went by unread
 		}
 		if err != nil || count == 0 {
-			return nil
+			return
 		}
-		if damage := Read(string(record[:count]), "/sys"); damage != nil {
-			return damage
-		}
+		m.damaged = Read(string(record[:count]), "/sys")
 	}
 }

@@ -55,6 +55,8 @@ type Node struct {
 	dog     watchdog.Dog
 	// degraded is why the node is not what it should be.
 	degraded condition
+	// medium tells of damage that a step of the boot came upon.
+	medium verity.Messages
 	// processor is closed when the modules of the processor's features are there.
 	processor chan struct{}
 	// cpuMillis is the processor's measure, taken before anything else runs.
@@ -103,7 +105,7 @@ func (n *Node) boot(ctx context.Context, mountErr error) error {
 		n.prepare, n.modules, n.hostname, n.volumes, n.onboot, n.renamed, n.services,
 	}
 	for _, step := range steps {
-		if err := verity.Explain(step(ctx)); err != nil {
+		if err := n.medium.Explain(step(ctx)); err != nil {
 			return err
 		}
 	}
@@ -272,7 +274,7 @@ func (n *Node) services(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := verity.Explain(nil); err != nil {
+	if err := n.medium.Explain(nil); err != nil {
 		return err
 	}
 	n.ready(failed)
