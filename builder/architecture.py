@@ -26,7 +26,8 @@ class Platform:
     go: the variables that choose it (go.dev/doc/install/source#environment). oci: image-spec's `platform.architecture`.
     elf: e_machine (System V ABI, registry of machines). kernel_image: the file that Linux' build makes to boot from.
     command_line: the bytes that the kernel takes (COMMAND_LINE_SIZE less the end).
-    efi_file: the program that firmware starts from a medium (UEFI 2.10, 3.5.1.1).
+    efi_file: the program that firmware starts from a medium (UEFI 2.10, 3.5.1.1). efi_stub: systemd's, which starts the
+    kernel that is behind it in the same program (systemd-stub(7)).
     qemu: the program that is such a machine.
     """
 
@@ -43,6 +44,7 @@ class Platform:
     bios: Grub
     efi: Grub
     efi_file: str
+    efi_stub: str
     qemu: str
 
 
@@ -58,8 +60,9 @@ AMD64 = Platform(
     kernel_image="bzImage",
     command_line=2047,  # arch/x86/include/asm/setup.h
     bios=Grub("i386-pc", "i386-pc-eltorito", "grub-pc-bin", ("biosdisk",)),
-    efi=Grub("x86_64-efi", "x86_64-efi", "grub-efi-amd64-bin", ("all_video", "fat")),
+    efi=Grub("x86_64-efi", "x86_64-efi", "grub-efi-amd64-bin", ("all_video", "efifwsetup", "fat")),
     efi_file="BOOTX64.EFI",
+    efi_stub="linuxx64.efi.stub",
     qemu="qemu-system-x86_64",
 )
 PLATFORMS: Mapping[str, Platform] = {each.name: each for each in (AMD64,)}

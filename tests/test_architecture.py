@@ -26,6 +26,7 @@ GROUND = {
     "ecma48",
     "elf",
     "errors",
+    "fat",
     "frozen",
     "leash",
     "lock",
@@ -65,6 +66,7 @@ ROOMS: dict[str, set[str]] = {
         "recipe.model", "components.model", "components.toolchain", "images.model", "spec.model", "linuxkit.model",
         "assembly.model", "media.model", "media.layers", "media.verity",
     },
+    "trust": {"media.model"},
     "console": set(),
     "machine": {
         "media.model", "console.model", "console.console", "console.control", "console.speed", "console.story", "console.wire",

@@ -47,6 +47,7 @@ VERBS = {
     "kubeconfig": "nodes",
     "etcd": "etcd",
     "config": "config",
+    "keys": "keys",
     "test": "acceptance",
 }
 

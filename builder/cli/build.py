@@ -22,7 +22,7 @@ from builder.cli.common import (
     recipe_path,
     show,
 )
-from builder.cli.options import How, Told, Which, spread
+from builder.cli.options import How, SecureBootCertificate, SecureBootKey, Told, Which, secure, spread
 from builder.errors import InputError
 from builder.media.make import MAKERS, makers
 from builder.pipeline.build import build as make_media
@@ -106,6 +106,7 @@ def render(
 @app.command(
     epilog="Examples:  kubeiso build --runtime cri-containerd --role master\n\n           kubeiso build --recipe my.yml --offline"
     "\n\n           kubeiso build --kubernetes-dir ~/src/kubernetes --offline"
+    "\n\n           kubeiso build --secureboot-key keys/db.key --format iso,uki"
 )
 @spread
 def build(
@@ -116,15 +117,17 @@ def build(
     console_login: Annotated[
         bool, typer.Option("--console-login", help="A root shell without a password on the consoles: for tests only.")
     ] = False,
+    key: SecureBootKey = None,
+    certificate: SecureBootCertificate = None,
     formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(MAKERS)}; several with commas.")] = "",
 ) -> None:
     """Makes the media of a recipe under out/, each with its YAML, checksum, SBOM and build record."""
     choose_sink(told.as_json, told.verbose)
     project, wanted = Project.here(), tuple(word.strip() for word in formats.split(",") if word.strip())
-    options = replace(how.options(console_login=console_login), formats=wanted)
+    options = replace(how.options(console_login=console_login), formats=wanted, secure=secure(key, certificate))
     makers(wanted)
     plan = make_plan(project, which.path, roles(role), options)
-    demand_tools(options, MEDIA_TOOLS)
+    demand_tools(options, (*MEDIA_TOOLS, *(("sbsign",) if options.secure else ())))
     built = make_media(project, plan, open_store(), out_folder(how.out), options)
     show({"media": [_told(one) for one in built]}, "\n".join(map(_line, built)), told.as_json)
 

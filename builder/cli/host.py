@@ -12,6 +12,7 @@ from builder.cli.session import session
 from builder.errors import ToolMissing
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware, MachineSpec
+from builder.machine.secureboot import demand_keys
 from builder.media.inspection import demand_own
 from builder.pipeline.doctor import Finding, State, examine, probed
 from builder.pipeline.tools import RUN_TOOLS, demand
@@ -52,19 +53,26 @@ def boot(
     attach: Annotated[
         Attachment | None, typer.Option("--attach", help="How the file is attached; an ISO as a CD, a disk as a disk.")
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--secureboot-keys", metavar="DIR", help="UEFI that starts only what this folder's db.key signed."),
+    ] = None,
     memory: Annotated[int, typer.Option("--memory", min=512, help="MiB.")] = 3072,
     cpus: Annotated[int, typer.Option("--cpus", min=1)] = 2,
     verbose: Verbose = False,
 ) -> None:
     """Boots one machine with its console in this terminal; it ends when the terminal leaves it."""
     choose_sink(False, verbose)
+    if keys:
+        firmware = Firmware.UEFI
+        demand_keys(keys)
     store = open_store()
     demand_own(file, store)
     demand(RUN_TOOLS)
     with TemporaryDirectory(prefix="kubeiso-") as directory:
         spec = MachineSpec(
             name=file.stem[:40], directory=Path(directory), medium=file, firmware=firmware, attachment=attach or usual(file),
-            acceleration=probed(Project.here(), store), memory=memory, cpus=cpus, outbound=True,
+            acceleration=probed(Project.here(), store), memory=memory, cpus=cpus, outbound=True, keys=keys,
         )  # fmt: skip
         machine = Machine.start(spec, leashed=True)
         try:

@@ -30,13 +30,36 @@ from builder.cli.common import (
     recipe_path,
 )
 from builder.cluster.model import Hardware
+from builder.errors import InputError
 from builder.machine.model import Attachment, Firmware
+from builder.machine.secureboot import demand_keys
+from builder.media.model import SecureBoot
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
 
 AssemblerName = Annotated[str, typer.Option("--assembler", help="auto, linuxkit (the CLI) or native (kubeiso's own).")]
 FirmwareOption = Annotated[Firmware, typer.Option("--firmware", help="What the machines boot with.")]
 AttachmentOption = Annotated[Attachment, typer.Option("--attach", help="How the ISO is attached.")]
+SecureBootKey = Annotated[
+    str | None,
+    typer.Option(
+        "--secureboot-key", metavar="KEY", help="Signs what UEFI starts: a key's file (PEM), or a pkcs11: URI of one in a token."
+    ),
+]
+SecureBootCertificate = Annotated[
+    Path | None,
+    typer.Option(
+        "--secureboot-cert", metavar="FILE", help="Its certificate (PEM); without it the key's file with .crt at its end."
+    ),
+]
+SecureBootKeys = Annotated[
+    Path | None,
+    typer.Option(
+        "--secureboot-keys",
+        metavar="DIR",
+        help="Signs the media with this folder's db.key; the machines (UEFI) start no other.",
+    ),
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,12 +107,17 @@ class Size:
     disk: Disk = 0
     firmware: FirmwareOption = Firmware.BIOS
     attach: AttachmentOption = Attachment.CDROM
+    keys: SecureBootKeys = None
 
     @property
     def hardware(self) -> Hardware:
+        keys = self.keys.absolute() if self.keys else None
+        if keys:
+            demand_keys(keys)
         return Hardware(
-            memory=self.memory, worker_memory=self.worker_memory, disk=self.disk, firmware=self.firmware, attachment=self.attach
-        )
+            memory=self.memory, worker_memory=self.worker_memory, disk=self.disk, attachment=self.attach, keys=keys,
+            firmware=Firmware.UEFI if keys else self.firmware,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,6 +126,17 @@ class Told:
 
     as_json: Json = False
     verbose: Verbose = False
+
+
+def secure(key: str | None, certificate: Path | None) -> SecureBoot | None:
+    """What is asked for with --secureboot-key. Raises InputError for what does not fit together."""
+    if key is None:
+        if certificate is not None:
+            raise InputError("--secureboot-cert is given alone", hint="--secureboot-key says with what to sign")
+        return None
+    from builder.trust.secureboot import secure_boot  # cryptography, which no other build wants
+
+    return secure_boot(key, certificate)
 
 
 def spread(verb: Callable[P, R]) -> Callable[..., R]:

@@ -68,6 +68,7 @@ def _bare(cluster: Cluster, node: Node) -> MachineSpec:
         medium=node.medium or cluster.media[node.role],
         attachment=hardware.attachment,
         firmware=hardware.firmware,
+        keys=hardware.keys,
         acceleration=cluster.acceleration,
         memory=hardware.memory_of(node.role),
         cpus=cluster.acceleration.cpus(hardware.cpus_of(node.role), virtualising=virtualising, masters=len(cluster.masters)),

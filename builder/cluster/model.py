@@ -48,7 +48,10 @@ class Node(Frozen):
 
 
 class Hardware(Frozen):
-    """What the machines of a cluster are; memory and disk in MiB. Without a disk a node runs from memory."""
+    """What the machines of a cluster are; memory and disk in MiB. Without a disk a node runs from memory.
+
+    keys: the folder of those (`kubeiso keys create`) that sign its media, and whose certificates its firmware trusts alone.
+    """
 
     memory: int = 3072
     worker_memory: int = 1536
@@ -57,6 +60,7 @@ class Hardware(Frozen):
     firmware: Firmware = Firmware.BIOS
     attachment: Attachment = Attachment.CDROM
     disk: int = 0
+    keys: Path | None = None
 
     def memory_of(self, role: str) -> int:
         return self.memory if role == MASTER else self.worker_memory

@@ -22,14 +22,20 @@ DEGRADED = "degraded"
 
 FATAL = re.compile(r"Kernel panic - not syncing|\bOops: |Out of memory: Killed process 1 |Attempted to kill init")
 
-# GRUB's word on its menu entry, from both firmwares: the first of each boot that is told on every console.
-LOADER = "Booting `"
+# GRUB's word on its menu entry, from both firmwares, or that of a kernel which UEFI starts: the first of each boot that every
+# console has.
+LOADER = re.compile(r"Booting `|^EFI stub: ", re.MULTILINE)
 
 # What OVMF shows when it has no medium left to try.
 NO_BOOT = re.compile(r"No bootable option or device was found|UEFI Interactive Shell")
 
+# What OVMF says of a program that no key which it trusts has signed (Secure Boot).
+REFUSED = re.compile(r"^BdsDxe: failed to (?:load|start) .*: (?:Access Denied|Security Violation)")
+
 # What `separate` writes before each start of a machine.
 _SEPARATOR = re.compile(r"^=== kubeiso: start (\d+) of ", re.MULTILINE)
+
+UNSIGNED = "the firmware refuses what is on the medium: no key that it trusts has signed it (Secure Boot)"
 
 GRACE = 15.0
 """Seconds in which a command may still end after its output held something fatal: a log that is printed may quote a panic."""
@@ -45,6 +51,7 @@ class Story:
         self.stages: list[Stage] = []
         self._lines: deque[str] = deque(maxlen=400)
         self._fatal = ""
+        self._refused = False
         self._quoted = ""
         self._quoted_at = 0.0
         self._inside = False
@@ -76,8 +83,10 @@ class Story:
         elif _END.search(line):
             self._inside, self._quoted = False, ""
         elif NO_BOOT.search(line):
-            self._take_fatal("the firmware found nothing to boot from")
-        elif LOADER in line or _SEPARATOR.match(line):
+            self._take_fatal(UNSIGNED if self._refused else "the firmware found nothing to boot from")
+        elif REFUSED.search(line):
+            self._refused = True
+        elif LOADER.search(line) or _SEPARATOR.match(line):
             self._begin_boot()
         elif FATAL.search(line):
             self._take_fatal(f"the console shows: {line.strip()}")
@@ -123,7 +132,7 @@ class Story:
 
     def _begin_boot(self) -> None:
         self.stages.clear()
-        self._fatal, self._quoted, self._inside = "", "", False
+        self._fatal, self._quoted, self._inside, self._refused = "", "", False, False
 
     def _take_fatal(self, text: str) -> None:
         if not self._inside:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from builder.aside import aside
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
+from builder.fat import write_efi
 from builder.machine.model import DISK, SOCKET_PATH, Firmware, MachineSpec
-from builder.machine.qemu import OVMF_CODE, OVMF_VARS, command, image_format
+from builder.machine.qemu import OVMF_VARS, command, image_format, ovmf_code
+from builder.machine.secureboot import enroll
 from builder.process import Identity, noted
 from builder.run import Completed, run
 
@@ -35,7 +37,10 @@ def prepare(spec: MachineSpec) -> None:
     for left in (*spec.sockets, spec.pid_file, spec.firmware_log, spec.stderr_log):
         left.unlink(missing_ok=True)
     if spec.firmware is Firmware.UEFI:
-        _copy_variables(spec.firmware_variables)
+        _make_variables(spec)
+    if spec.efi_disk:
+        with aside(spec.efi_disk) as made:
+            write_efi(made, spec.medium)
     if spec.overlay and not spec.overlay.exists():
         _make_overlay(spec.medium.absolute(), spec.overlay)
 
@@ -79,10 +84,15 @@ def _dead_on_arrival(spec: MachineSpec, done: Completed) -> BuildError:
     return BuildError(what, why=why, details=said or ("it said nothing",), hint=f"the command was: {shlex.join(done.argv)}")
 
 
-def _copy_variables(target: Path) -> None:
-    if not (OVMF_CODE.exists() and OVMF_VARS.exists()):
+def _make_variables(spec: MachineSpec) -> None:
+    if not (ovmf_code(spec).exists() and OVMF_VARS.exists()):
         raise ToolMissing("the UEFI firmware for QEMU is not installed", hint="apt-get install ovmf   (or: make setup)")
-    if not target.exists():
+    target = spec.firmware_variables
+    if target.exists():
+        return
+    if spec.keys:
+        enroll(OVMF_VARS, spec.keys, target)
+    else:
         shutil.copyfile(OVMF_VARS, target)
 
 

@@ -120,6 +120,7 @@ class MachineSpec(Frozen):
 
     With `outbound` the guest reaches the host and what the host reaches; without it, only the forwards work.
     `metadata` is a volume with the label cidata, attached read-only; `state_disk` a raw file that the guest keeps its state on.
+    `keys` is a folder with the certificates that the firmware (UEFI) trusts: Secure Boot is on then, and nothing else starts.
     With `virtualising` the guest has a processor that can run virtual machines.
     With `capture` all that passes a NIC is written to a file beside the console's log (pcap).
     """
@@ -137,6 +138,7 @@ class MachineSpec(Frozen):
     cluster_network: ClusterCard | None = None
     metadata: Path | None = None
     state_disk: Path | None = None
+    keys: Path | None = None
     capture: bool = False
     virtualising: bool = False
     extra: tuple[str, ...] = ()
@@ -199,8 +201,13 @@ class MachineSpec(Frozen):
         return self.directory / f"{netdev}.pcap"
 
     @property
+    def efi_disk(self) -> Path | None:
+        """The disk that a medium which is a program for UEFI lies on; none for one that is a disk itself."""
+        return self.directory / "efi.img" if self.medium.suffix == ".efi" else None
+
+    @property
     def overlay(self) -> Path | None:
         """Where what the guest writes to a disk medium goes; an ISO or a CD has none, if it can be attached read-only."""
         is_iso = self.medium.suffix == ".iso" and self.attachment is not Attachment.SATA  # whose disks can always be written
         read_only = is_iso or self.attachment is Attachment.CDROM
-        return None if read_only else self.directory / "disk.qcow2"
+        return None if read_only or self.efi_disk else self.directory / "disk.qcow2"

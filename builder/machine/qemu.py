@@ -8,8 +8,9 @@ from pathlib import Path
 from builder.console.control import PORT
 from builder.machine.model import PROGRAM, Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
 
-# Debian's and Ubuntu's package ovmf; no Secure Boot, so no SMM is needed.
+# Debian's and Ubuntu's package ovmf. What guards its variables, for Secure Boot, does so in system management mode.
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+OVMF_SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 # Formats of disk files by the ends of their names; all else is taken as raw.
@@ -74,7 +75,7 @@ def image_format(path: Path) -> str:
 
 def disk_file(spec: MachineSpec) -> Path:
     """What is attached: an ISO itself, read-only; of any other disk an overlay, so that the medium stays as it was built."""
-    return spec.overlay if spec.overlay else spec.medium
+    return spec.overlay or spec.efi_disk or spec.medium
 
 
 def _channels(spec: MachineSpec) -> list[str]:
@@ -98,9 +99,15 @@ def _firmware(spec: MachineSpec) -> list[str]:
         log = f"file,id=firmware,path={_option(spec.firmware_log)}"
         return ["-chardev", log, "-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
     return [
-        *_pflash("code", OVMF_CODE, read_only=True), *_pflash("vars", spec.firmware_variables, read_only=False),
+        *_pflash("code", ovmf_code(spec), read_only=True), *_pflash("vars", spec.firmware_variables, read_only=False),
         "-machine", "pflash0=code,pflash1=vars",
+        *(("-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on") if spec.keys else ()),
     ]  # fmt: skip
+
+
+def ovmf_code(spec: MachineSpec) -> Path:
+    """The firmware's program."""
+    return OVMF_SECURE_CODE if spec.keys else OVMF_CODE
 
 
 def _pflash(name: str, path: Path, *, read_only: bool) -> list[str]:

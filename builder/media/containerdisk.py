@@ -7,8 +7,9 @@ import io
 from pathlib import Path
 
 from builder import oci
-from builder.media import disk, iso
+from builder.media import disk
 from builder.media.model import Maker, Prepared
+from builder.media.placing import placed
 from builder.store import Digest, Store
 from builder.tarball import TarWriter, directory, entry, writing
 
@@ -23,7 +24,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     layer = _layer(machine, store)
     machine.unlink()
     image = oci.write_image(store, prepared.label.lower(), [layer], oci.Process())
-    with iso.placed(target) as made, made.open("wb") as file, writing(file) as out:
+    with placed(target) as made, made.open("wb") as file, writing(file) as out:
         write_layout(out, image, store)
     store.discard(layer)
 

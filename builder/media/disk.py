@@ -12,7 +12,9 @@ from pathlib import Path
 
 from builder.errors import BuildError
 from builder.media import iso
+from builder.media.grub import check_installed
 from builder.media.model import Maker, Prepared
+from builder.media.placing import placed
 from builder.run import run
 from builder.store import Store, key_of
 
@@ -37,14 +39,14 @@ def write_raw(prepared: Prepared, store: Store, work: Path, target: Path) -> Non
 
 def write_vmdk(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     """The disk for VMware, as one compressed file that is sent as it is."""
-    with iso.placed(target) as made:
+    with placed(target) as made:
         convert(prepared, store, work, made, "vmdk", STREAM)
-        name_content(made, key_of("vmdk", vars(prepared)))
+        name_content(made, key_of("vmdk", {**vars(prepared), "secure": None}))
 
 
 def write_qcow2(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     """The disk for QEMU, KVM and OpenStack; it takes room as the node fills it."""
-    with iso.placed(target) as made:
+    with placed(target) as made:
         convert(prepared, store, work, made, "qcow2", "compat=1.1")
 
 
@@ -78,7 +80,7 @@ CONVERTING = ("grub-mkimage", "mcopy", "mformat", "mmd", "qemu-img", "xorriso")
 MADE_BY = ("grub-mkimage", "mformat", "qemu-img", "xorriso")
 CARRIED = {"grub": "grub-mkimage"}
 MAKERS = (
-    Maker("raw", write_raw, tools=iso.MAKER.tools, versions=iso.MAKER.versions, carried=CARRIED),
-    Maker("qcow2", write_qcow2, tools=CONVERTING, versions=MADE_BY, carried=CARRIED),
-    Maker("vmdk", write_vmdk, tools=CONVERTING, versions=MADE_BY, carried=CARRIED),
+    Maker("raw", write_raw, tools=iso.MAKER.tools, versions=iso.MAKER.versions, carried=CARRIED, check=check_installed),
+    Maker("qcow2", write_qcow2, tools=CONVERTING, versions=MADE_BY, carried=CARRIED, check=check_installed),
+    Maker("vmdk", write_vmdk, tools=CONVERTING, versions=MADE_BY, carried=CARRIED, check=check_installed),
 )

@@ -9,7 +9,6 @@ from pathlib import Path
 from builder.architecture import AMD64
 from builder.errors import InputError, ToolMissing
 from builder.run import run
-from builder.tarball import EPOCH
 
 LIBRARY = Path("/usr/lib/grub")
 BIOS_GRUB, EFI_GRUB = AMD64.bios, AMD64.efi
@@ -28,8 +27,6 @@ COMMON = (
     "serial",
     "test",
 )
-EFI_SECTORS = 4096  # of 512 bytes: 2 MiB, a FAT12 with room for the image of well under 1 MiB
-FAT_SERIAL = "4b494f00"
 
 EARLY = """\
 search --no-floppy --label {label} --set=root --hint ${{root}}
@@ -56,6 +53,15 @@ menuentry '{label}, with every message of the kernel' {{
   linux /boot/kernel {cmdline} ignore_loglevel
   initrd /boot/initrd.img
 }}
+menuentry '{label}, with its console on the first serial port' {{
+  linux /boot/kernel {cmdline} console=ttyS0,115200n8
+  initrd /boot/initrd.img
+}}
+if [ "$grub_platform" = efi ]; then
+  menuentry 'The settings of the firmware' {{
+    fwsetup
+  }}
+fi
 """
 
 
@@ -99,25 +105,20 @@ def check_installed() -> None:
             raise ToolMissing(f"GRUB's file {file} is not installed", hint=f"apt-get install {package}   (or: make setup)")
 
 
-def make_core_images(work: Path, label: str) -> tuple[Path, Path]:
-    """The El Torito image for BIOS and the FAT image for UEFI, both in `work`."""
-    check_installed()
-    config, core, program = work / "early.cfg", work / "eltorito.img", work / AMD64.efi_file
-    config.write_text(early_config(label))
-    run(mkimage_argv(BIOS_GRUB.image, (*BIOS_GRUB.modules, *COMMON), config, core))
-    run(mkimage_argv(EFI_GRUB.image, (*EFI_GRUB.modules, *COMMON), config, program))
-    return core, make_efi_image(work / "efi.img", program)
+def make_bios_image(work: Path, label: str) -> Path:
+    """The El Torito image for BIOS."""
+    core = work / "eltorito.img"
+    run(mkimage_argv(BIOS_GRUB.image, (*BIOS_GRUB.modules, *COMMON), _early(work, label), core))
+    return core
 
 
-def make_efi_image(target: Path, program: Path) -> Path:
-    """A FAT file system with EFI/BOOT/BOOTX64.EFI; mtools takes its times from SOURCE_DATE_EPOCH and from the file."""
-    os.utime(program, (EPOCH, EPOCH))
-    clock = {"SOURCE_DATE_EPOCH": str(EPOCH)}
-    image = os.fspath(target)
-    run(
-        ["mformat", "-C", "-i", image, "-T", str(EFI_SECTORS), "-h", "64", "-s", "32", "-N", FAT_SERIAL, "-v", "EFI", "::"],
-        env=clock,
-    )
-    run(["mmd", "-i", image, "::EFI", "::EFI/BOOT"], env=clock)
-    run(["mcopy", "-m", "-i", image, os.fspath(program), f"::EFI/BOOT/{AMD64.efi_file}"], env=clock)
+def make_efi_program(work: Path, label: str, target: Path) -> Path:
+    """GRUB as a program for UEFI."""
+    run(mkimage_argv(EFI_GRUB.image, (*EFI_GRUB.modules, *COMMON), _early(work, label), target))
     return target
+
+
+def _early(work: Path, label: str) -> Path:
+    config = work / "early.cfg"
+    config.write_text(early_config(label))
+    return config

@@ -5,20 +5,20 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.architecture import AMD64
 from builder.errors import InputError
-from builder.media import grub
+from builder.fat import write_efi
+from builder.media import grub, uki
 from builder.media.model import Maker, Prepared
+from builder.media.placing import placed
 from builder.run import run
 from builder.store import Store
 from builder.tarball import EPOCH
-from builder.workplace import sweep, workdir
 
 LABEL = re.compile(r"[A-Z0-9_]{1,32}")  # ISO 9660 d-characters, ECMA-119 section 8.4.8
-ASIDE = ".kubeiso-iso-"
 CORE_IMAGE = "/boot/grub/eltorito.img"
 FIXED_TIME = time.strftime("%Y%m%d%H%M%S00", time.gmtime(EPOCH))
 EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"  # GPT partition types: UEFI specification, section 5.3.3
@@ -38,7 +38,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequ
     if not LABEL.fullmatch(prepared.label):
         raise InputError(f"{prepared.label!r} can't be a volume label", why="ISO 9660 takes 1 to 32 of A-Z, 0-9 and _")
     menu = grub.menu(prepared.label, prepared.cmdline)
-    core, efi = grub.make_core_images(work, prepared.label)
+    core, efi = grub.make_bios_image(work, prepared.label), efi_partition(prepared, store, work)
     files = {
         "boot/kernel": store.path(prepared.kernel),
         "boot/initrd.img": store.path(prepared.initrd),
@@ -52,19 +52,17 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequ
         run(argv, env={"SOURCE_DATE_EPOCH": str(EPOCH)}, timeout=None)
 
 
+def efi_partition(prepared: Prepared, store: Store, work: Path) -> Path:
+    """What UEFI starts: GRUB with its menu; where the user has a key, a signed kernel with its command line inside."""
+    program = work / AMD64.efi_file
+    if prepared.secure is None:
+        return write_efi(work / "efi.img", grub.make_efi_program(work, prepared.label, program))
+    return write_efi(work / "efi.img", uki.unify(prepared, store, work, store.path(prepared.initrd), program))
+
+
 def written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
-
-
-@contextmanager
-def placed(target: Path) -> Iterator[Path]:
-    """Where to write a medium: aside, from where it is renamed; what a killed run left there is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sweep(target.parent, ASIDE)
-    with workdir(target.parent, ASIDE) as aside:
-        yield aside / target.name
-        (aside / target.name).replace(target)
 
 
 def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], partitions: Sequence[Partition]) -> list[str]:
@@ -103,5 +101,5 @@ def quoted(path: str) -> str:
 
 MAKER = Maker(
     "iso", write, tools=("grub-mkimage", "mcopy", "mformat", "mmd", "xorriso"),
-    versions=("grub-mkimage", "mformat", "xorriso"), carried={"grub": "grub-mkimage"},
+    versions=("grub-mkimage", "mformat", "xorriso"), carried={"grub": "grub-mkimage"}, check=grub.check_installed,
 )  # fmt: skip

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.media import containerdisk, disk, iso, ova, pxe
+from builder.media import containerdisk, disk, iso, ova, pxe, uki
 from builder.media.model import Maker, Media, Prepared
 from builder.progress import step
 from builder.store import Store, file_digest
 
-MAKERS = {maker.format: maker for maker in (iso.MAKER, *disk.MAKERS, ova.MAKER, containerdisk.MAKER, pxe.MAKER)}
+MAKERS = {maker.format: maker for maker in (iso.MAKER, *disk.MAKERS, ova.MAKER, containerdisk.MAKER, pxe.MAKER, uki.MAKER)}
+SIGNED = tuple(MAKERS.keys() - {pxe.MAKER.format})
+"""The formats that have a program for UEFI of ours: what boots by iPXE has none."""
 
 
 def makers(formats: Iterable[str]) -> tuple[Maker, ...]:

@@ -26,10 +26,24 @@ class MediaRequest:
 
 
 @dataclass(frozen=True)
+class SecureBoot:
+    """What signs programs for UEFI. key: a file (PEM), or a PKCS#11 URI (RFC 7512); certificate: the key's, a file (PEM)."""
+
+    key: str
+    certificate: Path
+
+    @property
+    def on_token(self) -> bool:
+        """The key is in a token, which does the signing itself."""
+        return self.key.startswith("pkcs11:")
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What media of every format are made of.
 
-    layers: path on the medium -> the squashfs blob, lowest first. disk: bytes that a virtual machine's disk has.
+    layers: path on the medium -> the squashfs blob, lowest first. disk: bytes that a virtual machine's disk has. secure: the key
+    that what UEFI starts is signed with.
     """
 
     label: str
@@ -38,6 +52,7 @@ class Prepared:
     initrd: Digest
     layers: Mapping[str, Digest]
     disk: int = DISK
+    secure: SecureBoot | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,8 @@ class Maker:
     """A format of media. make: writes a file of what was prepared, with a folder for its own work; same bits for the same input.
 
     tools: the host programs that it runs. versions: those of them whose versions the file's bits depend on. carried: what of the
-    host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version. suffix: how the file's name
+    host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version. told: versions of what is
+    no program, by its name. check: raises ToolMissing for files of this host that are not there. suffix: how the file's name
     ends, where that is not the format.
     """
 
@@ -54,6 +70,8 @@ class Maker:
     tools: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     carried: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    check: Callable[[], None] = lambda: None
     suffix: str = ""
 
     def name(self, stem: str) -> str:

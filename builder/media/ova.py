@@ -9,8 +9,10 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from builder.media import disk, iso
+from builder.media import disk
+from builder.media.grub import check_installed
 from builder.media.model import Maker, Prepared
+from builder.media.placing import placed
 from builder.store import Store, file_digest
 from builder.tarball import entry
 
@@ -27,7 +29,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     ovf = descriptor(target.stem, prepared, machine).encode()
     digests = {f"{target.stem}.ovf": hashlib.sha256(ovf).hexdigest(), machine.name: file_digest(machine).removeprefix("sha256:")}
     manifest = "".join(f"SHA256({name})= {digest}\n" for name, digest in digests.items()).encode()
-    with iso.placed(target) as made, made.open("wb") as out:
+    with placed(target) as made, made.open("wb") as out:
         for name, content in ((f"{target.stem}.ovf", ovf), (f"{target.stem}.mf", manifest)):
             out.write(head(name, len(content)) + content + bytes(-len(content) % tarfile.BLOCKSIZE))
         size = machine.stat().st_size
@@ -56,4 +58,4 @@ def descriptor(name: str, prepared: Prepared, machine: Path) -> str:
     )  # fmt: skip
 
 
-MAKER = Maker("ova", write, tools=disk.CONVERTING, versions=disk.MADE_BY, carried=disk.CARRIED)
+MAKER = Maker("ova", write, tools=disk.CONVERTING, versions=disk.MADE_BY, carried=disk.CARRIED, check=check_installed)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from builder import cpio
 from builder.errors import InputError
-from builder.media import iso
 from builder.media.grub import words
 from builder.media.model import Maker, Prepared
+from builder.media.placing import placed
 from builder.store import Store, file_digest
 from builder.tarball import TarWriter, entry, writing
 
@@ -37,7 +37,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     made[SUMS].write_text(
         "".join(f"{file_digest(made[name]).removeprefix('sha256:')}  {name}\n" for name in (KERNEL, INITRD, ROOT, SCRIPT))
     )
-    with iso.placed(target) as place, place.open("wb") as file, writing(file) as archive:
+    with placed(target) as place, place.open("wb") as file, writing(file) as archive:
         for name, path in made.items():
             _add(archive, name, path)
     for name in (INITRD, ROOT):

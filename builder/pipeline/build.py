@@ -15,8 +15,9 @@ from builder.images.files import files_image
 from builder.images.stores.protocol import ImageStore
 from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
-from builder.media.make import make_medium, makers
+from builder.media.make import SIGNED, make_medium, makers
 from builder.media.model import Maker
+from builder.media.uki import signing
 from builder.oci import Image
 from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
@@ -45,9 +46,18 @@ from builder.store import Digest, Store, file_digest
 
 def build(project: Project, plan: Plan, store: Store, out: Path, options: BuildOptions) -> list[Built]:
     """Media for every role of the plan, under `out`; what else lies there stays."""
-    wanted = makers(options.formats or plan.recipe.media.formats)
+    wanted = chosen(plan, options)
     made = parts(project, plan, store, options)
     return [built for role in plan.needs for built in build_role(plan, role, made, store, out, options, wanted)]
+
+
+def chosen(plan: Plan, options: BuildOptions) -> tuple[Maker, ...]:
+    """The makers of what is asked for. Raises InputError for an unknown format, ToolMissing for what they lack on this host."""
+    wanted = makers(options.formats or plan.recipe.media.formats)
+    found = tuple(signing(maker) if options.secure and maker.format in SIGNED else maker for maker in wanted)
+    for maker in found:
+        maker.check()
+    return found
 
 
 def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> Parts:
@@ -84,7 +94,7 @@ def build_role(
     apart = changing(parts, pods, carrier, store)
     with step(f"Preparing {stem}"):
         root, ready = prepared(choose(options.assembler), yaml, initrd, spec.label, apart, store)
-    ready = replace(ready, disk=plan.recipe.media.disk << 20)
+    ready = replace(ready, disk=plan.recipe.media.disk << 20, secure=options.secure)
     made = []
     for maker in formats:
         name = maker.name(stem)

@@ -1,6 +1,7 @@
 """From a plan to what a cluster on this machine boots from."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from builder.components.registry import find
 from builder.components.source import Target
 from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
-from builder.media.make import makers
-from builder.pipeline.build import build_role, parts
+from builder.machine.secureboot import SIGNER
+from builder.media.model import SecureBoot
+from builder.pipeline.build import build_role, chosen, parts
 from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.plan import plan
 from builder.progress import step
@@ -41,11 +43,12 @@ def cluster_plan(
 
     accept: is told of the plan before anything is built, and raises InputError where that will not do.
     """
+    options = replace(options, formats=("iso",), secure=_signing(hardware))  # what a cluster's machines boot
     roles = (Role.MASTER, Role.WORKER) if workers else (Role.MASTER,)
     made = plan(project, recipe, roles, options)
     accept(made)
     found = parts(project, made, store, options)
-    iso = makers(("iso",))  # what a cluster's machines boot
+    iso = chosen(made, options)
     built = [one for role in roles for one in build_role(made, role, found, store, out, options, iso)]
     network = made.recipe.network
     return ClusterPlan(
@@ -63,6 +66,14 @@ def cluster_plan(
         ssh_keys=made.recipe.ssh.authorized_keys,
         given=_by_themselves(built[0].spec) if unattended else no_files,
     )
+
+
+def _signing(hardware: Hardware) -> SecureBoot | None:
+    if hardware.keys is None:
+        return None
+    from builder.trust.secureboot import secure_boot  # cryptography, which no other start of the program wants
+
+    return secure_boot(str(hardware.keys / SIGNER), None)
 
 
 def _by_themselves(master: ImageSpec) -> Callable[[Cluster], NodeFiles]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from builder.architecture import platform
 from builder.components.source import Target
 from builder.images.model import HeldImage
+from builder.media.model import SecureBoot
 from builder.recipe.model import Recipe, Role
 from builder.spec.files import OwnFiles
 from builder.spec.model import NOTHING, Expected, Extra, PodNetwork, Runtime
@@ -22,7 +23,7 @@ class BuildOptions:
 
     kubernetes_dir: the folder of a developer's own build of Kubernetes. extra: what nodes have for tests alone.
     formats: of the media (builder/media/make.py), the recipe's where it is (). source: the one that is asked of each component
-    that has it, "auto" for each.
+    that has it, "auto" for each. secure: the key that what UEFI starts is signed with.
     """
 
     assembler: str = "auto"
@@ -34,6 +35,7 @@ class BuildOptions:
     extra: Extra = NOTHING
     formats: tuple[str, ...] = ()
     source: str = "auto"
+    secure: SecureBoot | None = None
 
 
 @dataclass(frozen=True)

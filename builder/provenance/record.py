@@ -58,7 +58,7 @@ def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> d
 
 def tool_versions(maker: Maker) -> dict[str, str]:
     """The first line in which each program that the medium's bits depend on tells its version."""
-    versions = {name: _first_line(name) for name in maker.versions}
+    versions = {name: _first_line(name) for name in maker.versions} | {name: tell() for name, tell in maker.told.items()}
     layers = {"mksquashfs": squashfs_version(), "veritysetup": veritysetup_version()}
     return {"kubeiso": importlib.metadata.version("kubeiso"), "go": _go_version(), **layers, **versions}
 

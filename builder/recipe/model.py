@@ -234,7 +234,7 @@ class Media(Frozen):
     """The files that a build makes."""
 
     formats: tuple[Name, ...] = Field(
-        ("iso",), min_length=1, description="of iso, raw, qcow2, vmdk, ova, containerdisk, pxe; --format is asked first"
+        ("iso",), min_length=1, description="of iso, raw, qcow2, vmdk, ova, containerdisk, pxe, uki; --format is asked first"
     )
     disk: int = Field(16384, ge=2048, le=1 << 25, description="MiB that the disk of a virtual machine has (all but iso and raw)")
 

@@ -21,13 +21,12 @@ from builder.acceptance.upstream import Upstream
 from builder.checks import Check, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.model import Cluster
-from builder.console.story import LOADER
 from builder.deadline import Deadline
 from builder.errors import InputError
 from builder.forming import form
 from builder.machine.machine import Ending
 
-BOOT = f'{LOADER}kubeiso\'\nKUBEISO {{"stage":"init","state":"ok"}}\n'
+BOOT = 'Booting `kubeiso\'\nKUBEISO {{"stage":"init","state":"ok"}}\n'
 
 
 class FakeMachine:

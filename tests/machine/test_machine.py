@@ -254,7 +254,7 @@ def test_bad_specs_are_refused_before_anything_starts(spec: MachineSpec, tmp_pat
     assert "switch.sock" in unplugged.value.why
     with pytest.raises(InputError, match="too long a name"):
         Machine.start(spec.model_copy(update={"directory": tmp_path / ("x" * 100)}))
-    monkeypatch.setattr(launch_module, "OVMF_CODE", tmp_path / "none.fd")
+    monkeypatch.setattr(launch_module, "OVMF_VARS", tmp_path / "none.fd")
     with pytest.raises(ToolMissing, match="UEFI firmware") as missing:
         Machine.start(spec.model_copy(update={"firmware": Firmware.UEFI}))
     assert "ovmf" in missing.value.hint

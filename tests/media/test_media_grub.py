@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InputError, ToolMissing
+from builder.fat import write_efi
 from builder.media import grub
-from builder.media.grub import early_config, make_core_images, menu, mkimage_argv, words
+from builder.media.grub import check_installed, early_config, make_bios_image, make_efi_program, menu, mkimage_argv, words
 from builder.run import run
 
 
@@ -53,6 +54,15 @@ menuentry 'LABEL, with every message of the kernel' {
   linux /boot/kernel 'quiet' 'a=x y' ignore_loglevel
   initrd /boot/initrd.img
 }
+menuentry 'LABEL, with its console on the first serial port' {
+  linux /boot/kernel 'quiet' 'a=x y' console=ttyS0,115200n8
+  initrd /boot/initrd.img
+}
+if [ "$grub_platform" = efi ]; then
+  menuentry 'The settings of the firmware' {
+    fwsetup
+  }
+fi
 """
     )
 
@@ -78,7 +88,9 @@ def test_core_images_have_the_same_bits_at_another_time(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two", "three"):  # FAT keeps time in steps of two seconds
         (tmp_path / name).mkdir()
-        core, efi = make_core_images(tmp_path / name, "LABEL")
+        core = make_bios_image(tmp_path / name, "LABEL")
+        program = make_efi_program(tmp_path / name, "LABEL", tmp_path / name / "BOOTX64.EFI")
+        efi = write_efi(tmp_path / name / "efi.img", program)
         made.append((core.read_bytes(), efi.read_bytes()))
         time.sleep(1.1)
     assert made[0] == made[1] == made[2]
@@ -89,5 +101,5 @@ def test_core_images_have_the_same_bits_at_another_time(tmp_path: Path) -> None:
 def test_a_host_without_grubs_files_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grub, "LIBRARY", tmp_path)
     with pytest.raises(ToolMissing) as caught:
-        make_core_images(tmp_path, "LABEL")
+        check_installed()
     assert "grub-efi-amd64-bin" in str(caught.value)

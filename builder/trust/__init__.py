@@ -1,0 +1,1 @@
+"""trust: keys -> signatures; what whoever gets a medium can check it by."""
