@@ -11,7 +11,7 @@ HOST_PACKAGES := \
 	python3 python3-venv \
 	gcc libc6-dev pkg-config libseccomp-dev \
 	debian-archive-keyring dpkg e2fsprogs xz-utils zstd kmod \
-	squashfs-tools cryptsetup-bin xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin systemd-boot-efi sbsigntool \
+	squashfs-tools cryptsetup-bin xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin systemd-boot-efi sbsigntool minisign \
 	qemu-system-x86 qemu-utils ovmf vde2
 TEST_PACKAGES := fdisk gpg gpg-agent iproute2 libengine-pkcs11-openssl openssh-client openssl shellcheck skopeo softhsm2
 

@@ -4,12 +4,13 @@ Format: Linux, Documentation/driver-api/early-userspace/buffer-format.rst.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+MAGIC, HEADER = b"070701", 110  # of the header in bytes
 S_IFDIR, S_IFREG, S_IFLNK, S_IFCHR = 0o040000, 0o100000, 0o120000, 0o020000
 
 
@@ -61,6 +62,33 @@ def write_files(out: IO[bytes], files: Mapping[str, Path]) -> None:
     out.write(_member(Entry("TRAILER!!!", 0), next(inodes)))
 
 
+def listed(file: IO[bytes], start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """Regular files of the archives that lie one behind another in a file: name, where the bytes begin, how many they are.
+
+    Ends at `end`, or where something else begins, such as a compressed archive. Raises ValueError where an archive is cut short.
+    """
+    while start + HEADER <= end:
+        file.seek(start)
+        header = file.read(HEADER)
+        if not header.startswith(MAGIC):
+            if header.strip(b"\0") and header[:4] != bytes(4):
+                return
+            start += 4  # between two archives there may be zeroes
+            continue
+        mode, size, length = (int(header[6 + 8 * field : 14 + 8 * field], 16) for field in (1, 6, 11))
+        name = file.read(length)[:-1].decode(errors="replace")
+        content = _up(start + HEADER + length)
+        if content + size > end:
+            raise ValueError(f"the archive ends within {name}")
+        if mode & 0o170000 == S_IFREG:
+            yield name, content, size
+        start = _up(content + size)
+
+
+def _up(place: int) -> int:
+    return -(-place // 4) * 4
+
+
 def _member(entry: Entry, inode: int) -> bytes:
     return _header(entry, inode, len(entry.data)) + padded(entry.data)
 
@@ -70,7 +98,7 @@ def _header(entry: Entry, inode: int, size: int) -> bytes:
     links = 2 if entry.mode & 0o170000 == S_IFDIR else 1
     # inode, mode, uid, gid, links, mtime, size, device of the archive (2), device of the node (2), length of the name, checksum
     fields = (inode, entry.mode, 0, 0, links, 0, size, 0, 0, *entry.device, len(name), 0)
-    header = b"070701" + b"".join(b"%08X" % field for field in fields)
+    header = MAGIC + b"".join(b"%08X" % field for field in fields)
     return padded(header + name)
 
 

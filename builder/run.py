@@ -44,11 +44,12 @@ _EVERY_CODE = tuple(range(-signal.NSIG, 256))  # the exit code is judged here, w
 # Debian package of each host tool, so that an error can say what to install.
 PACKAGE_OF = {
     "apt-get": "apt", "depmod": "kmod", "dpkg-deb": "dpkg", "gcc": "gcc", "go": "golang (or: make setup)",
-    "grub-mkimage": "grub-common", "mcopy": "mtools", "mformat": "mtools", "mke2fs": "e2fsprogs", "mkfs.vfat": "dosfstools",
-    "mksquashfs": "squashfs-tools", "mmd": "mtools", "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86",
-    "sbsiglist": "sbsigntool", "sbsign": "sbsigntool", "sbvarsign": "sbsigntool", "sbverify": "sbsigntool", "skopeo": "skopeo",
-    "sqfstar": "squashfs-tools", "strip": "binutils", "unsquashfs": "squashfs-tools", "vde_switch": "vde2",
-    "veritysetup": "cryptsetup-bin", "xorriso": "xorriso", "xz": "xz-utils", "zstd": "zstd",
+    "grub-mkimage": "grub-common", "mcopy": "mtools", "mformat": "mtools", "minisign": "minisign", "mke2fs": "e2fsprogs",
+    "mkfs.vfat": "dosfstools", "mksquashfs": "squashfs-tools", "mmd": "mtools", "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86", "sbsiglist": "sbsigntool", "sbsign": "sbsigntool", "sbvarsign": "sbsigntool",
+    "sbverify": "sbsigntool", "skopeo": "skopeo", "sqfstar": "squashfs-tools", "strip": "binutils",
+    "unsquashfs": "squashfs-tools", "vde_switch": "vde2", "veritysetup": "cryptsetup-bin", "xorriso": "xorriso",
+    "xz": "xz-utils", "zstd": "zstd",
 }  # fmt: skip
 
 # Let through from the caller's environment; all else starts from nothing, so that a build does not depend on it.

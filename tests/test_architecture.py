@@ -63,10 +63,10 @@ ROOMS: dict[str, set[str]] = {
     "assembly": {"linuxkit.model"},
     "media": {"assembly.model"},
     "provenance": {
-        "recipe.model", "components.model", "components.toolchain", "images.model", "spec.model", "linuxkit.model",
-        "assembly.model", "media.model", "media.layers", "media.verity",
+        "recipe.model", "components.model", "components.toolchain", "images.model", "images.packages", "spec.model",
+        "linuxkit.model", "assembly.model", "media.model", "media.layers", "media.verity",
     },
-    "trust": {"media.model"},
+    "trust": {"media.model", "media.pe", "media.volume"},
     "console": set(),
     "machine": {
         "media.model", "console.model", "console.console", "console.control", "console.speed", "console.story", "console.wire",

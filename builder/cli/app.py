@@ -33,6 +33,7 @@ VERBS = {
     "lock": "pins",
     "kubernetes": "pins",
     "inspect": "inspect",
+    "verify": "verify",
     "clean": "build",
     "up": "up",
     "init": "clusters",

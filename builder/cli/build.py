@@ -1,6 +1,7 @@
 """The verbs that make things: check, render, build, clean."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -22,14 +23,17 @@ from builder.cli.common import (
     recipe_path,
     show,
 )
-from builder.cli.options import How, SecureBootCertificate, SecureBootKey, Told, Which, secure, spread
-from builder.errors import InputError
+from builder.cli.options import How, SecureBootCertificate, SecureBootKey, Told, Which, secure, signer, spread
+from builder.errors import CheckError, InputError
 from builder.media.make import MAKERS, makers
+from builder.pipeline import twice
 from builder.pipeline.build import build as make_media
+from builder.pipeline.model import Plan
 from builder.pipeline.plan import judged
 from builder.pipeline.plan import plan as make_plan
 from builder.pipeline.render import render as render_yaml
 from builder.pipeline.tools import MEDIA_TOOLS
+from builder.pipeline.twice import Difference
 from builder.progress import note
 from builder.project import Project
 from builder.provenance.model import Built
@@ -106,7 +110,7 @@ def render(
 @app.command(
     epilog="Examples:  kubeiso build --runtime cri-containerd --role master\n\n           kubeiso build --recipe my.yml --offline"
     "\n\n           kubeiso build --kubernetes-dir ~/src/kubernetes --offline"
-    "\n\n           kubeiso build --secureboot-key keys/db.key --format iso,uki"
+    "\n\n           kubeiso build --secureboot-key keys/db.key --sign-key keys/sign.key --format iso,uki"
 )
 @spread
 def build(
@@ -119,17 +123,38 @@ def build(
     ] = False,
     key: SecureBootKey = None,
     certificate: SecureBootCertificate = None,
+    sign: Annotated[
+        Path | None, typer.Option("--sign-key", metavar="FILE", help="Signs each file with this secret key of minisign.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Builds all once more, from the sources and in other circumstances, and compares.")
+    ] = False,
     formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(MAKERS)}; several with commas.")] = "",
 ) -> None:
     """Makes the media of a recipe under out/, each with its YAML, checksum, SBOM and build record."""
     choose_sink(told.as_json, told.verbose)
     project, wanted = Project.here(), tuple(word.strip() for word in formats.split(",") if word.strip())
-    options = replace(how.options(console_login=console_login), formats=wanted, secure=secure(key, certificate))
+    options = replace(
+        how.options(console_login=console_login), formats=wanted, secure=secure(key, certificate), sign=signer(sign)
+    )
+    if verify and (options.secure or options.sign):
+        raise InputError("--verify compares what is not signed", why="a signature has its time in it", hint="leave the keys out")
     makers(wanted)
     plan = make_plan(project, which.path, roles(role), options)
-    demand_tools(options, (*MEDIA_TOOLS, *(("sbsign",) if options.secure else ())))
+    demand_tools(options, (*MEDIA_TOOLS, *(("sbsign",) if options.secure else ()), *(("minisign",) if sign else ())))
     built = make_media(project, plan, open_store(), out_folder(how.out), options)
-    show({"media": [_told(one) for one in built]}, "\n".join(map(_line, built)), told.as_json)
+    differences = _again(plan, project, how.out) if verify else []
+    result = {"media": [_told(one) for one in built], "differences": [asdict(each) for each in differences]}
+    same = ["the second build gave the same bits"] if verify and not differences else []
+    show(result, "\n".join([*map(_line, built), *same]), told.as_json)
+    if differences:
+        what = f"{len(differences)} files of the second build, kept in {how.out / 'again'}, are not the same"
+        raise CheckError(what, details=twice.told(differences), hint="what differs says by what the build can be told apart")
+
+
+def _again(plan: Plan, project: Project, out: Path) -> list[Difference]:
+    words = [word for word in sys.argv[1:] if word != "--verify"]
+    return twice.again(words, plan, project, open_store(), out)
 
 
 def _told(one: Built) -> dict[str, object]:

@@ -1,12 +1,13 @@
 """The verb inspect: what a medium is, from its file alone."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from builder.cli.common import Json, choose_sink, show
-from builder.media.contents import Contents, contents
+from builder.media.contents import Contents, Summary, contents
 from builder.store import file_digest
 
 app = typer.Typer()
@@ -17,11 +18,11 @@ LINES = 25  # of the parts that take most room; all are in the JSON
     epilog="Examples:  kubeiso inspect out/kubeiso-cri-containerd-master.iso\n\n           kubeiso inspect x.qcow2 --sizes"
 )
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A medium that kubeiso made: an ISO, or a disk (raw, qcow2, vmdk).")],
+    file: Annotated[Path, typer.Argument(help="A medium that kubeiso made, of any format.")],
     sizes: Annotated[bool, typer.Option("--sizes", help="What takes room on it, part by part.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tells what a medium is: its release, its command line, its layers, and what takes room. Needs nothing but the file."""
+    """Tells what a medium is: its recipe, release, command line, layers, what it is made of. Needs nothing but the file."""
     choose_sink(as_json)
     found = contents(file)
     digest = file_digest(file)
@@ -30,8 +31,9 @@ def inspect(
 
 def _told(found: Contents, digest: str) -> dict[str, Any]:
     return {
-        "label": found.label, "size": found.size, "sha256": digest, "cmdline": found.cmdline, "release": found.release,
-        "boot": found.boot,
+        "format": found.format, "label": found.label,
+        "size": found.size, "sha256": digest, "cmdline": found.cmdline, "release": found.release,
+        "boot": found.boot, "bill": asdict(found.bill) if found.bill else None,
         "layers": [{"path": each.path, "size": each.packed, "unpacked": each.unpacked} for each in found.layers],
         "parts": [{"part": name, "size": packed, "unpacked": unpacked} for name, packed, unpacked in found.places()],
     }  # fmt: skip
@@ -40,6 +42,8 @@ def _told(found: Contents, digest: str) -> dict[str, Any]:
 def _lines(found: Contents, digest: str) -> list[str]:
     return [
         f"{found.release.get('PRETTY_NAME', 'a medium of kubeiso')}, {found.release.get('VARIANT_ID', 'node')}",
+        *([f"built as      {found.bill.name}, {found.bill.id}"] if found.bill else ()),
+        f"format        {found.format}",
         f"label         {found.label}",
         f"size          {_mb(found.size)}",
         f"digest        {digest}",
@@ -48,7 +52,15 @@ def _lines(found: Contents, digest: str) -> list[str]:
         f"{'on the medium':>14} {'unpacked':>12}",
         *(f"{_mb(size):>14} {'':>12}  {path}" for path, size in sorted(found.boot.items(), key=lambda each: -each[1])),
         *(f"{_mb(each.packed):>14} {_mb(each.unpacked):>12}  {each.path}" for each in _by_size(found)),
+        *(_bill(found.bill) if found.bill else ()),
     ]  # fmt: skip
+
+
+def _bill(bill: Summary) -> list[str]:
+    """What it is made of, in short; the whole is in the file that lies beside the medium, and on it."""
+    kinds = ", ".join(f"{number} of the kind {kind}" for kind, number in bill.kinds.items() if kind != "Node")
+    parts = ", ".join(f"{name} {version}" for name, version in sorted(bill.components.items()))
+    return ["", f"Made of {kinds}.", f"Components: {parts}", f"Licences: {', '.join(bill.licences)}"]
 
 
 def _by_size(found: Contents) -> list[Any]:

@@ -24,10 +24,10 @@ def keys(
     days: Annotated[int, typer.Option("--days", min=1, help="How long the certificates are valid.")] = 3650,
     as_json: Json = False,
 ) -> None:
-    """Makes keys for Secure Boot (platform key, key exchange key and the one that signs), in all forms that firmware takes."""
+    """Makes keys: for Secure Boot, in all forms that firmware takes, and one that signs files."""
     choose_sink(as_json)
     from builder.trust.platformkeys import create  # cryptography, which few verbs want
 
-    demand(("sbsiglist", "sbvarsign"))
+    demand(("minisign", "sbsiglist", "sbvarsign"))
     made = create(folder, name, days)
     show({"files": [str(path) for path in made]}, "\n".join(map(str, made)), as_json)

@@ -36,6 +36,7 @@ from builder.machine.secureboot import demand_keys
 from builder.media.model import SecureBoot
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
+from builder.trust.signing import demand_key
 
 AssemblerName = Annotated[str, typer.Option("--assembler", help="auto, linuxkit (the CLI) or native (kubeiso's own).")]
 FirmwareOption = Annotated[Firmware, typer.Option("--firmware", help="What the machines boot with.")]
@@ -137,6 +138,13 @@ def secure(key: str | None, certificate: Path | None) -> SecureBoot | None:
     from builder.trust.secureboot import secure_boot  # cryptography, which no other build wants
 
     return secure_boot(key, certificate)
+
+
+def signer(key: Path | None) -> Path | None:
+    """What is asked for with --sign-key. Raises InputError for what is no such key."""
+    if key:
+        demand_key(key)
+    return key
 
 
 def spread(verb: Callable[P, R]) -> Callable[..., R]:

@@ -86,6 +86,16 @@ def fsys_stream(deb: Path) -> Iterator[IO[bytes]]:
             raise failure(argv, process.returncode, told) from broken
 
 
+def read_from(deb: Path, wanted: str) -> bytes | None:
+    """A regular file of a package; None where it has none of that name. Raises BuildError when dpkg-deb can't read it."""
+    found = None
+    with fsys_stream(deb) as stream:
+        for info, file in entries(stream):
+            if file and plain(info.name) == wanted:
+                found = file.read()
+    return found
+
+
 def nodes(stream: IO[bytes], origin: str, take: Take) -> Iterator[tuple[str, Node]]:
     """Every entry of a tar stream with its name. `origin` tells apart files of several archives."""
     contents: dict[str, Node] = {}

@@ -1,22 +1,20 @@
 """What lies on a medium, and what room it takes: read from the bare file, with nothing else at hand."""
 
+import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
-from builder.errors import InputError
-from builder.media.inspection import DESCRIPTOR, SECTOR, form_of, volume_label
+from builder.media.model import BILL as BILL_PATH
+from builder.media.volume import opened
 from builder.run import run
 
 LAYERS = "/kubeiso/"
-BLOCKS = 80  # where the descriptor has the volume's size in sectors; ECMA-119 section 8.4.8
-# "File data lba:  0 ,      126 ,        1 ,      110 , '/boot/cmdline'" (xorriso's report_lba)
-LOCATED = re.compile(r"^File data lba: +\d+ , +(?P<lba>\d+) , +\d+ , +(?P<size>\d+) , (?P<path>'.*')$", re.MULTILINE)
+BILL = f"/{BILL_PATH}"
+NO_LICENCE = {"AND", "OR", "WITH", "NOASSERTION", ""}
 # "-rwxr-xr-x 0/0   2024544 2017-04-18 16:30 squashfs-root/usr/bin/busybox" (unsquashfs -lln)
 LISTED = re.compile(r"^-\S+ \S+ +(?P<size>\d+) \S+ \S+ squashfs-root/(?P<path>.*)$", re.MULTILINE)
 RELEASE = "etc/os-release"
@@ -48,15 +46,43 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Contents:
-    """A medium. size: bytes of the file. boot: what lies outside the layers, by its path. release: its /etc/os-release."""
+class Summary:
+    """A bill of materials in short. name: of what it is about. kinds: how many parts of each kind. components: their versions."""
 
+    name: str
+    id: str
+    kinds: dict[str, int]
+    components: dict[str, str]
+    licences: tuple[str, ...]
+
+    @classmethod
+    def of(cls, bill: dict[str, Any]) -> "Summary":
+        """From an SPDX document, whose identifiers begin with the kind (builder/provenance/bill.py)."""
+        packages = [(package["SPDXID"].removeprefix("SPDXRef-").partition("-")[0], package) for package in bill["packages"]]
+        node = next((package for kind, package in packages if kind == "Node"), {"name": bill["name"], "versionInfo": ""})
+        said = (str(package.get("licenseDeclared", "")) for _, package in packages)
+        return cls(
+            name=node["name"], id=node["versionInfo"], kinds=dict(sorted(Counter(kind for kind, _ in packages).items())),
+            components={package["name"]: package["versionInfo"] for kind, package in packages if kind == "Component"},
+            licences=tuple(sorted({word for each in said for word in re.findall(r"[\w.-]+", each)} - NO_LICENCE)),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A medium. size: bytes of the file. boot: what lies outside the layers, by its path. release: its /etc/os-release.
+
+    bill: what its own bill of materials says it is made of; None on a medium without.
+    """
+
+    format: str
     label: str
     size: int
     cmdline: str
     boot: dict[str, int]
     layers: tuple[Layer, ...]
     release: dict[str, str]
+    bill: "Summary | None" = None
 
     def places(self) -> list[tuple[str, int, int]]:
         """What the layers' files are parts of, with bytes on the medium (by their layers' ratios) and unpacked; largest first."""
@@ -84,54 +110,16 @@ def place(path: str) -> str:
 
 
 def contents(medium: Path) -> Contents:
-    """Raises InputError for what is no medium of kubeiso's, ToolMissing without xorriso and unsquashfs."""
-    label = volume_label(medium)
-    with _plain(medium) as disk:
-        _demand_whole(medium, disk)
-        found = located(disk)
-        layers = {path: where for path, where in found.items() if path.startswith(LAYERS)}
-        if not layers or "/boot/cmdline" not in found:
-            raise InputError(f"{medium} is an ISO that kubeiso did not make", why=f"it has nothing in {LAYERS}")
-        listed = tuple(Layer(path, size, _listed(disk, start)) for path, (start, size) in sorted(layers.items()))
-        with_release = next((start for layer in listed if RELEASE in layer.files for start, _ in [layers[layer.path]]), None)
+    """Raises InputError for what is no medium of kubeiso's, ToolMissing without unsquashfs and, for most formats, xorriso."""
+    with opened(medium) as volume:
+        listed = tuple(Layer(path, size, _listed(volume.file, start)) for path, (start, size) in sorted(volume.layers.items()))
+        with_release = next((volume.layers[layer.path][0] for layer in listed if RELEASE in layer.files), None)
         return Contents(
-            label=label, size=medium.stat().st_size, cmdline=_bytes(disk, *found["/boot/cmdline"]).decode().strip(),
-            boot={path: size for path, (_, size) in found.items() if path not in layers}, layers=listed,
-            release={} if with_release is None else _release(disk, with_release),
+            format=volume.format, label=volume.label, size=medium.stat().st_size, cmdline=volume.cmdline, layers=listed,
+            boot={path: size for path, (_, size) in volume.places.items() if path not in volume.layers},
+            release={} if with_release is None else _release(volume.file, with_release),
+            bill=Summary.of(json.loads(volume.read(BILL))) if BILL in volume.places else None,
         )  # fmt: skip
-
-
-@contextmanager
-def _plain(medium: Path) -> Iterator[Path]:
-    """The medium as a plain disk; one in another form is unpacked for as long."""
-    form = form_of(medium)
-    if form is None:
-        yield medium
-        return
-    with TemporaryDirectory(prefix="kubeiso-") as work:
-        raw = Path(work) / "disk"
-        run(["qemu-img", "convert", "-f", form, "-O", "raw", medium, raw], timeout=None)
-        yield raw
-
-
-def _demand_whole(medium: Path, disk: Path) -> None:
-    """Raises InputError for a file that ends before its volume does."""
-    blocks = int.from_bytes(_bytes(disk, DESCRIPTOR + BLOCKS, 4), "little")
-    if disk.stat().st_size < blocks * SECTOR:
-        why = f"its volume has {blocks * SECTOR} bytes, and the file {disk.stat().st_size}"
-        raise InputError(f"{medium} is cut short", why=why, hint="copy or build it again")
-
-
-def located(disk: Path) -> dict[str, tuple[int, int]]:
-    """Each file on the volume: where it begins on the disk, and its size, in bytes."""
-    listed = run(["xorriso", "-indev", f"stdio:{disk.absolute()}", "-find", "/", "-type", "f", "-exec", "report_lba"]).stdout
-    return {shlex.split(row["path"])[0]: (int(row["lba"]) * SECTOR, int(row["size"])) for row in LOCATED.finditer(listed)}
-
-
-def _bytes(disk: Path, start: int, size: int) -> bytes:
-    with disk.open("rb") as file:
-        file.seek(start)
-        return file.read(size)
 
 
 def _listed(disk: Path, start: int) -> dict[str, int]:

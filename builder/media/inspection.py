@@ -1,6 +1,8 @@
 """What is on a medium that was made earlier or elsewhere."""
 
 import os
+import re
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +19,10 @@ LABEL = slice(40, 72)
 
 KERNEL, INITRD, CMDLINE = "/boot/kernel", "/boot/initrd.img", "/boot/cmdline"
 
+
+BLOCKS = 80  # where the descriptor has the volume's size in sectors; ECMA-119 section 8.4.8
+# "File data lba:  0 ,      126 ,        1 ,      110 , '/boot/cmdline'" (xorriso's report_lba)
+LOCATED = re.compile(r"^File data lba: +\d+ , +(?P<lba>\d+) , +\d+ , +(?P<size>\d+) , (?P<path>'.*')$", re.MULTILINE)
 
 OWN_LABELS = "KUBEISO"
 # Forms of disks whose content is not what lies in the file, as qemu-img calls them, by the file's first bytes.
@@ -50,6 +56,20 @@ def form_of(path: Path) -> str | None:
     """What qemu-img calls the form of the disk in a file; None for a plain one."""
     with path.open("rb") as file:
         return FORMS.get(file.read(4))
+
+
+def demand_whole(medium: Path, disk: Path) -> None:
+    """Raises InputError for a file that ends before its volume does."""
+    blocks = int.from_bytes(_start(disk)[DESCRIPTOR + BLOCKS :][:4], "little")
+    if disk.stat().st_size < blocks * SECTOR:
+        why = f"its volume has {blocks * SECTOR} bytes, and the file {disk.stat().st_size}"
+        raise InputError(f"{medium} is cut short", why=why, hint="copy or build it again")
+
+
+def located(disk: Path) -> dict[str, tuple[int, int]]:
+    """Each file on the volume: where it begins on the disk, and its size, in bytes."""
+    listed = run(["xorriso", "-indev", f"stdio:{disk.absolute()}", "-find", "/", "-type", "f", "-exec", "report_lba"]).stdout
+    return {shlex.split(row["path"])[0]: (int(row["lba"]) * SECTOR, int(row["size"])) for row in LOCATED.finditer(listed)}
 
 
 def extract_argv(path: Path, into: Path) -> list[str]:

@@ -45,7 +45,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequ
         "boot/cmdline": written(work / "cmdline", prepared.cmdline + "\n"),
         "boot/grub/grub.cfg": written(work / "grub.cfg", menu),
         CORE_IMAGE.lstrip("/"): core,
-        **{path: store.path(digest) for path, digest in prepared.layers.items()},
+        **{path: store.path(digest) for path, digest in prepared.beside.items()},
     }
     with placed(target) as made:
         argv = xorriso_argv(made, prepared.label, files, [Partition(EFI_SYSTEM, efi), *more])

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from builder.store import Digest, Store
 
+BILL = "kubeiso/sbom.spdx.json"
+"""Where on a medium its bill of materials lies."""
+
 DISK = 16 << 30
 """Bytes of a virtual machine's disk where nobody says otherwise."""
 
@@ -43,7 +46,7 @@ class Prepared:
     """What media of every format are made of.
 
     layers: path on the medium -> the squashfs blob, lowest first. disk: bytes that a virtual machine's disk has. secure: the key
-    that what UEFI starts is signed with.
+    that what UEFI starts is signed with. notes: path on the medium -> a file for who looks at the medium; no node reads it.
     """
 
     label: str
@@ -53,6 +56,12 @@ class Prepared:
     layers: Mapping[str, Digest]
     disk: int = DISK
     secure: SecureBoot | None = None
+    notes: Mapping[str, Digest] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> Mapping[str, Digest]:
+        """What lies on the medium beside kernel and initrd, by its path."""
+        return {**self.layers, **self.notes}
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     made[SCRIPT].write_text(script(prepared.cmdline))
     made[INITRD].write_bytes(cpio.padded(store.read(prepared.initrd)))
     with made[ROOT].open("wb") as out:
-        cpio.write_files(out, {path: store.path(digest) for path, digest in prepared.layers.items()})
+        cpio.write_files(out, {path: store.path(digest) for path, digest in prepared.beside.items()})
     made[SUMS].write_text(
         "".join(f"{file_digest(made[name]).removeprefix('sha256:')}  {name}\n" for name in (KERNEL, INITRD, ROOT, SCRIPT))
     )

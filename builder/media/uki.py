@@ -24,6 +24,8 @@ from builder.store import Store, file_digest
 STUB = Path("/usr/lib/systemd/boot/efi") / AMD64.efi_stub
 MAGIC = re.compile(rb"systemd-stub \S+")
 ENGINE = ("--engine", "pkcs11")
+WHERE = ".kubeiso"
+"""The section for who looks at the program: the label, and where in the initrd the layers begin (0: they are not in it)."""
 # Where the engine and the token's module have their own settings: libp11's, p11-kit's, OpenSSL's and SoftHSM's.
 TOKENS = ("PKCS11_MODULE_PATH", "P11_KIT_CONFIG", "OPENSSL_CONF", "OPENSSL_ENGINES", "SOFTHSM2_CONF")
 
@@ -32,20 +34,21 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
     """The program with the layers inside."""
     layers = work / "layers.cpio"
     with layers.open("wb") as out:
-        out.write(cpio.padded(store.read(prepared.initrd)))
-        cpio.write_files(out, {path: store.path(digest) for path, digest in prepared.layers.items()})
+        begin = out.write(cpio.padded(store.read(prepared.initrd)))
+        cpio.write_files(out, {path: store.path(digest) for path, digest in prepared.beside.items()})
     with placed(target) as made:
-        unify(prepared, store, work, layers, made)
+        unify(prepared, store, work, layers, made, begin)
     layers.unlink()
 
 
-def unify(prepared: Prepared, store: Store, work: Path, initrd: Path, target: Path) -> Path:
-    """The program with this initrd, signed where there is a key."""
+def unify(prepared: Prepared, store: Store, work: Path, initrd: Path, target: Path, begin: int = 0) -> Path:
+    """The program with this initrd, signed where there is a key. begin: where in the initrd the layers do, if they are in it."""
     parts = [
         (".osrel", _written(work / "osrel", f"ID=kubeiso\nNAME=kubeiso\nPRETTY_NAME={prepared.label}\n")),
         (".cmdline", _written(work / "cmdline", prepared.cmdline)),
         (".linux", store.path(prepared.kernel)),
         (".initrd", initrd),
+        (WHERE, _written(work / "where", f"{prepared.label} {begin}")),
     ]
     unsigned = work / "unsigned.efi" if prepared.secure else target
     pe.append(STUB, parts, unsigned)

@@ -1,5 +1,6 @@
 """From a plan to media."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from builder.images.stores.protocol import ImageStore
 from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
 from builder.media.make import SIGNED, make_medium, makers
-from builder.media.model import Maker
+from builder.media.model import BILL, Maker
 from builder.media.uki import signing
 from builder.oci import Image
 from builder.pipeline.kubernetes import fitted
@@ -37,11 +38,12 @@ from builder.pipeline.parts import (
 from builder.pipeline.prepared import prepared
 from builder.progress import step
 from builder.project import Project
-from builder.provenance.model import Built, Parts
-from builder.provenance.record import write_beside
+from builder.provenance.model import Built, Node, Parts
+from builder.provenance.record import FOR_THE_MAKER, embedded, node_bill, write_beside
 from builder.recipe.model import Role
 from builder.spec.model import NOTHING
 from builder.store import Digest, Store, file_digest
+from builder.trust.signing import PASSWORD, sign
 
 
 def build(project: Project, plan: Plan, store: Store, out: Path, options: BuildOptions) -> list[Built]:
@@ -94,15 +96,24 @@ def build_role(
     apart = changing(parts, pods, carrier, store)
     with step(f"Preparing {stem}"):
         root, ready = prepared(choose(options.assembler), yaml, initrd, spec.label, apart, store)
-    ready = replace(ready, disk=plan.recipe.media.disk << 20, secure=options.secure)
-    made = []
+    own, made = of_role(parts, plan.needs[role]), []
+    bill = node_bill(Node(spec, yaml, carrier), own, store, stem)
+    notes = {BILL: store.put(embedded(bill, stem, spec.id))}
+    ready = replace(ready, disk=plan.recipe.media.disk << 20, secure=options.secure, notes=notes)
     for maker in formats:
         name = maker.name(stem)
         with step(f"Making {name}"), file_set(out, name) as aside:
             media = replace(make_medium(maker, ready, store, aside / name), path=out / name)
             made.append(Built(role, spec, yaml, carrier, root, media, maker))
-            write_beside(made[-1], of_role(parts, plan.needs[role]), store, aside, stem)
+            write_beside(made[-1], bill, own, store, aside, stem)
+            if options.sign:
+                sign(public_files(aside), options.sign, os.environ.get(PASSWORD, ""))
     return made
+
+
+def public_files(folder: Path) -> list[Path]:
+    """What whoever gets the medium may have."""
+    return sorted(path for path in folder.iterdir() if not path.name.endswith(FOR_THE_MAKER))
 
 
 def changing(parts: Parts, pods: ImageStore, carrier: Image, store: Store) -> tuple[Digest, ...]:

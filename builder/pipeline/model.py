@@ -24,6 +24,7 @@ class BuildOptions:
     kubernetes_dir: the folder of a developer's own build of Kubernetes. extra: what nodes have for tests alone.
     formats: of the media (builder/media/make.py), the recipe's where it is (). source: the one that is asked of each component
     that has it, "auto" for each. secure: the key that what UEFI starts is signed with.
+    sign: the key that every file but those for this user alone is signed with (minisign).
     """
 
     assembler: str = "auto"
@@ -36,6 +37,7 @@ class BuildOptions:
     formats: tuple[str, ...] = ()
     source: str = "auto"
     secure: SecureBoot | None = None
+    sign: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,15 @@ class Parts:
 
 
 @dataclass(frozen=True)
+class Node:
+    """What a role's nodes are, whatever they boot from. image_store: the image that holds the pods' images unpacked."""
+
+    spec: ImageSpec
+    document: Document
+    image_store: Image
+
+
+@dataclass(frozen=True)
 class Built:
     """One role's media and how they came to be. image_store: the image that holds the pods' images unpacked."""
 

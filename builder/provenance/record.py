@@ -11,27 +11,53 @@ from builder.errors import ToolMissing
 from builder.media.layers import squashfs_version
 from builder.media.model import Maker
 from builder.media.verity import veritysetup_version
+from builder.progress import step
+from builder.provenance import cyclonedx, slsa, spdx
+from builder.provenance.bill import Bill
 from builder.provenance.gomodules import linked
-from builder.provenance.model import Built, Parts
-from builder.provenance.sbom import programs, sbom
+from builder.provenance.model import Built, Node, Parts
+from builder.provenance.sbom import bill_of, programs, with_medium
 from builder.run import tool
-from builder.store import Digest, Store
+from builder.store import Digest, Store, sha256
 from builder.versions import told
 
 PRIVATE = 0o600
+FOR_THE_MAKER = (".yml", ".build.json")
+"""How the names of files end that tell all the recipe says."""
 
 
-def write_beside(built: Built, parts: Parts, store: Store, out: Path, stem: str) -> None:
-    """Writes the set of files that go with a medium: STEM.yml, FILE.sha256, FILE.spdx.json, FILE.build.json.
+def write_beside(built: Built, bill: Bill, parts: Parts, store: Store, out: Path, stem: str) -> None:
+    """Writes the set of files that go with a medium: STEM.yml, FILE.sha256, FILE.spdx.json, FILE.cdx.json, FILE.slsa.json,
+    FILE.build.json.
 
-    parts: those of the role. What tells all that the recipe says, secrets of its files included, is for this user alone.
+    parts: those of the role. bill: of its node. What tells all that the recipe says, secrets of its files included, is for this
+    user alone.
     """
     media, tools = built.media, tool_versions(built.maker)
-    modules = linked({file for files in programs(parts).values() for file in files.values()}, store)
+    whole, creator = with_medium(bill, built, tools), f"kubeiso-{tools['kubeiso']}"
+    name, told = media.path.name, {}
+    told[f"{name}.sha256"] = f"{media.sha256.removeprefix('sha256:')}  {name}\n"
+    told[f"{name}.spdx.json"] = _json(spdx.document(whole, stem, creator, media.sha256))
+    told[f"{name}.cdx.json"] = _json(cyclonedx.document(whole, stem, creator, media.sha256))
+    subjects = {name: media.sha256, **{file: sha256(text.encode()) for file, text in told.items()}}
+    told[f"{name}.slsa.json"] = _json(slsa.statement(built, whole, subjects, parts.lock, tools))
+    for file, text in told.items():
+        write_aside(out / file, text)
     write_aside(out / f"{stem}.yml", built.document.to_yaml(), PRIVATE)
-    write_aside(out / f"{media.path.name}.sha256", f"{media.sha256.removeprefix('sha256:')}  {media.path.name}\n")
-    write_aside(out / f"{media.path.name}.spdx.json", _json(sbom(built, parts, modules, tools, stem)))
-    write_aside(out / f"{media.path.name}.build.json", _json(record(built, parts, store, tools)), PRIVATE)
+    write_aside(out / f"{name}.build.json", _json(record(built, parts, store, tools)), PRIVATE)
+
+
+def node_bill(node: Node, parts: Parts, store: Store, stem: str) -> Bill:
+    """What the nodes of a role are made of. parts: those of the role."""
+    modules = linked({file for files in programs(parts).values() for file in files.values()}, store)
+    with step("Reading what all is licensed under"):
+        return bill_of(node, parts, modules, store, stem)
+
+
+def embedded(bill: Bill, stem: str, seed: str) -> bytes:
+    """The bill of a role's node as it lies on its media, whatever their format: an SPDX document."""
+    document = spdx.document(bill, stem, f"kubeiso-{importlib.metadata.version('kubeiso')}", seed)
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 
 
 def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> dict[str, Any]:

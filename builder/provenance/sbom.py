@@ -1,27 +1,43 @@
-"""What is on a medium, as an SPDX document: images, components with what is linked into them, Debian packages."""
+"""What is on a medium: images, components with what is linked into them, Debian packages, each with its licence and its maker."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import PurePosixPath
 
 from builder.architecture import platform
-from builder.components.model import INITRD, Component
+from builder.components.model import INITRD, Component, DebianPackage
 from builder.provenance import purl
+from builder.provenance.bill import CONTAINS, DESCRIBES, DOCUMENT, TOOL, Bill, Part
 from builder.provenance.gomodules import Module
-from builder.provenance.model import Built, Parts
-from builder.provenance.spdx import DOCUMENT, Bill
+from builder.provenance.licences import Terms, of_debian, of_modules
+from builder.provenance.model import Built, Node, Parts
 from builder.references import split
-from builder.store import Digest
+from builder.store import Digest, Store
+
+DEBIAN = "Debian"
+"""Who supplies its packages."""
 
 
-def sbom(
-    built: Built, parts: Parts, modules: Mapping[Digest, tuple[Module, ...]], tools: Mapping[str, str], name: str
-) -> dict[str, Any]:
-    """The SPDX document `name` of one role's medium.
+def bill_of(node: Node, parts: Parts, modules: Mapping[Digest, tuple[Module, ...]], store: Store, name: str) -> Bill:
+    """What a role's node is made of, on a medium of whatever format.
 
-    parts: those of the role. modules: the Go modules in each of the components' files. tools: the versions of the programs
-    that wrote the medium; GRUB puts itself on it.
+    parts: those of the role. modules: the Go modules in each of the components' files. name: the node's in the bill.
     """
-    return _Sbom(built, parts, modules).made(tools, name)
+    return _Sbom(node, parts, modules, store).made(name)
+
+
+def with_medium(bill: Bill, built: Built, tools: Mapping[str, str]) -> Bill:
+    """The bill of one medium of the node, with what of this host is on it. tools: the versions of what wrote the medium."""
+    whole, media = Bill(), built.media
+    whole.parts, whole.relations = dict(bill.parts), {each for each in bill.relations if each[0] != DOCUMENT}
+    medium = whole.add(
+        Part("Medium", media.path.name, built.spec.id, sha256=media.sha256, purpose="OPERATING_SYSTEM", file=media.path.name)
+    )
+    whole.relate(DOCUMENT, DESCRIBES, medium)
+    for node in bill.described():
+        whole.relate(medium, CONTAINS, node)
+    for carried, program in built.maker.carried.items():
+        whole.relate(medium, CONTAINS, whole.add(_plain(carried, tools[program].rpartition(" ")[2])))
+    return whole
 
 
 def programs(parts: Parts) -> dict[str, dict[str, Digest]]:
@@ -33,42 +49,41 @@ def programs(parts: Parts) -> dict[str, dict[str, Digest]]:
     return {name: {file: parts.components[name].files[file] for file in sorted(named[name])} for name in sorted(named)}
 
 
+def _plain(name: str, version: str) -> Part:
+    """What came with this host's packages."""
+    return Part("Host", name, version, purl=purl.generic(name, version))
+
+
 class _Sbom:
-    def __init__(self, built: Built, parts: Parts, modules: Mapping[Digest, tuple[Module, ...]]) -> None:
-        self._built, self._parts, self._modules = built, parts, modules
+    def __init__(self, node: Node, parts: Parts, modules: Mapping[Digest, tuple[Module, ...]], store: Store) -> None:
+        self._node, self._parts, self._modules, self._store = node, parts, modules, store
         self._bill = Bill()
         self._folders = {image.reference: folder for folder, image in parts.images.items()}
         self._programs = programs(parts)
+        used = {module for files in self._programs.values() for file in files.values() for module in modules.get(file, ())}
+        self._terms = of_modules(used, store)
 
-    def made(self, tools: Mapping[str, str], name: str) -> dict[str, Any]:
-        media = self._built.media
-        medium = self._bill.package(
-            "Medium", name, self._built.spec.id, sha256=media.sha256,
-            packageFileName=media.path.name, primaryPackagePurpose="OPERATING_SYSTEM",
-        )  # fmt: skip
-        self._bill.relate(DOCUMENT, "DESCRIBES", medium)
-        for reference in self._built.document.references():
-            self._contains(medium, self._image(reference))
-        self._contains(medium, self._component(self._parts.components[INITRD]))
-        for carried, program in self._built.maker.carried.items():
-            self._contains(medium, self._plain(carried, tools[program].rpartition(" ")[2]))
+    def made(self, name: str) -> Bill:
+        node = self._bill.add(Part("Node", name, self._node.spec.id, purpose="OPERATING_SYSTEM"))
+        self._bill.relate(DOCUMENT, DESCRIBES, node)
+        for reference in self._node.document.references():
+            self._contains(node, self._image(reference))
+        self._contains(node, self._component(self._parts.components[INITRD]))
         if self._parts.store_tool:
-            self._bill.relate(self._component(self._parts.components[self._parts.store_tool]), "BUILD_TOOL_OF", medium)
-        return self._bill.document(name, f"kubeiso-{tools['kubeiso']}", media.sha256)
+            self._bill.relate(self._component(self._parts.components[self._parts.store_tool]), TOOL, node)
+        return self._bill
 
     def _contains(self, whole: str, part: str) -> None:
-        self._bill.relate(whole, "CONTAINS", part)
+        self._bill.relate(whole, CONTAINS, part)
 
     def _image(self, reference: str) -> str:
         """An image with what is in it; of one that is not ours nothing more is known than its digest."""
         parts = split(reference)
-        name, tag, digest = parts.name, parts.tag, parts.digest
-        locator = purl.oci(name, digest, platform(self._built.spec.platform).oci)
-        made = self._bill.package(
-            "Image", name, tag or digest, purl=locator, sha256=digest, primaryPackagePurpose="CONTAINER"
-        )  # fmt: skip
-        if reference == self._built.image_store.reference:
-            for carried in self._built.spec.container_images:
+        locator = purl.oci(parts.name, parts.digest, platform(self._node.spec.platform).oci)
+        version = parts.tag or parts.digest
+        made = self._bill.add(Part("Image", parts.name, version, purl=locator, sha256=parts.digest, purpose="CONTAINER"))
+        if reference == self._node.image_store.reference:
+            for carried in self._node.spec.container_images:
                 self._contains(made, self._image(carried))
         if reference in self._folders:
             for part in self._content(self._folders[reference]):
@@ -80,29 +95,39 @@ class _Sbom:
         for name in contents.description.components:
             yield self._component(self._parts.components[name])
         for package in contents.packages:
-            locator = purl.debian(package, self._parts.suite)
-            yield self._bill.package("Debian", package.name, package.version, purl=locator, sha256=package.sha256)
+            yield self._bill.add(_debian(package, self._parts.suite, of_debian(package, self._store)))
 
     def _component(self, component: Component) -> str:
         """A component with the Go modules and the C libraries that are linked into its files."""
         files = self._programs[component.name]
-        made = self._bill.package(
-            "Component", component.name, component.version, primaryPackagePurpose="APPLICATION",
-            sourceInfo=f"from the source {component.source}; files: {', '.join(f'{file} {files[file]}' for file in files)}",
+        made = self._bill.add(
+            Part(
+                "Component", component.name, component.version, purpose="APPLICATION",
+                source=f"from the source {component.source}; files: {', '.join(f'{file} {files[file]}' for file in files)}",
+            )
         )  # fmt: skip
         for module in sorted({module for file in files.values() for module in self._modules.get(file, ())}, key=str):
-            self._contains(made, self._module(module))
+            self._contains(made, self._bill.add(_module(module, self._terms[module])))
         _, *libraries = self._parts.c_parts.get(component.name, ("no compiler",))
         for library in libraries:
-            self._contains(made, self._plain(*library.rsplit(" ", 1)))
+            name, version = library.rsplit(" ", 1)
+            self._contains(made, self._bill.add(_plain(name, version)))
         return made
 
-    def _module(self, module: Module) -> str:
-        more = {"sourceInfo": f"checksum in go.sum: {module.sum}"} if module.sum else {}
-        return self._bill.package(
-            "Go", module.path, module.version, purl=purl.golang(module), primaryPackagePurpose="LIBRARY", **more
-        )  # fmt: skip
 
-    def _plain(self, name: str, version: str) -> str:
-        """What came with this host's packages."""
-        return self._bill.package("Host", name, version, purl=purl.generic(name, version), primaryPackagePurpose="LIBRARY")
+def _module(module: Module, terms: Terms) -> Part:
+    """Its supplier is whoever has the name that its path begins with."""
+    return Part(
+        "Go", module.path, module.version, purl=purl.golang(module), licence=terms.expression, words=terms.words,
+        supplier=module.path.partition("/")[0] if "/" in module.path else "The Go Authors",
+        source=f"checksum in go.sum: {module.sum}" if module.sum else "",
+    )  # fmt: skip
+
+
+def _debian(package: DebianPackage, suite: str, terms: Terms) -> Part:
+    """Its source's name is the folder that it lies in (Debian Policy leaves that to the archive: pool/main/s/SOURCE/FILE)."""
+    source = PurePosixPath(package.path).parent.name
+    return Part(
+        "Debian", package.name, package.version, purl=purl.debian(package, suite), sha256=package.sha256, supplier=DEBIAN,
+        licence=terms.expression, words=terms.words, source=f"from Debian's source package {source}",
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from builder.aside import write_aside
 from builder.errors import InputError
 from builder.run import run
+from builder.trust import signing
 from builder.workplace import sweep, workdir
 
 # Each variable of the firmware, and the key that its changes are signed with: the platform key signs itself.
@@ -22,6 +23,7 @@ ATTRIBUTES = "NON_VOLATILE,BOOTSERVICE_ACCESS,RUNTIME_ACCESS"
 RSA_BITS = 2048  # what every firmware takes (UEFI 2.10, 32.4.1: EFI_CERT_X509 and RSA2048 with SHA-256)
 ASIDE = ".kubeiso-keys-"
 READ_ME = """\
+sign.key, sign.pub    sign files, and check them: kubeiso build --sign-key sign.key, kubeiso verify FILE --key sign.pub
 db.key, db.crt        sign what UEFI starts: kubeiso build --secureboot-key db.key
 PK.cer KEK.cer db.cer the certificates, as most firmwares' own menus read them from a stick (FAT): db first, PK last
 PK.auth KEK.auth db.auth
@@ -34,10 +36,10 @@ The keys (*.key) belong in a safe place: who has them can make what these machin
 
 
 def create(folder: Path, name: str, days: int) -> tuple[Path, ...]:
-    """Makes the three key pairs with what firmware takes, in a folder that is not there yet; it appears whole.
+    """Makes the three key pairs with what firmware takes, and one that signs files, in a folder that is not there yet.
 
-    name: what the certificates' subjects begin with. days: how long they are valid. Raises InputError for a folder that is
-    there, ToolMissing without sbsigntool.
+    It appears whole. name: what the certificates' subjects begin with. days: how long they are valid. Raises InputError for a
+    folder that is there, ToolMissing without sbsigntool and minisign.
     """
     if folder.exists():
         raise InputError(f"{folder} is there already", why="keys are never replaced", hint="take another folder")
@@ -52,6 +54,7 @@ def create(folder: Path, name: str, days: int) -> tuple[Path, ...]:
         for variable in VARIABLES:
             _pair(place, variable, f"{name} {variable}", days)
             _list(place, variable, owner)
+        signing.create(place)
         for variable, signer in VARIABLES.items():
             _update(place, variable, signer)
         place.rename(folder)

@@ -1,5 +1,5 @@
 // Command metadata gives a node what is its own: it reads QEMU's firmware configuration, or the volume with the label cidata, or a
-// config drive, writes the node's name, SSH keys and configuration below /run/config, and sets static addresses. A node without any
+// config drive, or an OVF environment, writes the node's name, SSH keys and configuration below /run/config, and sets static addresses. A node without any
 // of them keeps what its image has.
 //
 // A volume with the label cidata has NoCloud's files meta-data, user-data and network-config, and perhaps LinuxKit's config. What can't be honoured in them

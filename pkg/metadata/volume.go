@@ -38,8 +38,8 @@ func (v volume) String() string { return fmt.Sprintf("%s (%s)", v.device, v.kind
 // finder looks for the volume among a node's block devices.
 type finder struct{ devices blockdev.System }
 
-// find gives the volume with the label cidata, or a config drive, or all that have LinuxKit's label. Without any, the error is errNoVolume; two with the
-// label cidata, or two config drives, are a mistake. It is looked for as long as devices may come.
+// find gives the volume with the label cidata, or a config drive, or an OVF environment, or all that have LinuxKit's label. Without any, the error is errNoVolume; two with the
+// label cidata, or two of another kind, are a mistake. It is looked for as long as devices may come.
 func (f finder) find() (found []volume, err error) {
 	seen, done, err := f.devices.Search(func(names []string) (bool, error) {
 		one, err := f.look(names)
@@ -59,7 +59,7 @@ func (f finder) find() (found []volume, err error) {
 }
 
 var (
-	errNoVolume  = fmt.Errorf("no volume has the label %s or %s", volumeLabel, driveLabel)
+	errNoVolume  = fmt.Errorf("no volume has the label %s, %s or %s", volumeLabel, driveLabel, ovfLabel)
 	errNoFiles   = errors.New("none of the files")
 	errTooLarge  = fmt.Errorf("it is larger than %d MiB", maxFile>>20)
 	errNotZipped = errors.New("it is not compressed")
@@ -80,9 +80,9 @@ func (f finder) labelled(names []string, wanted string) (found []volume) {
 	return found
 }
 
-// look gives the volume with the label cidata, or the config drive.
+// look gives the volume with the label cidata, or the config drive, or the OVF environment.
 func (f finder) look(names []string) (volume, error) {
-	for _, label := range []string{volumeLabel, driveLabel} {
+	for _, label := range []string{volumeLabel, driveLabel, ovfLabel} {
 		switch found := f.labelled(names, label); len(found) {
 		case 0:
 		case 1:
@@ -136,14 +136,16 @@ func load(given options) (contents, error) {
 	return readFirst(found, volume.read)
 }
 
-// readEither reads a folder with the files of either kind.
+// readEither reads a folder with the files of any kind.
 func readEither(source, folder string) (contents, error) {
 	held, err := readFolder(source, folder)
 	if !errors.Is(err, errNoFiles) {
 		return held, err
 	}
-	if drive, none := readDrive(source, folder); none == nil {
-		return drive, nil
+	for _, read := range []func(string, string) (contents, error){readDrive, readOVF} {
+		if other, none := read(source, folder); none == nil {
+			return other, nil
+		}
 	}
 	return held, err
 }
@@ -170,10 +172,14 @@ func (v volume) read() (held contents, err error) {
 		return contents{source: v.String()}, fmt.Errorf("mounting it: %w", err)
 	}
 	defer func() { err = errors.Join(err, unix.Unmount(mountPoint, 0)) }()
-	if v.label == driveLabel {
+	switch v.label {
+	case driveLabel:
 		return readDrive(v.String(), mountPoint)
+	case ovfLabel:
+		return readOVF(v.String(), mountPoint)
+	default:
+		return readFolder(v.String(), mountPoint)
 	}
-	return readFolder(v.String(), mountPoint)
 }
 
 // readFolder reads the files of a volume that are known. One that can't be read is a fault, and keeps no other from being read.

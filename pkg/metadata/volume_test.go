@@ -148,7 +148,8 @@ func TestTheVolumeIsFound(t *testing.T) {
 		{"a config drive", map[string][]byte{"sr0": iso("config-2"), "vda": iso("config")}, "sr0 (iso9660)"},
 		{"a config drive beside cidata", map[string][]byte{"sr0": iso("config-2"), "vda": fat(false, "cidata")}, "vda (vfat)"},
 		{"two config drives", map[string][]byte{"sr0": iso("config-2"), "vda": fat(false, "CONFIG-2")}, "more than one volume has the label config-2"},
-		{"none", map[string][]byte{"vda": iso("CIDATA2"), "vdb": nil}, "no volume has the label cidata or config-2; looked at: [vda vdb]"},
+		{"an OVF environment", map[string][]byte{"sr0": iso("OVF ENV"), "vda": iso("config")}, "sr0 (iso9660)"},
+		{"none", map[string][]byte{"vda": iso("CIDATA2"), "vdb": nil}, "no volume has the label cidata, config-2 or OVF ENV; looked at: [vda vdb]"},
 		{"what is no medium", map[string][]byte{"loop0": iso("CIDATA"), "fd0": iso("CIDATA")}, "looked at: []"},
 	}
 	for _, test := range tests {

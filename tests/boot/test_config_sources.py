@@ -1,6 +1,7 @@
-"""Where a node's configuration comes from, besides a volume with the label cidata: QEMU's command line, and a config drive."""
+"""Where a node's configuration comes from, besides a volume with the label cidata: QEMU's command line, a config drive, an OVF."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from builder.run import run
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
 MAC = "52:54:00:0c:00:01"
+NETWORK = {
+    "version": 2,
+    "ethernets": {"one": {"match": {"macaddress": MAC}, "addresses": ["10.77.0.5/16"], "mtu": 1400}},
+}
 CARD = ("-netdev", "user,id=c,restrict=on", "-device", f"virtio-net-pci,netdev=c,mac={MAC}")
 
 
@@ -33,17 +38,35 @@ def config_drive(folder: Path) -> tuple[str, ...]:
     return ("-drive", f"if=none,id=given,file={made},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=given")
 
 
+def ovf_environment(folder: Path) -> tuple[str, ...]:
+    """On a CD, as vSphere makes it of what was filled in when the OVA was deployed."""
+    given = {
+        "hostname": "by-the-form", "instance-id": "1", "vm.vmname": "other",
+        "user-data": b64encode(b"#cloud-config\nwrite_files: [{path: /opt/given, content: by the form}]\n").decode(),
+        "network-config": b64encode(json.dumps(NETWORK).encode()).decode(),
+    }  # fmt: skip
+    (folder / "env").mkdir()
+    rows = "".join(f'<Property oe:key="{key}" oe:value="{value}"/>' for key, value in given.items())
+    schema = "http://schemas.dmtf.org/ovf/environment/1"
+    (folder / "env" / "ovf-env.xml").write_text(
+        f'<?xml version="1.0"?><Environment xmlns="{schema}" xmlns:oe="{schema}" oe:id=""><PlatformSection><Kind>VMware ESXi</Kind>'
+        f"</PlatformSection><PropertySection>{rows}</PropertySection></Environment>"
+    )
+    made = folder / "env.iso"
+    run(["xorriso", "-as", "mkisofs", "-quiet", "-V", "OVF ENV", "-J", "-R", "-o", made, folder / "env"])
+    return ("-drive", f"if=none,id=given,file={made},format=raw,media=cdrom,readonly=on", "-device", "ide-cd,bus=ide.1,drive=given")
+
+
 def command_line(folder: Path) -> tuple[str, ...]:
     user, network = folder / "user-data", folder / "network"
     user.write_text("#cloud-config\nhostname: by-qemu\nwrite_files: [{path: /opt/given, content: by qemu}]\n")
-    ethernet = {"match": {"macaddress": MAC}, "addresses": ["10.77.0.5/16"], "mtu": 1400}
-    network.write_text(json.dumps({"version": 2, "ethernets": {"one": ethernet}}))
+    network.write_text(json.dumps(NETWORK))
     ours = "name=opt/org.kubeiso"
     return ("-fw_cfg", f"{ours}/user-data,file={user}", "-fw_cfg", f"{ours}/network-config,file={network}")
 
 
 @pytest.mark.parametrize(
-    ("given", "by"), [(command_line, "qemu"), (config_drive, "the drive")], ids=["fw_cfg", "config-drive"]
+    ("given", "by"), [(command_line, "qemu"), (config_drive, "the drive"), (ovf_environment, "the form")], ids=["fw_cfg", "config-drive", "ovf"]
 )  # fmt: skip
 def test_a_node_takes_its_configuration(
     base_plan: ClusterPlan, tmp_path: Path, given: Callable[[Path], tuple[str, ...]], by: str

@@ -13,7 +13,8 @@ from builder.cluster.lifecycle import ClusterPlan
 from builder.deadline import Deadline
 from builder.machine.machine import Machine
 from builder.machine.model import MachineSpec
-from builder.media.contents import LAYERS, contents, located
+from builder.media.contents import LAYERS, contents
+from builder.media.inspection import located
 from builder.media.verity import BLOCK
 from builder.recipe.model import Role
 

@@ -18,12 +18,17 @@ from program import Outcome, Program, files, finish, unsound, until, write_scrip
 from toy_project import DEB
 
 from builder import download
+from builder.pipeline import twice
 from builder.process import identify
 from builder.store import file_digest, sha256
+from builder.trust import signing
 
 pytest_plugins = ["cli_fixtures"]
 Run = Callable[..., Outcome]
-RESULTS = [f"kubeiso-toy-master.{end}" for end in ("iso", "iso.build.json", "iso.sha256", "iso.spdx.json", "yml")]
+RESULTS = [
+    f"kubeiso-toy-master.{end}"
+    for end in ("iso", "iso.build.json", "iso.cdx.json", "iso.sha256", "iso.slsa.json", "iso.spdx.json", "yml")
+]
 
 
 def test_a_build_leaves_its_results_and_nothing_else(built: Program) -> None:
@@ -52,6 +57,66 @@ def test_two_builds_from_empty_caches_give_the_same_bits(built: Program, program
     roots = [json.loads((whole.out / "kubeiso-toy-master.iso.build.json").read_text())["root"] for whole in (built, program)]
     assert roots[0] == roots[1] and roots[0]["size"] > 0, "the root trees, too, which are not kept"
     assert not (program.cache / "blobs" / "sha256" / roots[1]["sha256"].removeprefix("sha256:")).exists()
+
+
+def test_every_format_has_the_same_bits_in_other_circumstances(kubeiso: Run, program: Program) -> None:
+    """Another cache, another folder, umask, time zone, language and home, one processor, some seconds later."""
+    forms = ["iso", "raw", "qcow2", "vmdk", "ova", "containerdisk", "uki", "pxe"]
+    done = kubeiso(*program.to_build, "--format", ",".join(forms), "--verify", "--json")
+    assert done.code == 0, done.told
+    result = json.loads(done.out)
+    assert (len(result["media"]), result["differences"]) == (len(forms), [])
+    assert [path.name for path in program.out.iterdir() if path.is_dir()] == [], "nothing is left of the second build"
+
+
+def test_one_byte_that_is_not_the_same_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+        for name in ("same", "other"):
+            (folder / name).write_bytes(bytes(3 << 20))
+    (one / "only here").write_text("of an earlier build")
+    assert twice.compare(one, two) == []
+    with (two / "other").open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(b"x")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    (difference,) = twice.compare(one, two)
+    assert difference.name == "other" and f"from byte {2 << 20} on" in difference.why[0]
+    (two / "other").write_bytes(bytes(5))
+    assert "from byte 5 on" in twice.compare(one, two)[0].why[0], "one is shorter"
+    (one / "other").unlink()
+    assert twice.told(twice.compare(one, two)) == ("other:", "  the first build made no such file")
+
+
+def test_signed_media_are_not_compared(kubeiso: Run, program: Program, tmp_path: Path) -> None:
+    signing.create(tmp_path)
+    done = kubeiso(*program.to_build, "--verify", "--sign-key", str(tmp_path / "sign.key"))
+    assert done.code == 2 and "a signature has its time in it" in done.told and not program.out.exists()
+
+
+def test_a_signed_build_has_a_signature_beside_each_file_but_the_makers_own(
+    kubeiso: Run, program: Program, tmp_path: Path
+) -> None:
+    """`verify` takes it with the public key alone, from another folder, with no cache; and finds a changed byte."""
+    signing.create(tmp_path)
+    assert kubeiso(*program.to_build, "--sign-key", str(tmp_path / "sign.key")).code == 0
+    assert {name for name in files(program.out) if name.endswith(".minisig")} == {
+        f"{name}.minisig" for name in RESULTS if not name.endswith((".yml", ".build.json"))
+    }
+    away = tmp_path / "away"
+    away.mkdir()
+    for path in program.out.glob("*.iso*"):
+        shutil.copy(path, away)
+    shutil.rmtree(program.cache)
+    medium = away / program.iso.name
+    done = kubeiso("verify", str(medium), "--key", str(tmp_path / "sign.pub"))
+    assert done.code == 0 and "failed" not in done.out, done.told
+    with medium.open("r+b") as file:
+        file.seek(-4000, os.SEEK_END)
+        file.write(b"changed")
+    done = kubeiso("verify", str(medium), "--key", str(tmp_path / "sign.pub"))
+    assert done.code == 5 and "signature of" in done.told and "next: get it again" in done.told
 
 
 def test_a_second_build_takes_all_from_the_cache(kubeiso: Run, built: Program, program: Program) -> None:

@@ -1,5 +1,7 @@
 """What a medium's file alone tells of it."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,15 +10,25 @@ from media_samples import folder, hard_link, item, node_items, noise, request
 from builder.errors import InputError
 from builder.media.contents import contents, place
 from builder.media.make import MAKERS, make_medium
+from builder.media.model import BILL
 from builder.media.prepare import prepare
 from builder.run import run
 from builder.store import Store
 
 PROGRAM = noise(9 << 20, 3)
+FORMATS = {".efi": "uki"}
+DOCUMENT = {
+    "name": "x",
+    "packages": [
+        {"SPDXID": "SPDXRef-Node-node-1", "name": "node", "versionInfo": "0123"},
+        {"SPDXID": "SPDXRef-Component-runc-1", "name": "runc", "versionInfo": "1.4.3", "licenseDeclared": "NOASSERTION"},
+        {"SPDXID": "SPDXRef-Go-a-1", "name": "a", "versionInfo": "1", "licenseDeclared": "(Apache-2.0 AND MIT)"},
+    ],
+}
 RELEASE = b'NAME=kubeiso\n# a remark\nPRETTY_NAME="kubeiso, Kubernetes v1.2.3"\nVARIANT_ID=master\n'
 
 
-@pytest.fixture(scope="module", params=["iso", "qcow2"])
+@pytest.fixture(scope="module", params=["iso", "qcow2", "uki", "pxe", "ova", "containerdisk"])
 def medium(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     room = tmp_path_factory.mktemp("medium")
     return made(room, request.param)
@@ -30,15 +42,23 @@ def made(room: Path, form: str) -> Path:
         hard_link("containers/services/one/lower/serve", "usr/share/kubeiso/containerd/layers/0123456789abcdef/fs/usr/bin/serve"),
         item("etc/os-release", RELEASE),
     ]  # fmt: skip
-    return make_medium(MAKERS[form], prepare(request(store, items), store), store, room / f"node.{form}").path
+    ready = replace(prepare(request(store, items), store), notes={BILL: store.put(json.dumps(DOCUMENT).encode())})
+    return make_medium(MAKERS[form], ready, store, room / MAKERS[form].name("node")).path
 
 
 def test_it_is_told_what_a_medium_is(medium: Path) -> None:
     found = contents(medium)
     assert (found.label, found.cmdline, found.size) == ("KUBEISO_TEST", "console=ttyS0 quiet", medium.stat().st_size)
     assert (found.release["PRETTY_NAME"], found.release["VARIANT_ID"]) == ("kubeiso, Kubernetes v1.2.3", "master")
-    assert {"/boot/kernel", "/boot/initrd.img", "/boot/cmdline"} <= set(found.boot)
-    assert not any(path.startswith("/kubeiso") for path in found.boot)
+    assert found.format == FORMATS.get(medium.suffix, medium.name.split(".")[1])
+    assert {"/boot/kernel", "/boot/initrd.img", f"/{BILL}"} <= set(found.boot)
+    assert [path for path in found.boot if path.startswith("/kubeiso")] == [f"/{BILL}"]
+
+
+def test_its_own_bill_is_told_in_short(medium: Path) -> None:
+    bill = contents(medium).bill
+    assert bill and (bill.name, bill.id, bill.kinds) == ("node", "0123", {"Component": 1, "Go": 1, "Node": 1})
+    assert bill.components == {"runc": "1.4.3"} and bill.licences == ("Apache-2.0", "MIT")
 
 
 def test_each_layer_tells_what_it_takes_packed_and_unpacked(medium: Path) -> None:
@@ -47,7 +67,7 @@ def test_each_layer_tells_what_it_takes_packed_and_unpacked(medium: Path) -> Non
     files = {path: size for layer in found.layers for path, size in layer.files.items()}
     assert files["usr/bin/kubelet"] == 9 << 20
     assert files["etc/hostname"] == len("node")
-    if medium.suffix == ".iso":
+    if medium.suffix != ".qcow2":
         assert sum(layer.packed for layer in found.layers) < found.size
 
 

@@ -18,7 +18,7 @@ from builder.store import Store
 from builder.trust import platformkeys
 from builder.trust.secureboot import secure_boot
 
-PARTS = [".osrel", ".cmdline", ".linux", ".initrd"]
+PARTS = [".osrel", ".cmdline", ".linux", ".initrd", ".kubeiso"]
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,11 @@ def test_a_toy_medium_beside_an_iso(
     assert (iso.media.format, made.media.format) == ("iso", "toy")
     assert (iso.media.kernel, iso.media.initrd, iso.media.layers) == (made.media.kernel, made.media.initrd, made.media.layers)
     stem = "kubeiso-toy-master"
-    beside = [f"{stem}.{kind}{end}" for kind in ("iso", "toy") for end in ("", ".build.json", ".sha256", ".spdx.json")]
+    beside = [
+        f"{stem}.{kind}{end}"
+        for kind in ("iso", "toy")
+        for end in ("", ".build.json", ".cdx.json", ".sha256", ".slsa.json", ".spdx.json")
+    ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*beside, f"{stem}.yml"])
     text = (tmp_path / "out" / f"{stem}.toy").read_bytes()
     assert (tmp_path / "out" / f"{stem}.toy.sha256").read_text() == f"{hashlib.sha256(text).hexdigest()}  {stem}.toy\n"

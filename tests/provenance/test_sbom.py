@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from pipeline_samples import planned, store_with
+from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from builder.assembly.native import NativeAssembler
 from builder.components.model import DebianPackage
@@ -15,10 +19,10 @@ from builder.components.toolchain import go
 from builder.pipeline.build import build
 from builder.pipeline.model import BuildOptions
 from builder.project import Project
-from builder.provenance import gomodules, purl
+from builder.provenance import cyclonedx, gomodules, purl, slsa, spdx
+from builder.provenance.bill import DESCRIBES, DOCUMENT, Bill, Part
 from builder.provenance.gomodules import Module, linked, modules_of
 from builder.provenance.model import Built
-from builder.provenance.spdx import Bill, identifier_of
 from builder.recipe.model import Role
 from builder.run import run
 from builder.store import Digest, Store, file_digest, sha256
@@ -73,6 +77,8 @@ def check_spdx(document: dict[str, Any]) -> None:
     for relation in document["relationships"]:
         assert relation["relationshipType"] in RELATIONS
         assert {relation["spdxElementId"], relation["relatedSpdxElement"]} <= set(identifiers)
+    read = JsonLikeDictParser().parse(document)  # type: ignore[no-untyped-call]
+    assert [fault.validation_message for fault in validate_full_spdx_document(read)] == []
     described = [relation for relation in document["relationships"] if relation["relationshipType"] == "DESCRIBES"]
     assert [relation["spdxElementId"] for relation in described] == ["SPDXRef-DOCUMENT"]
 
@@ -91,23 +97,44 @@ def test_the_sbom_has_all_that_is_on_the_medium(sample: tuple[Project, Path], tm
     built, document, _ = made(sample, tmp_path)
     check_spdx(document)
     medium = "kubeiso-toy-master"
+    assert inside(document, f"{medium}.iso") == {medium, "grub"}
     assert inside(document, medium) == {
         "docker.io/kubeiso/kernel:1", "docker.io/kubeiso/firmware:1",
         "docker.io/kubeiso/init:1", "docker.io/kubeiso/runc:1", "docker.io/kubeiso/containerd:1", "docker.io/kubeiso/apparmor:1",
         "docker.io/kubeiso/images-master:1", "docker.io/kubeiso/sysctl:1", "docker.io/kubeiso/dhcpcd:1",
         "docker.io/kubeiso/chrony:1", "docker.io/kubeiso/metadata:1", "docker.io/kubeiso/pod-network:1",
         "docker.io/kubeiso/state:1", "docker.io/kubeiso/api-balancer:1", "docker.io/kubeiso/kubelet:1.2.3",
-        "docker.io/kubeiso/sshd:1", "initrd", "grub",
+        "docker.io/kubeiso/sshd:1", "initrd",
     }  # fmt: skip
     carried = {reference.partition("@")[0] for reference in built.spec.container_images}
     assert inside(document, "docker.io/kubeiso/images-master:1") == carried
     assert inside(document, "docker.io/kubeiso/sysctl:1") == {"tools"}
     assert inside(document, "docker.io/kubeiso/kubelet:1.2.3") == {"node"}
     packages = {package["name"]: package for package in document["packages"]}
-    assert packages[medium]["checksums"] == [{"algorithm": "SHA256", "checksumValue": built.media.sha256[7:]}]
+    assert packages[f"{medium}.iso"]["checksums"] == [{"algorithm": "SHA256", "checksumValue": built.media.sha256[7:]}]
     assert packages["tools"]["checksums"][0]["checksumValue"] == file_digest(sample[1])[7:]
     assert packages["tools"]["externalRefs"][0]["referenceLocator"] == "pkg:deb/debian/tools@1:2.0%2Bb1?arch=amd64&distro=trixie"
     assert "kubelet sha256:" in packages["node"]["sourceInfo"] and "kubectl" not in packages["node"]["sourceInfo"]
+
+
+def test_every_standard_is_told_of_the_same(sample: tuple[Project, Path], tmp_path: Path) -> None:
+    """CycloneDX is what its own validator takes, and both name the same parts; SLSA's statement has what lies beside."""
+    built, document, _ = made(sample, tmp_path)
+    text = built.media.path.with_suffix(".iso.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    cdx = json.loads(text)
+    whole, parts = cdx["metadata"]["component"], cdx["components"]
+    assert whole["hashes"] == [{"alg": "SHA-256", "content": built.media.sha256[7:]}]
+    assert {part["name"] for part in (whole, *parts)} == {package["name"] for package in document["packages"]}
+    tools = next(part for part in parts if part["name"] == "tools")
+    assert tools["supplier"] == {"name": "Debian"} and tools["purl"].startswith("pkg:deb/debian/tools@")
+    statement = json.loads(built.media.path.with_suffix(".iso.slsa.json").read_text())
+    assert (statement["_type"], statement["predicateType"]) == (slsa.STATEMENT, slsa.PREDICATE)
+    subjects = {each["name"]: f"sha256:{each['digest']['sha256']}" for each in statement["subject"]}
+    beside = (f"{built.media.path.name}{end}" for end in ("", ".sha256", ".spdx.json", ".cdx.json"))
+    assert subjects == {name: file_digest(built.media.path.with_name(name)) for name in beside}
+    dependencies = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert {"uri": tools["purl"], "digest": {"sha256": file_digest(sample[1])[7:]}} in dependencies
 
 
 def test_the_record_tells_what_the_medium_is_made_of_and_with(sample: tuple[Project, Path], tmp_path: Path) -> None:
@@ -130,7 +157,7 @@ def test_two_builds_are_told_in_the_same_bytes(sample: tuple[Project, Path], tmp
     """Also where one of them made the other role too."""
     one, two = made(sample, tmp_path / "one")[0], made(sample, tmp_path / "two", None)[0]
     assert one.role is two.role is Role.MASTER
-    for kind in (".yml", ".iso.sha256", ".iso.spdx.json", ".iso.build.json"):
+    for kind in (".yml", ".iso.sha256", ".iso.spdx.json", ".iso.cdx.json", ".iso.slsa.json", ".iso.build.json"):
         first, second = (each.media.path.with_name(f"{each.media.path.stem}{kind}") for each in (one, two))
         assert first.read_bytes() == second.read_bytes(), kind
         assert str(tmp_path) not in first.read_text()
@@ -141,7 +168,7 @@ def test_what_lies_in_the_folder_already_stays(sample: tuple[Project, Path], tmp
     (tmp_path / "out" / "mine.txt").write_text("mine")
     made(sample, tmp_path)
     stem = "kubeiso-toy-master"
-    kinds = ("iso", "iso.sha256", "yml", "iso.spdx.json", "iso.build.json")
+    kinds = ("iso", "iso.sha256", "yml", "iso.spdx.json", "iso.cdx.json", "iso.slsa.json", "iso.build.json")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"mine.txt", *(f"{stem}.{kind}" for kind in kinds)}
 
 
@@ -202,9 +229,11 @@ def test_package_urls(made: str, expected: str) -> None:
 
 
 def test_packages_whose_names_look_alike_are_kept_apart() -> None:
-    assert identifier_of("Go", "a_b", "v1", "x") != identifier_of("Go", "a-b", "v1", "x")
+    assert Part("Go", "a_b", "v1", "x").identifier != Part("Go", "a-b", "v1", "x").identifier
     bill = Bill()
-    assert bill.package("Go", "a", "v1") == bill.package("Go", "a", "v1")
-    assert len(bill.document("x", "toy-1", "seed")["packages"]) == 1
-    assert bill.document("x", "toy-1", "seed") == bill.document("x", "toy-1", "seed")
-    assert bill.document("x", "t-1", "one")["documentNamespace"] != bill.document("x", "t-1", "two")["documentNamespace"]
+    assert bill.add(Part("Go", "a", "v1")) == bill.add(Part("Go", "a", "v1"))
+    bill.relate(DOCUMENT, DESCRIBES, bill.add(Part("Go", "a", "v1")))
+    for made in (spdx.document, cyclonedx.document):
+        assert made(bill, "x", "toy-1", "seed") == made(bill, "x", "toy-1", "seed")
+        assert made(bill, "x", "t-1", "one") != made(bill, "x", "t-1", "two"), "a name of its own"
+    assert len(spdx.document(bill, "x", "toy-1", "seed")["packages"]) == 1

@@ -24,9 +24,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_folder_has_all_that_firmware_takes(keys: Path) -> None:
     ends = ("auth", "cer", "crt", "esl", "key")
     assert {path.name for path in keys.iterdir()} == {
-        "README", "owner.guid", *(f"{name}.{end}" for name in ("PK", "KEK", "db") for end in ends)
+        "README", "owner.guid", "sign.key", "sign.pub", *(f"{name}.{end}" for name in ("PK", "KEK", "db") for end in ends)
     }  # fmt: skip
-    assert all(stat.S_IMODE((keys / f"{name}.key").stat().st_mode) == 0o600 for name in ("PK", "KEK", "db"))
+    assert all(stat.S_IMODE((keys / f"{name}.key").stat().st_mode) == 0o600 for name in ("PK", "KEK", "db", "sign"))
     assert not [path for path in keys.parent.iterdir() if path != keys], "nothing is left beside it"
 
 
