@@ -94,6 +94,8 @@ def _program(medium: Path) -> Volume:
         parts = {}
     if uki.WHERE not in parts:
         raise InputError(f"{medium} is a program that kubeiso did not make", why=f"it has no section {uki.WHERE}")
+    if medium.stat().st_size < max(part.at + part.size for part in parts.values()):
+        raise InputError(f"{medium} is cut short", why="its sections go beyond its end", hint="copy or build it again")
     label, _, begin = _section(medium, parts[uki.WHERE]).decode().partition(" ")
     initrd = parts[".initrd"]
     places = {KERNEL: _place(parts[".linux"]), INITRD: _place(initrd)}

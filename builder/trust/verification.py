@@ -40,9 +40,9 @@ def verify(medium: Path, key: str | None, certificate: Path | None) -> list[Find
     With a key what is not signed by it fails; without it a signature proves nothing. Raises InputError for what is no medium of
     kubeiso's, and for a key that is none.
     """
-    digest = file_digest(medium)
     with opened(medium) as volume:
         found = [*_inside(volume), *_started(volume, certificate)]
+    digest = file_digest(medium)
     return [*found, _signature(medium, key, f"{medium.name} {digest}"), _checksum(medium, digest), *_told(medium, digest, key)]
 
 
@@ -89,6 +89,7 @@ def _started(volume: Volume, certificate: Path | None) -> Iterator[Finding]:
             return
         if volume.format != "uki" and not _same_inside(program, volume):
             yield Finding(name, Verdict.FAILED, "the signed program has another kernel or initrd than the medium")
+            return
         signers = ", ".join(line.strip(" -") for line in listed.stdout.splitlines() if "subject:" in line)
         if certificate is None:
             yield Finding(name, Verdict.UNKNOWN, f"signed, {signers}; --secureboot-cert says by whom it has to be")

@@ -1,4 +1,4 @@
-"""Where a node's configuration comes from, besides a volume with the label cidata: QEMU's command line, a config drive, an OVF."""
+"""Where a node's configuration comes from, besides a volume cidata: QEMU's command line, a config drive, an OVF."""
 
 import json
 from base64 import b64encode
@@ -49,12 +49,13 @@ def ovf_environment(folder: Path) -> tuple[str, ...]:
     rows = "".join(f'<Property oe:key="{key}" oe:value="{value}"/>' for key, value in given.items())
     schema = "http://schemas.dmtf.org/ovf/environment/1"
     (folder / "env" / "ovf-env.xml").write_text(
-        f'<?xml version="1.0"?><Environment xmlns="{schema}" xmlns:oe="{schema}" oe:id=""><PlatformSection><Kind>VMware ESXi</Kind>'
-        f"</PlatformSection><PropertySection>{rows}</PropertySection></Environment>"
+        f'<?xml version="1.0"?><Environment xmlns="{schema}" xmlns:oe="{schema}" oe:id="">'
+        f"<PlatformSection><Kind>VMware ESXi</Kind></PlatformSection><PropertySection>{rows}</PropertySection></Environment>"
     )
     made = folder / "env.iso"
     run(["xorriso", "-as", "mkisofs", "-quiet", "-V", "OVF ENV", "-J", "-R", "-o", made, folder / "env"])
-    return ("-drive", f"if=none,id=given,file={made},format=raw,media=cdrom,readonly=on", "-device", "ide-cd,bus=ide.1,drive=given")
+    drive = f"if=none,id=given,file={made},format=raw,media=cdrom,readonly=on"
+    return ("-drive", drive, "-device", "ide-cd,bus=ide.1,drive=given")
 
 
 def command_line(folder: Path) -> tuple[str, ...]:
@@ -66,8 +67,10 @@ def command_line(folder: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("given", "by"), [(command_line, "qemu"), (config_drive, "the drive"), (ovf_environment, "the form")], ids=["fw_cfg", "config-drive", "ovf"]
-)  # fmt: skip
+    ("given", "by"),
+    [(command_line, "qemu"), (config_drive, "the drive"), (ovf_environment, "the form")],
+    ids=["fw_cfg", "config-drive", "ovf"],
+)
 def test_a_node_takes_its_configuration(
     base_plan: ClusterPlan, tmp_path: Path, given: Callable[[Path], tuple[str, ...]], by: str
 ) -> None:
