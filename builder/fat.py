@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from builder import moment
 from builder.architecture import AMD64
 from builder.run import run
-from builder.tarball import EPOCH
 
 SECTOR = 512
 # 2 MiB, a FAT12 with room for GRUB. What a larger one has besides its program, beside 2% of that for its own tables.
@@ -21,7 +21,7 @@ def sectors(program: Path) -> int:
 
 def write_efi(target: Path, program: Path) -> Path:
     """Makes a file system with the program where firmware looks for it, the same bits each time."""
-    clock = {"SOURCE_DATE_EPOCH": str(EPOCH)}
+    clock = moment.environment()
     image, size = os.fspath(target), str(sectors(program))
     run(["mformat", "-C", "-i", image, "-T", size, "-h", "64", "-s", "32", "-N", SERIAL, "-v", "EFI", "::"], env=clock)
     run(["mmd", "-i", image, "::EFI", "::EFI/BOOT"], env=clock)

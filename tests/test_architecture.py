@@ -30,6 +30,7 @@ GROUND = {
     "frozen",
     "leash",
     "lock",
+    "moment",
     "oci",
     "orphans",
     "owned",

@@ -26,6 +26,7 @@ from builder.cli.common import (
 from builder.cli.options import How, SecureBootCertificate, SecureBootKey, Told, Which, secure, signer, spread
 from builder.errors import CheckError, InputError
 from builder.media.make import MAKERS, makers
+from builder.moment import moment
 from builder.pipeline import twice
 from builder.pipeline.build import build as make_media
 from builder.pipeline.model import Plan
@@ -140,6 +141,7 @@ def build(
     if verify and (options.secure or options.sign):
         raise InputError("--verify compares what is not signed", why="a signature has its time in it", hint="leave the keys out")
     makers(wanted)
+    moment()  # a mistake in it is told before any work
     plan = make_plan(project, which.path, roles(role), options)
     demand_tools(options, (*MEDIA_TOOLS, *(("sbsign",) if options.secure else ()), *(("minisign",) if sign else ())))
     built = make_media(project, plan, open_store(), out_folder(how.out), options)

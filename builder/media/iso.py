@@ -2,12 +2,12 @@
 
 import os
 import re
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder import moment
 from builder.architecture import AMD64
 from builder.errors import InputError
 from builder.fat import write_efi
@@ -16,11 +16,9 @@ from builder.media.model import Maker, Prepared
 from builder.media.placing import placed
 from builder.run import run
 from builder.store import Store
-from builder.tarball import EPOCH
 
 LABEL = re.compile(r"[A-Z0-9_]{1,32}")  # ISO 9660 d-characters, ECMA-119 section 8.4.8
 CORE_IMAGE = "/boot/grub/eltorito.img"
-FIXED_TIME = time.strftime("%Y%m%d%H%M%S00", time.gmtime(EPOCH))
 EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"  # GPT partition types: UEFI specification, section 5.3.3
 BASIC_DATA = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
 
@@ -49,7 +47,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequ
     }
     with placed(target) as made:
         argv = xorriso_argv(made, prepared.label, files, [Partition(EFI_SYSTEM, efi), *more])
-        run(argv, env={"SOURCE_DATE_EPOCH": str(EPOCH)}, timeout=None)
+        run(argv, env=moment.environment(), timeout=None)
 
 
 def efi_partition(prepared: Prepared, store: Store, work: Path) -> Path:
@@ -71,7 +69,7 @@ def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], partitions
         "xorriso", "-as", "mkisofs", "-o", os.fspath(target), "-V", label,
         # Rock Ridge alone: no second tree of names. Level 3 allows a layer of 4 GiB and more.
         "-R", "-iso-level", "3", "-uid", "0", "-gid", "0", "-dir-mode", "0555", "-file-mode", "0444",
-        f"--modification-date={FIXED_TIME}", "--set_all_file_dates", FIXED_TIME, "--gpt_disk_guid", disk_guid(label),
+        f"--modification-date={moment.digits()}", "--set_all_file_dates", moment.digits(), "--gpt_disk_guid", disk_guid(label),
         # As a disk: GRUB in the master boot record for BIOS; GPT with the ISO as first partition and the EFI one behind it.
         "--grub2-mbr", os.fspath(grub.MBR), "--protective-msdos-label", "-partition_cyl_align", "off", "-partition_offset", "16",
         "--mbr-force-bootable", *appended(partitions), "-appended_part_as_gpt", "-no-pad",

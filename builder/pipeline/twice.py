@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder import moment
 from builder.components.debian import load_lock
 from builder.components.model import DebianPackage
 from builder.errors import InputError, ToolMissing
@@ -44,7 +45,7 @@ def again(words: Sequence[str], plan: Plan, project: Project, store: Store, out:
         other = _other_store(place / "cache", _packages(plan, project), store)
         made = place / "out"
         argv = ["sh", "-c", UMASK, "sh", tool("taskset"), "-c", _one_processor(), sys.executable, "-m", "builder", *words]
-        own = {name: value for name, value in os.environ.items() if name.startswith("KUBEISO_")}
+        own = {name: value for name, value in os.environ.items() if name.startswith("KUBEISO_") or name == moment.VARIABLE}
         environment = {**own, **OTHERWISE, "KUBEISO_CACHE": str(other)}
         run([*argv, "--out", made], cwd=Path.cwd(), env=environment, timeout=None, heard=_Teller(stage))
         found = compare(out, made)

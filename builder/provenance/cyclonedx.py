@@ -3,13 +3,11 @@
 import json
 import uuid
 from collections import defaultdict
-from datetime import UTC, datetime
 from typing import Any
 
+from builder import moment
 from builder.provenance.bill import CONTAINS, DOCUMENT, TOOL, Bill, Part
-from builder.tarball import EPOCH
 
-CREATED = datetime.fromtimestamp(EPOCH, UTC)
 TYPES = {"APPLICATION": "application", "CONTAINER": "container", "LIBRARY": "library", "OPERATING_SYSTEM": "operating-system"}
 
 
@@ -26,7 +24,7 @@ def document(bill: Bill, name: str, creator: str, seed: str) -> dict[str, Any]:
     maker = Component(name=tool, version=version, type=ComponentType.APPLICATION, bom_ref="tool")
     bom = Bom(
         serial_number=uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {seed}"),
-        metadata=BomMetaData(timestamp=CREATED, component=made.pop(whole), tools=ToolRepository(components=[maker])),
+        metadata=BomMetaData(timestamp=moment.date(), component=made.pop(whole), tools=ToolRepository(components=[maker])),
         components=made.values(),
     )
     for one, others in _contents(bill).items():

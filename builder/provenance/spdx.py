@@ -1,19 +1,17 @@
 """A bill as an SPDX 2.3 document (spdx.github.io/spdx-spec/v2.3), the same bytes for the same content."""
 
 import uuid
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from license_expression import get_spdx_licensing
 
+from builder import moment
 from builder.provenance.bill import DOCUMENT, Bill, Part
 from builder.provenance.licences import REFERENCE
-from builder.tarball import EPOCH
 
 PREFIX = "SPDXRef-"
 WHERE = "its text is in usr/share/doc/*/copyright of the packages that name it, which the image has"
-CREATED = datetime.fromtimestamp(EPOCH, UTC).replace(tzinfo=None)  # spdx-tools wants UTC without saying so
 
 
 def document(bill: Bill, name: str, creator: str, seed: str) -> dict[str, Any]:
@@ -23,7 +21,7 @@ def document(bill: Bill, name: str, creator: str, seed: str) -> dict[str, Any]:
 
     made = model.Document(
         creation_info=model.CreationInfo(
-            spdx_version="SPDX-2.3", spdx_id=PREFIX + DOCUMENT, name=name, created=CREATED,
+            spdx_version="SPDX-2.3", spdx_id=PREFIX + DOCUMENT, name=name, created=moment.date().replace(tzinfo=None),
             document_namespace=f"https://spdx.org/spdxdocs/{name}-{uuid.uuid5(uuid.NAMESPACE_OID, seed)}",
             creators=[model.Actor(model.ActorType.TOOL, creator)],
         ),
