@@ -71,7 +71,7 @@ test: check
 
 # Every format of media with each firmware, on every kind of controller.
 test-media: setup
-	$(SLOW) tests/media tests/boot/test_formats.py
+	$(SLOW) tests/media tests/boot/test_formats.py tests/boot/test_secure_boot.py
 
 test-all: check
 	$(SLOW) -m "(network or long) and not boot"

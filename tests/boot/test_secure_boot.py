@@ -11,6 +11,7 @@ import pytest
 from boot_helpers import CONSOLES, booted, said, variant
 
 from builder.cli.host import usual
+from builder.cluster import lifecycle
 from builder.cluster.lifecycle import ClusterPlan
 from builder.console.story import UNSIGNED
 from builder.deadline import Deadline
@@ -98,7 +99,7 @@ def test_a_disk_and_a_program_of_its_own_boot_too(
     base_plan: ClusterPlan, signed: dict[str, Path], keys: dict[str, Path], tmp_path: Path, form: str
 ) -> None:
     with started(base_plan, signed[form], keys["ours"], tmp_path, Attachment.DISK) as machine:
-        assert machine.console().wait_stage("ready", Deadline.after(900)).state == "ok"
+        lifecycle.booted(machine, 900)
         assert "Secure boot enabled" in said(machine, "dmesg | grep -i 'secure boot'")
 
 
