@@ -32,7 +32,7 @@ def medium(base_plan: ClusterPlan, tmp_path: Path) -> Path:
 
 
 def layers_of(medium: Path) -> Layers:
-    return {path.removeprefix(LAYERS): where for path, where in located(medium).items() if path.startswith(LAYERS)}
+    return {path.removeprefix(LAYERS): where for path, where in located(medium).items() if path.endswith(".squashfs")}
 
 
 def change(medium: Path, place: int) -> None:
