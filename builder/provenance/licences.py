@@ -3,7 +3,7 @@
 import logging
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,21 +91,35 @@ def spdx_name(word: str) -> str:
 
 
 def of_modules(modules: Iterable[Module], store: Store) -> dict[Module, Terms]:
-    """From the licence files of modules that Go has unpacked here; of others nothing is known. Read once."""
+    """From the licence files of modules that Go has here, unpacked or packed; of others nothing is known. Read once."""
     return {module: _of_module(module, store) for module in modules}
 
 
 def _of_module(module: Module, store: Store) -> Terms:
     if module.path == STANDARD:
         return Terms("BSD-3-Clause")  # go.dev/LICENSE
-    key = key_of("go licences", 2, module.path, module.version, module.sum)
+    key = key_of("go licences", 3, module.path, module.version, module.sum)
     if known := store.recall(key):
         return Terms(**known)
-    archive = store.scratch("go") / "mod/cache/download" / escaped(module.path) / "@v" / f"{escaped(module.version)}.zip"
-    found = module_terms(archive)
+    found = module_terms(licence_texts(module, store.scratch("go") / "mod"))
     if found.expression or found.words:
         store.remember(key, vars(found))
     return found
+
+
+def licence_texts(module: Module, modules: Path) -> dict[str, str]:
+    """The licence files at a module's top by their names, from Go's cache of modules (go.dev/ref/mod, "Module cache")."""
+    path, version = escaped(module.path), escaped(module.version)
+    folder, archive = modules / f"{path}@{version}", modules / "cache/download" / path / "@v" / f"{version}.zip"
+    if folder.is_dir():
+        files = [each for each in folder.iterdir() if _is_licence(each.name) and each.is_file()]
+        return {each.name: each.read_text(errors="replace") for each in files}
+    if not archive.is_file():
+        return {}
+    top = f"{module.path}@{module.version}/"
+    with zipfile.ZipFile(archive) as members:
+        names = [name for name in members.namelist() if name.startswith(top) and _is_licence(name.removeprefix(top))]
+        return {name.removeprefix(top): members.read(name).decode(errors="replace") for name in names}
 
 
 def escaped(path: str) -> str:
@@ -113,22 +127,16 @@ def escaped(path: str) -> str:
     return re.sub("[A-Z]", lambda found: f"!{found[0].lower()}", path)
 
 
-def module_terms(archive: Path) -> Terms:
-    """All that the licence files at the top of a module's archive (go.dev/ref/mod, "Module zip files") say together."""
-    if not archive.is_file():
-        return Terms()
-    with zipfile.ZipFile(archive) as members:
-        names = [name for name in sorted(members.namelist()) if _is_licence(name)]
-        named = {name: licences_of(members.read(name).decode(errors="replace")) for name in names}
+def module_terms(texts: Mapping[str, str]) -> Terms:
+    """What all of a module's licence files say together: each has to be kept to."""
+    named = {name: licences_of(text) for name, text in sorted(texts.items())}
     if not named or not all(named.values()):
-        return Terms(words=", ".join(f"see its {name.rpartition('/')[2]}" for name in named))
+        return Terms(words=", ".join(f"see its {name}" for name in named))
     return Terms(" AND ".join(sorted(set().union(*named.values()))))
 
 
 def _is_licence(name: str) -> bool:
-    """PATH@VERSION/FILE, where the path may have slashes."""
-    below = name.partition("@")[2].partition("/")[2]
-    return TEXT_FILE.fullmatch(below) is not None and not below.endswith(NO_TEXT)
+    return TEXT_FILE.fullmatch(name) is not None and not name.endswith(NO_TEXT)
 
 
 def licences_of(text: str) -> set[str]:

@@ -88,4 +88,14 @@ def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
     assert found[Module("stdlib", "1.27.3")] == Terms("BSD-3-Clause")
     archive(store, gone, {"LICENSE": MIT})
     assert of_modules([gone], store)[gone] == Terms("MIT"), "that nothing was known is not remembered"
-    assert module_terms(tmp_path / "nothing.zip") == Terms()
+    assert module_terms({}) == Terms()
+
+
+def test_an_unpacked_module_needs_no_archive(tmp_path: Path) -> None:
+    """Archives of what is unpacked are not kept (builder/components/gomodules.py)."""
+    store, module = Store(tmp_path), Module("github.com/Azure/x", "v1.0.0-RC1")
+    folder = store.scratch("go") / "mod/github.com/!azure/x@v1.0.0-!r!c1"
+    (folder / "LICENSES").mkdir(parents=True)
+    (folder / "LICENSE").write_text(MIT)
+    (folder / "license.go").write_text("package x")
+    assert of_modules([module], store) == {module: Terms("MIT")}
