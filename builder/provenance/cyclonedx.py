@@ -14,11 +14,14 @@ TYPES = {"APPLICATION": "application", "CONTAINER": "container", "LIBRARY": "lib
 def document(bill: Bill, name: str, creator: str, seed: str) -> dict[str, Any]:
     """The whole document as CycloneDX' own library writes it: what it is about, its parts, and what contains what."""
     from cyclonedx.model.bom import Bom, BomMetaData  # takes half a second, which builds alone spend
+    from cyclonedx.model.bom_ref import BomRef
     from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.dependency import Dependency
     from cyclonedx.model.tool import ToolRepository
     from cyclonedx.output.json import JsonV1Dot6
 
     tool, _, version = creator.partition("-")
+    contents = _contents(bill)
     made = {key: _component(key, part) for key, part in bill.parts.items()}
     whole = next(bill.described())
     maker = Component(name=tool, version=version, type=ComponentType.APPLICATION, bom_ref="tool")
@@ -27,10 +30,9 @@ def document(bill: Bill, name: str, creator: str, seed: str) -> dict[str, Any]:
         metadata=BomMetaData(timestamp=moment.date(), component=made.pop(whole), tools=ToolRepository(components=[maker])),
         components=made.values(),
     )
-    for one, others in _contents(bill).items():
-        about = bom.metadata.component if one == whole else made[one]
-        assert about
-        bom.register_dependency(about, [made[other] for other in others])
+    bom.dependencies = [
+        Dependency(BomRef(key), [Dependency(BomRef(other)) for other in contents[key]]) for key in (whole, *made)
+    ]  # not by register_dependency, which looks through all of them for each
     found: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     return found
 
