@@ -71,7 +71,7 @@ def listed(file: IO[bytes], start: int, end: int) -> Iterator[tuple[str, int, in
         file.seek(start)
         header = file.read(HEADER)
         if not header.startswith(MAGIC):
-            if header.strip(b"\0") and header[:4] != bytes(4):
+            if header[:4] != bytes(4):
                 return
             start += 4  # between two archives there may be zeroes
             continue

@@ -11,7 +11,6 @@ SECTOR = 512
 # 2 MiB, a FAT12 with room for GRUB. What a larger one has besides its program, beside 2% of that for its own tables.
 LEAST, SPARE = 4096, 2048
 SERIAL = "4b494f00"
-TOOLS = ("mcopy", "mformat", "mmd")
 
 
 def sectors(program: Path) -> int:

@@ -13,7 +13,7 @@ from builder.errors import InputError
 from builder.fat import write_efi
 from builder.media import grub, uki
 from builder.media.model import Maker, Prepared
-from builder.media.placing import placed
+from builder.media.placing import placed, written
 from builder.run import run
 from builder.store import Store
 
@@ -56,11 +56,6 @@ def efi_partition(prepared: Prepared, store: Store, work: Path) -> Path:
     if prepared.secure is None:
         return write_efi(work / "efi.img", grub.make_efi_program(work, prepared.label, program))
     return write_efi(work / "efi.img", uki.unify(prepared, store, work, store.path(prepared.initrd), program))
-
-
-def written(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
 
 
 def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], partitions: Sequence[Partition]) -> list[str]:

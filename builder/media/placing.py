@@ -9,6 +9,11 @@ from builder.workplace import sweep, workdir
 ASIDE = ".kubeiso-iso-"
 
 
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 @contextmanager
 def placed(target: Path) -> Iterator[Path]:
     """Where to write a medium: aside, from where it is renamed; what a killed run left there is removed."""

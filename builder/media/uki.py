@@ -17,7 +17,7 @@ from builder.architecture import AMD64
 from builder.errors import InputError, ToolMissing
 from builder.media import pe
 from builder.media.model import Maker, Prepared, SecureBoot
-from builder.media.placing import placed
+from builder.media.placing import placed, written
 from builder.run import run
 from builder.store import Store, file_digest
 
@@ -44,11 +44,11 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
 def unify(prepared: Prepared, store: Store, work: Path, initrd: Path, target: Path, begin: int = 0) -> Path:
     """The program with this initrd, signed where there is a key. begin: where in the initrd the layers do, if they are in it."""
     parts = [
-        (".osrel", _written(work / "osrel", f"ID=kubeiso\nNAME=kubeiso\nPRETTY_NAME={prepared.label}\n")),
-        (".cmdline", _written(work / "cmdline", prepared.cmdline)),
+        (".osrel", written(work / "osrel", f"ID=kubeiso\nNAME=kubeiso\nPRETTY_NAME={prepared.label}\n")),
+        (".cmdline", written(work / "cmdline", prepared.cmdline)),
         (".linux", store.path(prepared.kernel)),
         (".initrd", initrd),
-        (WHERE, _written(work / "where", f"{prepared.label} {begin}")),
+        (WHERE, written(work / "where", f"{prepared.label} {begin}")),
     ]
     unsigned = work / "unsigned.efi" if prepared.secure else target
     pe.append(STUB, parts, unsigned)
@@ -101,11 +101,6 @@ def signing(maker: Maker) -> Maker:
 def _all(checks: Sequence[Callable[[], None]]) -> None:
     for check in checks:
         check()
-
-
-def _written(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
 
 
 STUB_NAME = "systemd-stub"

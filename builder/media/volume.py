@@ -18,6 +18,7 @@ from builder.media.initrd import CONFIG
 from builder.media.inspection import CMDLINE, FORMS, INITRD, KERNEL, demand_whole, located, volume_label
 from builder.media.iso import EFI_SYSTEM
 from builder.run import run
+from builder.store import CHUNK
 
 Place = tuple[int, int]
 """Where in a file something begins, and its size, in bytes."""
@@ -53,8 +54,9 @@ def opened(medium: Path) -> Iterator[Volume]:
         with _archive(medium) as found:
             yield found
     else:
-        with _plain(medium, start) as disk:
-            yield _iso(medium, disk, FORMS.get(start[:4], "iso"))
+        form = FORMS.get(start[:4])
+        with _plain(medium, form) as disk:
+            yield _iso(medium, disk, form or "iso")
 
 
 def _start(medium: Path) -> bytes:
@@ -75,9 +77,8 @@ def _iso(medium: Path, disk: Path, form: str) -> Volume:
 
 
 @contextmanager
-def _plain(medium: Path, start: bytes) -> Iterator[Path]:
+def _plain(medium: Path, form: str | None) -> Iterator[Path]:
     """The medium as a plain disk; one in another form is unpacked for as long."""
-    form = FORMS.get(start[:4])
     if form is None:
         yield medium
         return
@@ -170,7 +171,7 @@ def uefi_program(volume: Volume, work: Path) -> Path | None:
     """The program that UEFI starts from it, from the EFI partition; None where there is none, as for iPXE."""
     if volume.format == "uki":
         return volume.file
-    place = efi_partition(volume.file) if KERNEL in volume.places and volume.format != "pxe" else None
+    place = efi_partition(volume.file) if volume.format != "pxe" else None
     if place is None:
         return None
     image, program = work / "efi.img", work / AMD64.efi_file
@@ -214,9 +215,16 @@ def _bytes(file: Path, start: int, size: int) -> bytes:
         return content.read(size)
 
 
-def copy(source: Path, place: Place, target: Path) -> None:
+def chunks(source: Path, place: Place) -> Iterator[bytes]:
+    """What lies at a place, as far as the file goes."""
     start, left = place
-    with source.open("rb") as content, target.open("wb") as out:
+    with source.open("rb") as content:
         content.seek(start)
-        while left and (chunk := content.read(min(left, 1 << 20))):
-            left -= out.write(chunk)
+        while left and (chunk := content.read(min(left, CHUNK))):
+            left -= len(chunk)
+            yield chunk
+
+
+def copy(source: Path, place: Place, target: Path) -> None:
+    with target.open("wb") as out:
+        out.writelines(chunks(source, place))

@@ -9,11 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from builder.errors import KubeisoError
 from builder.media import pe
-from builder.media.volume import Volume, opened, settings_of, uefi_program
+from builder.media.volume import Volume, chunks, opened, settings_of, uefi_program
 from builder.run import run
-from builder.store import CHUNK, file_digest
+from builder.store import file_digest
 from builder.trust import signing
 
 BESIDE = (".spdx.json", ".cdx.json", ".slsa.json")
@@ -67,13 +66,9 @@ def _words(settings: dict[str, object], name: str) -> list[str]:
 def _digest(volume: Volume, path: str) -> str:
     if path not in volume.places:
         return ""
-    start, left = volume.places[path]
     digest = hashlib.sha256()
-    with volume.file.open("rb") as content:
-        content.seek(start)
-        while left and (chunk := content.read(min(left, CHUNK))):
-            digest.update(chunk)
-            left -= len(chunk)
+    for chunk in chunks(volume.file, volume.places[path]):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -151,7 +146,7 @@ def _told(medium: Path, digest: str, key: str | None) -> Iterator[Finding]:
 def _mentions(beside: Path, digests: Callable[[Any], list[str]], digest: str) -> bool:
     try:
         return digest in digests(json.loads(beside.read_bytes()))
-    except (KubeisoError, ValueError, LookupError, TypeError, AttributeError):  # whatever else such a file may be
+    except (ValueError, LookupError, TypeError, AttributeError):  # whatever else such a file may be
         return False
 
 

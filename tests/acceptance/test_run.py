@@ -26,7 +26,7 @@ from builder.errors import InputError
 from builder.forming import form
 from builder.machine.machine import Ending
 
-BOOT = 'Booting `kubeiso\'\nKUBEISO {{"stage":"init","state":"ok"}}\n'
+BOOT = 'Booting `kubeiso\'\nKUBEISO {"stage":"init","state":"ok"}\n'
 
 
 class FakeMachine:

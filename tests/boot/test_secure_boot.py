@@ -1,6 +1,5 @@
 """Secure Boot: firmware that trusts one key starts what that key signed, and nothing else."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from boot_helpers import CONSOLES, booted, said, variant
+from media_samples import change
 
 from builder.cli.host import usual
 from builder.cluster import lifecycle
@@ -116,11 +116,7 @@ def test_a_program_of_its_own_that_was_changed_is_refused(
     """One bit of its initrd."""
     changed = Path(shutil.copy(signed["uki"], tmp_path / "changed.efi"))
     initrd = pe.sections(changed)[".initrd"]
-    with changed.open("r+b") as file:
-        file.seek(initrd.at + initrd.size // 2)
-        (byte,) = file.read(1)
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 1]))
+    change(changed, initrd.at + initrd.size // 2)
     assert UNSIGNED in refused(base_plan, changed, keys["ours"], tmp_path)
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from media_samples import change
 
 from builder.cluster import lifecycle
 from builder.cluster.lifecycle import ClusterPlan
@@ -33,15 +34,6 @@ def medium(base_plan: ClusterPlan, tmp_path: Path) -> Path:
 
 def layers_of(medium: Path) -> Layers:
     return {path.removeprefix(LAYERS): where for path, where in located(medium).items() if path.endswith(".squashfs")}
-
-
-def change(medium: Path, place: int) -> None:
-    """One bit."""
-    with medium.open("r+b") as file:
-        file.seek(place)
-        (byte,) = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte ^ 1]))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder.console import story as story_module
-from builder.console.story import Story
+from builder.console.story import UNSIGNED, Story
 
 PANIC = "[    4.859876] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"
 TOKEN = "0123456789abcdef"
@@ -107,3 +107,13 @@ def test_a_damaged_medium_stops_a_boot_and_no_node_that_runs() -> None:
         assert [told.name for told in story.stages][-1] == "layer-1"
     assert "layer-1 on the medium is damaged" in booting.reason
     assert ready.reason == ""
+
+
+def test_firmware_that_refuses_what_is_not_signed_is_told_apart_from_none_to_boot() -> None:
+    refusal = 'BdsDxe: failed to load Boot0001 "UEFI QEMU DVD-ROM QM00011 " from PciRoot(0x0)/Sata(0x5,0xFFFF,0x0): Access Denied'
+    nothing = "BdsDxe: No bootable option or device was found."
+    assert Story.of([refusal, nothing]).reason == UNSIGNED
+    assert Story.of([nothing]).reason == "the firmware found nothing to boot from"
+    kernel = "EFI stub: UEFI Secure Boot is enabled."
+    assert Story.of([refusal, kernel, READY]).reason == "", "another device had something that it takes"
+    assert Story.of([refusal, kernel, nothing]).reason != UNSIGNED, "what was refused in an earlier boot is over"

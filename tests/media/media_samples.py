@@ -54,6 +54,15 @@ def tree_of(directory: Path, *items: Item) -> Tree:
     return read_tree(path)
 
 
+def change(file: Path, place: int) -> None:
+    """One bit."""
+    with file.open("r+b") as data:
+        data.seek(place)
+        (byte,) = data.read(1)
+        data.seek(place)
+        data.write(bytes([byte ^ 1]))
+
+
 def noise(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 

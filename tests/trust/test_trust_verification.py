@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from media_samples import node_items, noise, request
+from media_samples import change, node_items, noise, request
 
 from builder.errors import InputError
 from builder.media import uki
@@ -67,14 +67,6 @@ def sent(made: Sent, tmp_path: Path) -> Callable[[str], Path]:
 
 def verdicts(medium: Path, key: str | None, certificate: Path | None = None) -> dict[str, Verdict]:
     return {finding.name.replace(medium.name, "FILE"): finding.verdict for finding in verify(medium, key, certificate)}
-
-
-def change(medium: Path, place: int) -> None:
-    with medium.open("r+b") as file:
-        file.seek(place)
-        (byte,) = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte ^ 1]))
 
 
 @pytest.mark.parametrize("form", FORMATS)
