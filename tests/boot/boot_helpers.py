@@ -91,7 +91,8 @@ def passes(
             found = run_suite(cluster, witness.watched(known()[suite_name]), out / plan.name, e2e_test, ledger)
             assert found.passed, report.text(found)
             witness.proven(cluster, out / plan.name)
-            assert witness.leaks(cluster, out / plan.name) == []
+            leaks = witness.leaks(cluster, out / plan.name)
+            assert not leaks, leaks
         finally:
             lifecycle.down(plan.name)
     assert not directory.exists()

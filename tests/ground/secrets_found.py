@@ -12,8 +12,12 @@ DEPTH = 5
 _KINDS = {
     "a private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|client-key-data[\"']?:\s*[\"']?[A-Za-z0-9+/]{20}"),
     "a certificate key": re.compile(rb"certificate[-_ ]?key[\s:=\"'\\rn]{0,12}[0-9a-f]{64}(?![0-9a-f])", re.IGNORECASE),
-    "a bootstrap token": re.compile(rb"(?<![a-z0-9.])(?=[a-z.]*[0-9])[a-z0-9]{6}\.[a-z0-9]{16}(?!\.?[a-z0-9])"),
+    "a bootstrap token": re.compile(
+        rb"(?<![a-z0-9.])(?=[a-z.]*[0-9])[a-z0-9]{6}\.(?!1[89a-f][0-9a-f]{14}\b)[a-z0-9]{16}(?!\.?[a-z0-9])"
+    ),
 }
+# An Event of a pod with a name of six letters looks like a token: "client.18ec5550d647b82e", whose end are the nanoseconds since 1970
+# (k8s.io/client-go, tools/record). Of random tokens, one in 4 million looks like an Event.
 # Lines of base64, as one run: a terminal's line ends, or a JSON text's, may be between them, and the last may be short.
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{16,}={0,2}(?:\s|\\r|\\n)*)+(?:[A-Za-z0-9+/]{1,15}={0,2})?")
 _LINE_ENDS = re.compile(rb"\s|\\r|\\n")

@@ -20,6 +20,8 @@ ADMIN = b"users:\n- name: admin\n  user:\n    client-key-data: " + base64.b64enc
 PLANTED = {
     "key": (KEY, "a private key"),
     "token": (TOKEN, "a bootstrap token"),
+    "token of hexadecimal digits": (b"token: client.08ec5550d647b82e\n", "a bootstrap token"),
+    "token that is longer than an Event's": (b"token: client.18ec5550d647b8zz\n", "a bootstrap token"),
     "yaml": (b"certificateKey: " + b"0a" * 32, "a certificate key"),
     "certificates": (CERTIFICATES, "a certificate key"),
     "kubeconfig": (ADMIN, "a private key"),
@@ -90,6 +92,7 @@ def test_what_is_planted_is_found(planted: str, wrapping: str, tmp_path: Path) -
         b"client-certificate-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t\n",
         b"--discovery-token-ca-cert-hash sha256:e6a2eb8581237ab72a4f494f30285ec12a9694d750b9785706a83bfcbbbd2204\n",
         b"kubeadm init --skip-token-print --skip-certificate-key-print\n",
+        b'events/client.18ec5550d647b82e event="&Event{ObjectMeta:{client.18ec555111a63b88  default    0\n',
         b"client.authentication.k8s.io system.slice status.conditions v1.36.3 10.64.0.11:6443\n",
     ],
 )
