@@ -123,7 +123,7 @@ func TestWhatIsWrongOnAConfigDriveIsToldAndKeepsTheRest(t *testing.T) {
 			t.Errorf("%s: the name is %q", test.name, all.hostname)
 		}
 	}
-	given, err := load(options{from: drivePut(t, map[string]string{"openstack/latest/meta_data.json": meta})})
+	given, err := load(options{from: drivePut(t, map[string]string{"openstack/latest/meta_data.json": meta})}, nil)
 	if err != nil || string(given.files[metaDataFile]) != `{"local-hostname":"n"}` {
 		t.Errorf("got %v, %v", given, err)
 	}
@@ -139,7 +139,7 @@ func TestFirmwareConfigurationComesFirst(t *testing.T) {
 	}
 	write(t, filepath.Join(sys, fwcfgFolder, "user-data/raw"), "#cloud-config\nhostname: from-qemu\n")
 	write(t, filepath.Join(sys, fwcfgFolder, "other/raw"), "x")
-	held, err := load(options{sys: sys})
+	held, err := load(options{sys: sys}, nil)
 	all := image("/").parse(held.files)
 	if err != nil || all.hostname != "from-qemu" || len(held.files) != 1 {
 		t.Errorf("got %v, %v", held, err)

@@ -129,38 +129,3 @@ func (w *wanted) content(at value, keys *fields) (string, error) {
 	}
 	return decoded(encoding, text)
 }
-
-// decoded is a content as its key "encoding" has it. The names are cloud-init's.
-func decoded(encoding value, content string) (string, error) {
-	name, err := encoding.text()
-	if err != nil {
-		return "", err
-	}
-	zipped := false
-	switch strings.ToLower(strings.TrimSpace(name)) {
-	case "text/plain":
-		return content, nil
-	case "b64", "base64":
-	case "gz", "gzip", "gz+b64", "gz+base64", "gzip+b64", "gzip+base64":
-		zipped = true
-	default:
-		return "", encoding.errorf("%q is not known here; text/plain, b64, gz and gz+b64 are", name)
-	}
-	// In YAML, what is compressed is in base64 as well, or has the tag !!binary, which was read already.
-	if !strings.HasPrefix(content, "\x1f\x8b") {
-		if content, err = unBase64(content); err != nil {
-			return "", encoding.errorf("the content is no base64: %v", err)
-		}
-	}
-	if !zipped {
-		return content, nil
-	}
-	plain, err := unzipped([]byte(content))
-	if err == nil && !strings.HasPrefix(content, "\x1f\x8b") {
-		err = errNotZipped
-	}
-	if err != nil {
-		return "", encoding.errorf("the content can't be unpacked: %v", err)
-	}
-	return string(plain), nil
-}

@@ -1,10 +1,12 @@
-// Command metadata gives a node what is its own: it reads QEMU's firmware configuration, or the volume with the label cidata, or a
-// config drive, or an OVF environment, writes the node's name, SSH keys and configuration below /run/config, and sets static addresses. A node without any
-// of them keeps what its image has.
+// Command metadata gives a node what is its own: it fetches what the kernel's command line or the machine's serial number leads to
+// (ds=nocloud;s=URL), or reads what the hypervisor holds for it (QEMU's firmware configuration, VMware's guestinfo), or the volume with
+// the label cidata, or a config drive, or an OVF environment, writes the node's name, SSH keys and configuration below /run/config, and
+// sets static addresses. A node without any of them keeps what its image has.
 //
-// A volume with the label cidata has NoCloud's files meta-data, user-data and network-config, and perhaps LinuxKit's config. What can't be honoured in them
-// ends the program with its reasons, after it has done what lets people in: the node's name, SSH keys, and addresses, as far as they
-// could be read. The node's configuration is not written then, since half of it would make another node than its author wanted.
+// A volume with the label cidata has NoCloud's files meta-data, user-data and network-config, and perhaps LinuxKit's config. What can't
+// be honoured in them ends the program with its reasons, after it has done what lets people in: the node's name, SSH keys, and
+// addresses, as far as they could be read. The node's configuration is not written then, since half of it would make another node
+// than its author wanted.
 package main
 
 import (
@@ -24,12 +26,12 @@ const (
 
 // options are the program's arguments.
 type options struct {
-	from, root, sys string
-	dryRun          bool
+	from, root, proc, sys string
+	dryRun                bool
 }
 
 func main() {
-	given := options{sys: "/sys"}
+	given := options{proc: "/proc", sys: "/sys"}
 	flag.StringVar(&given.from, "from", "", "read the files in this `directory`, not those of a volume")
 	flag.StringVar(&given.root, "root", "/", "write below this `directory`")
 	flag.BoolVar(&given.dryRun, "dry-run", false, "leave the network interfaces alone, and take each that is asked for as there")
@@ -51,7 +53,12 @@ func run(given options, on host, out, warnings io.Writer) error {
 	if err := writeResolver(given.root, nil); err != nil {
 		return err
 	}
-	held, err := load(given)
+	if !given.dryRun {
+		if err := markHypervisor(given, onVMware); err != nil {
+			return err
+		}
+	}
+	held, err := load(given, on)
 	if errors.Is(err, errNoVolume) {
 		fmt.Fprintf(out, "metadata: %v: the node keeps its image's configuration\n", err)
 		return nil

@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -38,17 +40,34 @@ type ovfEnvironment struct {
 	} `xml:"PropertySection"`
 }
 
-// readOVF reads an OVF environment as if it were NoCloud's files. Properties that are empty were not filled in.
+// readOVF reads a folder with an OVF environment as if it were NoCloud's files. Properties that are empty were not filled in.
 func readOVF(source, folder string) (contents, error) {
-	held := contents{source: source, files: map[string][]byte{}}
 	text, err := readFile(filepath.Join(folder, ovfFile))
-	if err != nil {
-		return held, fmt.Errorf("it has %w %s", errNoFiles, ovfFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return contents{source: source}, fmt.Errorf("it has %w %s", errNoFiles, ovfFile)
 	}
+	if err != nil {
+		return contents{source: source, faults: []error{err}}, nil
+	}
+	return parseOVF(source, text), nil
+}
+
+func parseOVF(source string, text []byte) contents {
+	held := contents{source: source, files: map[string][]byte{}}
+	given, err := properties(text)
+	if err != nil {
+		held.faults = append(held.faults, &mistake{file: ovfFile, text: err.Error()})
+		return held
+	}
+	held.takeProperties(given)
+	return held
+}
+
+// properties gives those of an environment that were filled in.
+func properties(text []byte) (map[string]string, error) {
 	var found ovfEnvironment
 	if err := xml.Unmarshal(text, &found); err != nil {
-		held.faults = append(held.faults, &mistake{file: ovfFile, text: err.Error()})
-		return held, nil
+		return nil, err
 	}
 	given := map[string]string{}
 	for _, section := range found.Sections {
@@ -58,8 +77,7 @@ func readOVF(source, folder string) (contents, error) {
 			}
 		}
 	}
-	held.takeProperties(given)
-	return held, nil
+	return given, nil
 }
 
 func (c *contents) takeProperties(given map[string]string) {

@@ -26,7 +26,7 @@ func TestAnOVFEnvironmentIsRead(t *testing.T) {
 		<Property oe:key="public-keys" oe:value="`+keyOne+`, `+keyTwo+`"/>
 		<Property oe:key="user-data" oe:value="`+user+`"/><Property oe:key="network-config" oe:value="`+network+`"/>
 		<Property oe:key="password" oe:value="secret"/><Property oe:key="seedfrom" oe:value=""/>`))
-	held, err := load(options{from: folder})
+	held, err := load(options{from: folder}, nil)
 	if err != nil || held.faults != nil {
 		t.Fatal(err, held.faults)
 	}

@@ -69,7 +69,7 @@ func format(first string) string {
 
 // unzipped is a text as it was before gzip, if it was compressed.
 func unzipped(text []byte) ([]byte, error) {
-	if !bytes.HasPrefix(text, []byte("\x1f\x8b")) {
+	if !isZipped(string(text)) {
 		return text, nil
 	}
 	reader, err := gzip.NewReader(bytes.NewReader(text))

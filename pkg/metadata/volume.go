@@ -15,6 +15,7 @@ import (
 
 	"kubeiso.dev/pkg/initrd/blockdev"
 	"kubeiso.dev/pkg/initrd/iso9660"
+	"kubeiso.dev/pkg/metadata/seed"
 )
 
 const (
@@ -121,13 +122,43 @@ type contents struct {
 	faults []error
 }
 
-// load gives what the folder holds that is given; else QEMU's firmware configuration, or a volume.
-func load(given options) (contents, error) {
+// load gives what the folder holds that is given; else what the machine's own line says, or leads to.
+func load(given options, on host) (contents, error) {
 	if given.from != "" {
 		return readEither(given.from, given.from)
 	}
+	line, err := seed.Of(given.proc, given.sys)
+	if err != nil {
+		return contents{source: "ds=nocloud", faults: []error{err}}, nil
+	}
+	if line == nil {
+		return loadHeld(given)
+	}
+	return loadSeed(line, byLease(on), func() (contents, error) { return loadHeld(given) })
+}
+
+// loadSeed gives what a machine's line leads to; where it leads nowhere, its words beside what is held elsewhere.
+func loadSeed(line *seed.Seed, beyond reach, elsewhere func() (contents, error)) (held contents, err error) {
+	if line.URL != nil {
+		held = fetchSeed(line, beyond)
+	} else if held, err = elsewhere(); errors.Is(err, errNoVolume) {
+		held, err = contents{source: line.Source, files: map[string][]byte{}}, nil
+	}
+	if err == nil {
+		held.say(line)
+	}
+	return held, err
+}
+
+// loadHeld gives what the hypervisor holds, QEMU's or VMware's, or a volume.
+func loadHeld(given options) (contents, error) {
 	if held, found := readFirmware(given.sys); found {
 		return held, nil
+	}
+	if onVMware() {
+		if held, found := readGuestinfo(askVMware); found {
+			return held, nil
+		}
 	}
 	found, err := finder{blockdev.Node}.find()
 	if err != nil {
@@ -142,7 +173,7 @@ func readEither(source, folder string) (contents, error) {
 	if !errors.Is(err, errNoFiles) {
 		return held, err
 	}
-	for _, read := range []func(string, string) (contents, error){readDrive, readOVF} {
+	for _, read := range []func(string, string) (contents, error){readDrive, readOVF, readGuestFolder} {
 		if other, none := read(source, folder); none == nil {
 			return other, nil
 		}

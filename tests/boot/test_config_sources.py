@@ -1,9 +1,12 @@
-"""Where a node's configuration comes from, besides a volume cidata: QEMU's command line, a config drive, an OVF."""
+"""Where a node's configuration comes from, besides a volume cidata: QEMU's command line, a config drive, an OVF, a server."""
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -66,6 +69,35 @@ def command_line(folder: Path) -> tuple[str, ...]:
     return ("-fw_cfg", f"{ours}/user-data,file={user}", "-fw_cfg", f"{ours}/network-config,file={network}")
 
 
+class Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def a_server(tmp_path: Path) -> Iterator[Callable[[Path], tuple[str, ...]]]:
+    """The machine's serial number leads to a server on this host's loopback, which is 10.0.2.2 there."""
+    served = tmp_path / "served" / "node-7"
+    served.mkdir(parents=True)
+    (served / "meta-data").write_text("instance-id: i-1\nlocal-hostname: by-nobody\n")
+    (served / "user-data").write_text("#cloud-config\nwrite_files: [{path: /opt/given, content: by a server}]\n")
+    (served / "network-config").write_text(json.dumps(NETWORK))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(served.parent))) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        seed = f"ds=nocloud;s=http://10.0.2.2:{server.server_address[1]}/__dmi.baseboard-serial-number__/;h=by-a-server"
+        words = ("-smbios", f"type=1,serial={seed}", "-smbios", "type=2,serial=node-7")
+        yield lambda _: (*words, "-netdev", "user,id=o,net=10.0.2.0/24", "-device", "virtio-net-pci,netdev=o")
+        server.shutdown()
+        serving.join()
+
+
+def test_a_node_fetches_its_configuration(
+    base_plan: ClusterPlan, tmp_path: Path, a_server: Callable[[Path], tuple[str, ...]]
+) -> None:
+    takes_its_configuration(base_plan, tmp_path, a_server, "a server")
+
+
 @pytest.mark.parametrize(
     ("given", "by"),
     [(command_line, "qemu"), (config_drive, "the drive"), (ovf_environment, "the form")],
@@ -74,8 +106,12 @@ def command_line(folder: Path) -> tuple[str, ...]:
 def test_a_node_takes_its_configuration(
     base_plan: ClusterPlan, tmp_path: Path, given: Callable[[Path], tuple[str, ...]], by: str
 ) -> None:
+    takes_its_configuration(base_plan, tmp_path, given, by)
+
+
+def takes_its_configuration(plan: ClusterPlan, tmp_path: Path, given: Callable[[Path], tuple[str, ...]], by: str) -> None:
     spec = MachineSpec(
-        name="t-source", directory=tmp_path / "m", medium=base_plan.media[Role.MASTER], acceleration=base_plan.acceleration,
+        name="t-source", directory=tmp_path / "m", medium=plan.media[Role.MASTER], acceleration=plan.acceleration,
         memory=1800, extra=(*CARD, *given(tmp_path)),
     )  # fmt: skip
     machine = Machine.start(spec, leashed=True)

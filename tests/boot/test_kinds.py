@@ -1,4 +1,4 @@
-"""A cluster of each kind that the other boot tests lack: formed by its nodes alone, flannel, policies, gVisor, two masters, UEFI."""
+"""A cluster of each kind that the other boot tests lack: formed by its nodes alone, flannel, gVisor, two masters, UEFI."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

@@ -16,8 +16,8 @@ _KINDS = {
         rb"(?<![a-z0-9.])(?=[a-z.]*[0-9])[a-z0-9]{6}\.(?!1[89a-f][0-9a-f]{14}\b)[a-z0-9]{16}(?!\.?[a-z0-9])"
     ),
 }
-# An Event of a pod with a name of six letters looks like a token: "client.18ec5550d647b82e", whose end are the nanoseconds since 1970
-# (k8s.io/client-go, tools/record). Of random tokens, one in 4 million looks like an Event.
+# An Event of a pod with a name of six letters looks like a token: "client.18ec5550d647b82e", whose end are the nanoseconds since
+# 1970 (k8s.io/client-go, tools/record). Of random tokens, less than one in a million looks so.
 # Lines of base64, as one run: a terminal's line ends, or a JSON text's, may be between them, and the last may be short.
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{16,}={0,2}(?:\s|\\r|\\n)*)+(?:[A-Za-z0-9+/]{1,15}={0,2})?")
 _LINE_ENDS = re.compile(rb"\s|\\r|\\n")
