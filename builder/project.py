@@ -13,7 +13,7 @@ from pathlib import Path
 from builder.errors import InputError
 from builder.progress import note
 
-FOLDERS = ("recipes", "runtimes", "handlers", "networks", "storage", "pkg")
+FOLDERS = ("recipes", "runtimes", "handlers", "networks", "storage", "guest_tools", "pkg")
 
 _DESCRIBED = ("image.yml", "component.yml")
 """A folder of pkg/ is one of these nodes' only with such a file: other projects have a pkg/, too."""

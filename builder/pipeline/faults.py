@@ -22,7 +22,7 @@ from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
 from builder.spec import fields, hardening
 from builder.spec.files import misplaced
-from builder.spec.model import Handler, ImageSpec, PodNetwork, Storage
+from builder.spec.model import Addition, Handler, ImageSpec, PodNetwork
 from builder.spec.needs import Needs
 from builder.spec.root import Root
 
@@ -47,7 +47,7 @@ class Case:
     described: Mapping[str, ImageDescription]
     own: OwnPrograms
     handlers: Mapping[str, Handler]
-    storage: Mapping[str, Storage]
+    additions: Mapping[str, Mapping[str, Addition]]
     cri: tuple[str, ...]  # what can speak CRI for the recipe's runtime
     network: PodNetwork
 
@@ -112,12 +112,13 @@ def handlers(case: Case) -> Iterator[Mistake]:
             yield case.mistake(("handlers", number), message, f"it works with {', '.join(works)}")
 
 
-def storage(case: Case) -> Iterator[Mistake]:
+def additions(case: Case) -> Iterator[Mistake]:
     """Each has beside it what it is of no use without."""
-    for number, name in enumerate(case.recipe.storage):
-        for need in case.storage[name].needs:
-            if need not in case.recipe.storage:
-                yield case.mistake(("storage", number), f"{name} is of no use without {need}", f"add {need}")
+    for key, described in case.additions.items():
+        for number, (name, addition) in enumerate(described.items()):
+            for need in addition.needs:
+                if need not in described:
+                    yield case.mistake((key, number), f"{name} is of no use without {need}", f"add {need}")
 
 
 def cri(case: Case) -> Iterator[Mistake]:
@@ -220,7 +221,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 
 RULES: tuple[Rule, ...] = (
-    version, configurations, kernel_defaults, pins, cri, handlers, storage, policies, files, service_names, service_images,
+    version, configurations, kernel_defaults, pins, cri, handlers, additions, policies, files, service_names, service_images,
     services, replaced, formats, command_line,
 )  # fmt: skip
 

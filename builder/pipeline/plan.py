@@ -21,7 +21,7 @@ from builder.reading.mistake import Mistake, in_order
 from builder.recipe.load import Examined, examine, wrong
 from builder.recipe.model import Recipe, Role
 from builder.spec.decide import decide, node_files
-from builder.spec.descriptions import expected, handler, pod_network, runtime, storage, with_handlers, with_storage
+from builder.spec.descriptions import addition, expected, handler, pod_network, runtime, with_additions, with_handlers
 from builder.spec.files import OwnFiles, own_files
 from builder.spec.model import NOTHING, Extra, ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import Needs, needs
@@ -131,8 +131,10 @@ def drafted(project: Project, path: Path, found: Examined, own: OwnPrograms) -> 
     try:
         handlers = {name: handler(project, name) for name in recipe.handlers}
         engine = runtime(project, recipe.runtime, image_stores())
-        clients = {name: storage(project, name) for name in recipe.storage}
-        chosen = with_storage(with_handlers(recipe.runtime, engine.spoken_for(recipe.cri), handlers.values()), clients.values())
+        asked = {"storage": recipe.storage, "guest_tools": recipe.guest_tools}
+        additions = {folder: {name: addition(project, folder, name) for name in names} for folder, names in asked.items()}
+        added = [each for described in additions.values() for each in described.values()]
+        chosen = with_additions(with_handlers(recipe.runtime, engine.spoken_for(recipe.cri), handlers.values()), added)
         network = pod_network(project, recipe.network.cni, policies=recipe.network.policies)
         described = described_images(project)
         made = Draft(recipe, path.parent, chosen, network, described, root_of(project, recipe, chosen, network, described))
@@ -144,7 +146,7 @@ def drafted(project: Project, path: Path, found: Examined, own: OwnPrograms) -> 
     wants = tuple(made.needs(role, console_login=console) for role in recipe.roles for console in both)
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
-        project, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, clients,
+        project, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, additions,
         tuple(engine.cri), network,
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}

@@ -29,7 +29,7 @@ RECIPE = Kind("recipe", "runtime: cri-containerd")
 GIVE = {"values": "give it with --set {}=...", "env": "set the variable {}", "recipe": "there is recipe.name"}
 
 
-ENTRIES = ("files", "services", "handlers", "storage")
+ENTRIES = ("files", "services", "handlers", "storage", "guest_tools")
 
 
 @dataclass(frozen=True)

@@ -357,6 +357,9 @@ class Recipe(Frozen):
     storage: tuple[Name, ...] = Field(
         ("udev",), description="descriptions in storage/: names for disks that stay, and clients of storage that pods use"
     )
+    guest_tools: tuple[Name, ...] = Field(
+        ("vmware",), description="descriptions in guest_tools/: the guest's side of hypervisors, started where the node is theirs"
+    )
     media: Media = Field(Media(), description="the files that a build makes")
     metadata: Metadata = Field(Metadata(), description="what each node reads about itself at boot")
     time: Time = Field(Time(), description="what the clock follows")

@@ -35,7 +35,7 @@ class Case:
     project: Project
 
     def descriptions(self, folder: str) -> list[str]:
-        """The names that runtimes/, handlers/, storage/ or networks/ describe."""
+        """The names that runtimes/, handlers/, storage/, guest_tools/ or networks/ describe."""
         return sorted(file.stem for file in self.project.folder(folder).glob("*.yml"))
 
     def images(self) -> list[str]:
@@ -55,6 +55,10 @@ def known_handlers(case: Case) -> Iterator[Mistake]:
 
 def known_storage(case: Case) -> Iterator[Mistake]:
     yield from _each_described(case, "storage", "storage client")
+
+
+def known_guest_tools(case: Case) -> Iterator[Mistake]:
+    yield from _each_described(case, "guest_tools", "guest tools")
 
 
 def _each_described(case: Case, key: str, what: str) -> Iterator[Mistake]:
@@ -311,6 +315,7 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 
 RULES: tuple[Rule, ...] = (
-    known_runtime, known_handlers, known_storage, known_network, subnets, one_kind, sources, pod_images, manifests,
-    visible_files, named_once, images, kernel_variant, firmware, volumes, state_in_vain, swap_in_vain, proxy_in_vain, profiles,
+    known_runtime, known_handlers, known_storage, known_guest_tools, known_network, subnets, one_kind, sources, pod_images,
+    manifests, visible_files, named_once, images, kernel_variant, firmware, volumes, state_in_vain, swap_in_vain,
+    proxy_in_vain, profiles,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from builder.reading.source import Kind, line_within
 from builder.reading.tree import Tree
 from builder.reading.values import Values
 from builder.reading.words import one_of
-from builder.spec.model import Expected, Handler, PodNetwork, Policies, Runtime, Storage
+from builder.spec.model import Addition, Expected, Handler, PodNetwork, Policies, Runtime
 from builder.spec.versions import minor
 
 D = TypeVar("D", bound=BaseModel)
@@ -51,12 +51,13 @@ def with_handlers(name: str, runtime: Runtime, handlers: Iterable[Handler]) -> R
     return runtime
 
 
-def storage(project: Project, name: str) -> Storage:
-    return _load(project, "storage", name, Storage)
+def addition(project: Project, folder: str, name: str) -> Addition:
+    """folder: storage or guest_tools."""
+    return _load(project, folder, name, Addition)
 
 
-def with_storage(runtime: Runtime, clients: Iterable[Storage]) -> Runtime:
-    for each in clients:
+def with_additions(runtime: Runtime, additions: Iterable[Addition]) -> Runtime:
+    for each in additions:
         runtime = each.join(runtime)
     return runtime
 

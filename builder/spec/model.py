@@ -218,11 +218,12 @@ def _each_once(*names: E) -> tuple[E, ...]:
     return tuple(dict.fromkeys(names))
 
 
-class Storage(Frozen):
-    """storage/NAME.yml: a client of disks or of their servers, whatever the runtime."""
+class Addition(Frozen):
+    """What a node has beside its runtime, whatever that is: storage/NAME.yml, a client of disks or of their servers;
+    guest_tools/NAME.yml, the guest's side of a hypervisor."""
 
     title: str
-    needs: tuple[Name, ...] = Field((), description="other descriptions in storage/ without which it is of no use")
+    needs: tuple[Name, ...] = Field((), description="other descriptions in the same folder without which it is of no use")
     services: tuple[str, ...] = Field((), description="folders of pkg/ that run as services")
     modules: tuple[str, ...] = ()
     files: tuple[NodeFile, ...] = ()

@@ -72,6 +72,7 @@ def make_toy(root: Path, work: Path, server: Server) -> Toy:
     write_yaml(root / "runtimes" / "toy.yml", {"title": "a toy", "socket": "unix:///run/toy.sock"})
     write_yaml(root / "networks" / "cable.yml", {"title": "a cable"})
     write_yaml(root / "storage" / "udev.yml", {"title": "names for disks"})
+    write_yaml(root / "guest_tools" / "vmware.yml", {"title": "VMware's"})
     for name in IMAGES:
         write_yaml(root / "pkg" / name / "image.yml", image(name))
     for name, tag in (("kubelet", "1"), ("kube-apiserver", "v{version}")):

@@ -97,6 +97,7 @@ def project(root: Path) -> tuple[Project, Path]:
     write(root / "runtimes" / "toy.yml", {"title": "toy", "socket": "unix:///run/toy.sock"})
     write(root / "networks" / "none.yml", {"title": "none"})
     write(root / "storage" / "udev.yml", {"title": "names for disks"})
+    write(root / "guest_tools" / "vmware.yml", {"title": "VMware's"})
     write(root / "recipes" / "toy.yml", {"runtime": "toy", "network": {"cni": "none"}, "roles": ["master", "worker"]})
     deb = make_deb(root, "tools")
     pin = DebianPackage(

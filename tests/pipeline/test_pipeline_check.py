@@ -110,6 +110,9 @@ def test_a_client_of_storage_needs_those_that_it_is_of_no_use_without(found: Pro
     (told,) = said(found, "storage: [many]\n")
     assert "storage[0]: many is of no use without udev (add udev)" in told
     assert said(found, "storage: [many, udev]\n") == []
+    write(found.root / "guest_tools" / "few.yml", {"title": "half of a hypervisor's", "needs": ["vmware"]})
+    (told,) = said(found, "guest_tools: [few]\n")
+    assert "guest_tools[0]: few is of no use without vmware (add vmware)" in told
 
 
 def test_a_kubelet_that_would_not_start_is_told_before(found: Project) -> None:

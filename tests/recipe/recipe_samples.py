@@ -22,6 +22,7 @@ def make_project(root: Path) -> Path:
         "runtimes/cri-containerd.yml",
         "handlers/gvisor.yml",
         "networks/bridge.yml",
+        "guest_tools/vmware.yml",
         "storage/iscsi.yml",
         "storage/udev.yml",
         "pkg/firmware/image.yml",

@@ -97,9 +97,9 @@ MISTAKES = {
     START + "platform: arm65": ["2:11: platform: expected one of amd64, got 'arm65'"],
     START + "colour: red": [
         (
-            "2:1: colour: unknown key (known: apparmor, cri, dns, extend, files, firmware, handlers, images, kernel, kubeadm, "
-            "kubelet, kubernetes, logs, manifests, media, metadata, network, platform, proxy, registries, replace, roles, "
-            "runtime, services, ssh, state, storage, swap, time, trust)"
+            "2:1: colour: unknown key (known: apparmor, cri, dns, extend, files, firmware, guest_tools, handlers, images, "
+            "kernel, kubeadm, kubelet, kubernetes, logs, manifests, media, metadata, network, platform, proxy, registries, "
+            "replace, roles, runtime, services, ssh, state, storage, swap, time, trust)"
         )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],

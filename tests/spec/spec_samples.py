@@ -11,7 +11,7 @@ from builder.project import Project
 from builder.recipe.load import load_recipe
 from builder.recipe.model import Recipe, Role
 from builder.spec.decide import decide
-from builder.spec.descriptions import handler, pod_network, runtime, storage, with_handlers, with_storage
+from builder.spec.descriptions import addition, handler, pod_network, runtime, with_additions, with_handlers
 from builder.spec.files import own_files
 from builder.spec.model import NOTHING, Extra, ImageSpec, Kubernetes, PodNetwork, Runtime
 from builder.spec.needs import needs
@@ -38,7 +38,8 @@ def spec_of(
     kubernetes: Kubernetes | None = None,
 ) -> ImageSpec:
     chosen, network = handled(recipe.runtime, recipe.handlers, recipe.network.cni, policies=recipe.network.policies)
-    chosen = with_storage(chosen, [storage(REAL, name) for name in recipe.storage])
+    chosen = with_additions(chosen, [addition(REAL, "storage", name) for name in recipe.storage])
+    chosen = with_additions(chosen, [addition(REAL, "guest_tools", name) for name in recipe.guest_tools])
     need = needs(recipe, role, chosen, network, console_login=console_login, extra=extra)
     images = {
         name: Image(name=f"docker.io/kubeiso/{name}:1", digest=sha256(name.encode())) for name in (*need.node, *need.containers)
