@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"net"
-	"net/http"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -17,22 +14,25 @@ import (
 // seedLimit is for all that is fetched, an address included.
 const seedLimit = 5 * time.Minute
 
-// reach gives a client for what lies beyond the machine, and what ends its use.
-type reach func(context.Context) (*http.Client, func() error, error)
+// reach gives the ways beyond the machine, as often as it is asked: there may be more later.
+type reach func(context.Context) func() ([]seed.Way, error)
 
-// byLease reaches it by an address that a card has for the moment.
+// byLease are addresses that cards have for the moment.
 func byLease(on host) reach {
-	return func(ctx context.Context) (*http.Client, func() error, error) {
+	return func(ctx context.Context) func() ([]seed.Way, error) {
 		cards, err := cardsOf(on)
-		if err != nil {
-			return nil, nil, err
+		asked := lease.Ask(ctx, cards)
+		return func() ([]seed.Way, error) {
+			if err != nil {
+				return nil, err
+			}
+			leases, err := asked.Leases()
+			ways := make([]seed.Way, len(leases))
+			for i, each := range leases {
+				ways[i] = each
+			}
+			return ways, err
 		}
-		taken, err := lease.Take(ctx, cards)
-		if err != nil {
-			return nil, nil, err
-		}
-		dialer := &net.Dialer{Resolver: taken.Resolver()}
-		return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}}, taken.Drop, nil
 	}
 }
 
@@ -56,29 +56,15 @@ func cardsOf(on host) (cards []string, err error) {
 
 // fetchSeed fetches NoCloud's files; its meta-data must be there.
 func fetchSeed(from *seed.Seed, beyond reach) contents {
-	held := contents{source: from.URL.Redacted(), files: map[string][]byte{}}
 	ctx, cancel := context.WithTimeout(context.Background(), seedLimit)
 	defer cancel()
-	client, done, err := beyond(ctx)
+	wanted := seed.Files{Names: []string{metaDataFile, userDataFile, networkFile}, Most: maxFile}
+	files, err := from.Fetch(ctx, beyond(ctx), wanted)
+	held := contents{source: from.URL.Redacted(), files: files}
+	if files == nil {
+		held.files = map[string][]byte{}
+	}
 	if err != nil {
-		held.faults = append(held.faults, err)
-		return held
-	}
-	for _, name := range []string{metaDataFile, userDataFile, networkFile} {
-		text, err := from.Fetch(ctx, client, name, maxFile)
-		if errors.Is(err, seed.ErrMissing) && name != metaDataFile {
-			continue
-		}
-		if err != nil {
-			held.faults = append(held.faults, &mistake{file: name, text: err.Error()})
-			if !errors.Is(err, seed.ErrMissing) { // neither would the others come
-				break
-			}
-			continue
-		}
-		held.files[name] = text
-	}
-	if err := done(); err != nil {
 		held.faults = append(held.faults, err)
 	}
 	return held

@@ -29,11 +29,21 @@ func servesSeed(t *testing.T, files map[string]string) (*seed.Seed, reach, *int)
 		t.Fatal(err)
 	}
 	ended := 0
-	beyond := func(context.Context) (*http.Client, func() error, error) {
-		return server.Client(), func() error { ended++; return nil }, nil
+	beyond := func(context.Context) func() ([]seed.Way, error) {
+		return func() ([]seed.Way, error) { return []seed.Way{&plainWay{server.Client(), &ended}}, nil }
 	}
 	return &seed.Seed{Source: "the kernel's command line", URL: where}, beyond, &ended
 }
+
+// plainWay is one that counts how often it is closed.
+type plainWay struct {
+	client *http.Client
+	closed *int
+}
+
+func (w *plainWay) Open() (*http.Client, error) { return w.client, nil }
+func (w *plainWay) Close() error                { *w.closed++; return nil }
+func (w *plainWay) String() string              { return "eth0" }
 
 func notElsewhere() (contents, error) { panic("it is not looked for elsewhere") }
 
@@ -87,12 +97,13 @@ func TestALineWithoutAURLIsBesideWhatIsElsewhere(t *testing.T) {
 func TestASeedThatIsNotThereIsAFault(t *testing.T) {
 	line, beyond, ended := servesSeed(t, map[string]string{"user-data": "#cloud-config\nhostname: there\n"})
 	held, err := loadSeed(line, beyond, notElsewhere)
-	if err != nil || len(held.faults) != 1 || held.faults[0].Error() != "meta-data: it is not there" || *ended != 1 || held.files[userDataFile] == nil {
+	if err != nil || len(held.faults) != 1 || held.faults[0].Error() != "meta-data: it is not there" || *ended != 1 {
 		t.Errorf("got %v, %v, %d", err, held.faults, *ended)
 	}
-	held, err = loadSeed(line, func(context.Context) (*http.Client, func() error, error) {
-		return nil, nil, errors.New("eth0: no answer by DHCP")
-	}, notElsewhere)
+	none := func(context.Context) func() ([]seed.Way, error) {
+		return func() ([]seed.Way, error) { return nil, errors.New("eth0: no answer by DHCP") }
+	}
+	held, err = loadSeed(line, none, notElsewhere)
 	if err != nil || len(held.faults) != 1 || !strings.Contains(held.faults[0].Error(), "no answer by DHCP") {
 		t.Errorf("got %v, %v", err, held.faults)
 	}

@@ -1,4 +1,4 @@
-// Package lease gives a machine that has no addresses yet one by DHCP for the moment, on whichever card there is a server.
+// Package lease gives a machine that has no addresses yet one by DHCP for the moment, on each card where there is a server.
 package lease
 
 import (
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"sync"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -16,42 +18,67 @@ import (
 const (
 	oneTry = 4 * time.Second // doubled each time by the client
 	tries  = 4
+	// others is how long the first answer waits for those of other cards: the quickest network may lead nowhere.
+	others = 2 * time.Second
 )
 
-// Lease is an address that a card has for the moment.
+// Lease is an address that a card may have for the moment.
 type Lease struct {
 	Card string
 	ack  *dhcpv4.DHCPv4
 	link netlink.Link
 }
 
-// Take asks on all cards at once and takes the first answer.
-func Take(ctx context.Context, cards []string) (*Lease, error) {
-	if len(cards) == 0 {
-		return nil, errors.New("this machine has no network card")
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type answer struct {
-		lease *Lease
-		err   error
-	}
-	answers := make(chan answer, len(cards))
+// Asked are cards on which an address was asked for, and what came of it.
+type Asked struct {
+	mu     sync.Mutex
+	leases []*Lease
+	wrong  []error
+	first  chan struct{} // closed with the first lease
+	all    chan struct{} // closed when no more is to come
+}
+
+// Ask asks on all cards at once, until the context is over.
+func Ask(ctx context.Context, cards []string) *Asked {
+	asked := &Asked{first: make(chan struct{}), all: make(chan struct{})}
+	var waiting sync.WaitGroup
 	for _, card := range cards {
-		go func() {
-			lease, err := ask(ctx, card)
-			answers <- answer{lease, err}
-		}()
+		waiting.Go(func() {
+			asked.keep(ask(ctx, card))
+		})
 	}
-	var wrong []error
-	for range cards {
-		got := <-answers
-		if got.err == nil {
-			return got.lease, got.lease.use()
+	go func() { waiting.Wait(); close(asked.all) }()
+	return asked
+}
+
+func (a *Asked) keep(lease *Lease, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.wrong = append(a.wrong, err)
+		return
+	}
+	if a.leases = append(a.leases, lease); len(a.leases) == 1 {
+		close(a.first)
+	}
+}
+
+// Leases gives those that there are, once there is one, and what went wrong where there is none. Later more may have come.
+func (a *Asked) Leases() ([]*Lease, error) {
+	select {
+	case <-a.first:
+		select {
+		case <-a.all:
+		case <-time.After(others):
 		}
-		wrong = append(wrong, got.err)
+	case <-a.all:
 	}
-	return nil, errors.Join(wrong...)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.leases == nil {
+		return nil, errors.Join(append([]error{errors.New("no network card got an address")}, a.wrong...)...)
+	}
+	return append([]*Lease(nil), a.leases...), nil
 }
 
 // ask switches a card on and asks for an address.
@@ -75,18 +102,24 @@ func ask(ctx context.Context, card string) (*Lease, error) {
 	return &Lease{Card: card, ack: found.ACK, link: link}, nil
 }
 
-// use gives the card its address and routes.
-func (l *Lease) use() error {
+// Open gives the card its address and routes, and a client that goes by them.
+func (l *Lease) Open() (*http.Client, error) {
 	if err := netlink.AddrReplace(l.link, l.address()); err != nil {
-		return fmt.Errorf("%s: address %v: %w", l.Card, l.ack.YourIPAddr, err)
+		return nil, fmt.Errorf("%s: address %v: %w", l.Card, l.ack.YourIPAddr, err)
 	}
 	for _, route := range l.routes() {
 		if err := netlink.RouteReplace(&route); err != nil {
-			return fmt.Errorf("%s: route %v: %w", l.Card, route, err)
+			return nil, errors.Join(fmt.Errorf("%s: route %v: %w", l.Card, route, err), l.Close())
 		}
 	}
-	return nil
+	dialer := &net.Dialer{Resolver: l.Resolver()}
+	return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}, nil
 }
+
+// Close takes the address and the routes from the card, which the node's own client asks for anew.
+func (l *Lease) Close() error { return netlink.AddrDel(l.link, l.address()) }
+
+func (l *Lease) String() string { return l.Card }
 
 func (l *Lease) address() *netlink.Addr {
 	mask := l.ack.SubnetMask()
@@ -126,9 +159,4 @@ func (l *Lease) Resolver() *net.Resolver {
 		}
 		return nil, errors.Join(wrong...)
 	}}
-}
-
-// Drop takes the address and the routes from the card, which the node's own client asks for anew.
-func (l *Lease) Drop() error {
-	return netlink.AddrDel(l.link, l.address())
 }

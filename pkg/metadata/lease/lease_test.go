@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -50,11 +51,25 @@ func TestNoServerOfNamesIsTold(t *testing.T) {
 	}
 }
 
-func TestAMachineWithoutACardIsTold(t *testing.T) {
-	if _, err := Take(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "no network card") {
+func TestWithoutAnAnswerEachCardIsTold(t *testing.T) {
+	if _, err := Ask(context.Background(), nil).Leases(); err == nil || !strings.Contains(err.Error(), "no network card got an address") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Take(context.Background(), []string{"no-such-card"}); err == nil || !strings.Contains(err.Error(), "no-such-card: ") {
+	if _, err := Ask(context.Background(), []string{"no-such-card"}).Leases(); err == nil || !strings.Contains(err.Error(), "no-such-card: ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestALeaseThatComesLaterIsThereTheNextTime(t *testing.T) {
+	asked := &Asked{first: make(chan struct{}), all: make(chan struct{})}
+	asked.keep(nil, errors.New("eth0: no answer"))
+	asked.keep(&Lease{Card: "eth1"}, nil)
+	if found, err := asked.Leases(); err != nil || len(found) != 1 {
+		t.Errorf("got %v, %v", found, err)
+	}
+	asked.keep(&Lease{Card: "eth2"}, nil)
+	close(asked.all)
+	if found, err := asked.Leases(); err != nil || len(found) != 2 {
+		t.Errorf("got %v, %v", found, err)
 	}
 }

@@ -3,6 +3,7 @@ package seed
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -113,6 +114,34 @@ func breaksOff(w http.ResponseWriter, _ *http.Request) {
 
 func noSleep(time.Duration) {}
 
+// road is a way; one that is blocked leads nowhere.
+type road struct {
+	name            string
+	blocked, closed bool
+	opened          int
+}
+
+func (r *road) Open() (*http.Client, error) {
+	r.opened++
+	if r.closed {
+		return nil, errors.New("no address")
+	}
+	if r.blocked {
+		return &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("network is unreachable")
+		}}}, nil
+	}
+	return http.DefaultClient, nil
+}
+
+func (r *road) Close() error   { r.opened--; return nil }
+func (r *road) String() string { return r.name }
+
+// along are these ways, all there from the first.
+func along(roads ...Way) func() ([]Way, error) { return func() ([]Way, error) { return roads, nil } }
+
+var one = Files{Names: []string{"meta-data"}, Most: 1 << 20}
+
 func TestFetch(t *testing.T) {
 	for name, test := range map[string]struct {
 		answers []func(http.ResponseWriter, *http.Request)
@@ -124,16 +153,16 @@ func TestFetch(t *testing.T) {
 		"one that breaks off": {answers: []func(http.ResponseWriter, *http.Request){breaksOff, says("whole")}, wanted: "whole", asked: 2},
 		"not there":           {answers: []func(http.ResponseWriter, *http.Request){status(404)}, wanted: "it is not there", asked: 1},
 		"forbidden":           {answers: []func(http.ResponseWriter, *http.Request){status(403)}, wanted: "the server says 403 Forbidden", asked: 1},
-		"always in trouble":   {answers: []func(http.ResponseWriter, *http.Request){status(500)}, wanted: "the server says 500", asked: tries},
+		"always in trouble":   {answers: []func(http.ResponseWriter, *http.Request){status(500)}, wanted: "the server says 500 Internal Server Error", asked: tries},
 		"too large":           {answers: []func(http.ResponseWriter, *http.Request){says(strings.Repeat("x", 2<<20))}, wanted: "it is larger than 1 MiB", asked: 1},
 	} {
 		from, asked := serve(t, "/n1/", test.answers...)
-		text, err := from.fetch(context.Background(), http.DefaultClient, "meta-data", 1<<20, noSleep)
-		got := string(text)
+		files, err := from.fetch(context.Background(), along(&road{name: "eth0"}), one, noSleep)
+		got := string(files["meta-data"])
 		if err != nil {
 			got = err.Error()
 		}
-		if !strings.HasPrefix(got, test.wanted) || *asked != test.asked {
+		if !strings.HasSuffix(got, test.wanted) || *asked != test.asked {
 			t.Errorf("%s: got %q after %d, wanted %q after %d", name, got, *asked, test.wanted, test.asked)
 		}
 	}
@@ -143,15 +172,50 @@ func TestWhereAFileLies(t *testing.T) {
 	for path, wanted := range map[string]string{"/n1": "/n1/user-data", "/": "/user-data", "/?id=7&file=": "/?id=7&file=user-data"} {
 		asked := ""
 		from, _ := serve(t, path, func(_ http.ResponseWriter, r *http.Request) { asked = r.URL.String() })
-		if _, err := from.Fetch(context.Background(), http.DefaultClient, "user-data", 1); err != nil || asked != wanted {
+		if _, err := from.Fetch(context.Background(), along(&road{}), Files{Names: []string{"user-data"}, Most: 1}); err != nil || asked != wanted {
 			t.Errorf("%s: asked for %q, %v", path, asked, err)
 		}
 	}
 }
 
+func TestTheWayThatLeadsThereIsFound(t *testing.T) {
+	from, _ := serve(t, "/", says("x"))
+	roads := []*road{{name: "eth0", blocked: true}, {name: "eth1", closed: true}, {name: "eth2"}, {name: "eth3", blocked: true}}
+	found, err := from.fetch(context.Background(), along(roads[0], roads[1], roads[2], roads[3]), one, noSleep)
+	if err != nil || string(found["meta-data"]) != "x" || roads[3].opened != 0 {
+		t.Errorf("got %q, %v; after it was there, another way was opened %d times", found, err, roads[3].opened)
+	}
+	if roads[0].opened != 0 || roads[2].opened != 0 {
+		t.Error("a way is left open")
+	}
+}
+
+func TestAWayThatComesLaterIsTaken(t *testing.T) {
+	from, _ := serve(t, "/", says("x"))
+	there := []Way{&road{name: "eth0", blocked: true}}
+	found, err := from.fetch(context.Background(), func() ([]Way, error) { return there, nil }, one, func(time.Duration) {
+		there = append(there, &road{name: "eth1"})
+	})
+	if err != nil || string(found["meta-data"]) != "x" {
+		t.Errorf("got %q, %v", found, err)
+	}
+}
+
+func TestWhereNoWayLeadsThereEachIsTold(t *testing.T) {
+	from, asked := serve(t, "/", says("x"))
+	_, err := from.fetch(context.Background(), along(&road{name: "eth0", blocked: true}, &road{name: "eth1", closed: true}), one, noSleep)
+	if err == nil || !strings.Contains(err.Error(), "eth0: meta-data: network is unreachable") || !strings.Contains(err.Error(), "eth1: no address") || *asked > 0 {
+		t.Errorf("got %v", err)
+	}
+	_, err = from.fetch(context.Background(), func() ([]Way, error) { return nil, errors.New("no card") }, one, noSleep)
+	if err == nil || err.Error() != "no card" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAnErrorHasNoSecretOfTheURL(t *testing.T) {
 	where, _ := location("http://user:secret@127.0.0.1:1/", nil)
-	_, err := (&Seed{URL: where}).fetch(context.Background(), http.DefaultClient, "meta-data", 1, noSleep)
+	_, err := (&Seed{URL: where}).fetch(context.Background(), along(&road{}), one, noSleep)
 	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("got %v", err)
 	}
@@ -160,7 +224,7 @@ func TestAnErrorHasNoSecretOfTheURL(t *testing.T) {
 func TestTimeThatIsOverEndsTheTries(t *testing.T) {
 	from, asked := serve(t, "/", status(500))
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := from.fetch(ctx, http.DefaultClient, "meta-data", 1, func(time.Duration) { cancel() })
+	_, err := from.fetch(ctx, along(&road{}), one, func(time.Duration) { cancel() })
 	if err == nil || *asked > 2 {
 		t.Errorf("got %v after %d", err, *asked)
 	}
