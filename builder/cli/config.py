@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from builder.aside import write_new
 from builder.cli.common import Json, Offline, choose_sink, open_store, say, show
 from builder.errors import InputError
 from builder.machine.cidata import make_cidata
+from builder.pipeline.guestinfo import SUFFIX, values
 from builder.pipeline.nodeconfig import Verdict, laid_out, put_together, read_as_node
 from builder.project import Project
 
@@ -28,10 +30,13 @@ def _file(option: str, name: str) -> object:
 @app.command(
     epilog="Examples:  kubeiso config check node1/\n\n           kubeiso config check seed.iso"
     "\n\n           kubeiso config create node1.iso --hostname node1 --ssh-key ~/.ssh/id_ed25519.pub --network-config net.yml"
+    "\n\n           kubeiso config create node1.guestinfo --hostname node1 --user-data user.yml"
 )
 def config(
-    action: Annotated[Action, typer.Argument(help="check: what a node would make of FILE; create: writes FILE, a volume.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A volume; to check, also a folder, or a file of user-data.")],
+    action: Annotated[Action, typer.Argument(help="check: what a node would make of FILE; create: writes it.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A volume or NAME.guestinfo; to check, a folder or user-data, too.")
+    ],
     hostname: Annotated[str, typer.Option("--hostname", help="create: the node's name.")] = "",
     ssh_key: Annotated[
         list[Path] | None,
@@ -45,7 +50,8 @@ def config(
 ) -> None:
     """Checks a node's own configuration (NoCloud's files) with the node's own program, or makes a volume of it.
 
-    The volume has the label cidata; attach it to the machine, or write it to a stick. Mistakes are told before it is written.
+    The volume has the label cidata; attach it to the machine, or write it to a stick. NAME.guestinfo has the values for VMware:
+    govc vm.change -vm node1 $(sed 's/^/-e /' node1.guestinfo). Mistakes are told before anything is written.
     """
     choose_sink(as_json)
     given = {"user-data": user_data, "meta-data": meta_data, "network-config": network_config}
@@ -72,7 +78,7 @@ def check(file: Path, offline: bool) -> Verdict:
 
 
 def create(file: Path, files: dict[str, bytes], offline: bool) -> Verdict:
-    """Writes the volume, when a node can honour it."""
+    """Writes the volume, or guestinfo's values, when a node can honour it."""
     if file.exists():
         raise InputError(f"{file} is there already", hint="take another name, or remove it first")
     with TemporaryDirectory(prefix="kubeiso-") as work:
@@ -80,8 +86,12 @@ def create(file: Path, files: dict[str, bytes], offline: bool) -> Verdict:
         folder.mkdir()
         for name, data in files.items():
             (folder / name).write_bytes(data)
+        made = values(files) if file.suffix == SUFFIX else b""
         verdict = check(folder, offline)
-    make_cidata(files, file)
+    if file.suffix == SUFFIX:
+        write_new(file, made, 0o600)
+    else:
+        make_cidata(files, file)
     return verdict
 
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from builder.components.registry import find
 from builder.errors import InputError
 from builder.media.inspection import DESCRIPTOR, MAGIC
+from builder.pipeline.guestinfo import is_guestinfo, unpack
 from builder.project import Project
 from builder.run import run
 from builder.store import Store
@@ -56,7 +57,8 @@ def read_as_node(files: Path, project: Project, store: Store, *, offline: bool =
 
 @contextmanager
 def laid_out(given: Path) -> Iterator[Path]:
-    """A folder with the files of what was given: a folder, a volume (ISO 9660 or FAT), or one file, mostly user-data.
+    """A folder with the files of what was given: a folder, a volume (ISO 9660 or FAT), guestinfo's values, or
+    one file, mostly user-data.
 
     Raises InputError for what can't be read.
     """
@@ -83,6 +85,9 @@ def _unpack(given: Path, folder: Path) -> None:
         return
     if start[510:512] == b"\x55\xaa":  # a FAT file system's boot sector (Microsoft, FAT specification)
         run(["mcopy", "-s", "-n", "-i", given, "::*", folder])
+        return
+    if is_guestinfo(given):
+        unpack(given, folder)
         return
     (folder / (given.name if given.name in FILES else "user-data")).write_bytes(given.read_bytes())
 
