@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from boot_helpers import planned
+from own_state import HOME, own_state
 
 from builder import progress
 from builder.cluster.lifecycle import ClusterPlan
@@ -17,6 +18,12 @@ def _told() -> Iterator[None]:
     before = progress.use(progress.Lines())
     yield
     progress.use(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clusters() -> Iterator[None]:
+    with own_state(HOME):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from boot_helpers import passes, planned
 
-pytestmark = pytest.mark.boot
+pytestmark = [pytest.mark.boot, pytest.mark.long]  # gVisor is one of the kinds of the first hour, crun is with Docker there
 
 HANDLERS = ("crun", "gvisor")
 

@@ -60,7 +60,7 @@ def test_a_value_can_not_change_the_structure(project: Path) -> None:
     [
         ("'{{ values.regstry }}'", "values.regstry is not defined (did you mean 'registry'?)"),
         ("'{{ values.zzz }}'", "values.zzz is not defined (give it with --set zzz=...)"),
-        ("'{{ env.KUBEISO_NO_SUCH }}'", "env.KUBEISO_NO_SUCH is not defined (set the variable KUBEISO_NO_SUCH)"),
+        ("'{{ env.ZQXJ_NO_SUCH }}'", "env.ZQXJ_NO_SUCH is not defined (set the variable ZQXJ_NO_SUCH)"),
         ("'{{ recipe.nme }}'", "recipe.nme is not defined (did you mean 'name'?)"),
         ("'{{ value.registry }}'", "'value' is not defined (did you mean 'values'?)"),
         ("'{{ values }}'", "values is a group of values (name one of them: values.NAME)"),
