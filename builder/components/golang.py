@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from builder.components.description import FILE, Description, filled_with
 from builder.components.gomodules import at_work, settle
+from builder.components.overlay import FOLDER, GoPackage, Overlay, one_of, without
 from builder.components.source import Files, Request
 from builder.components.toolchain import COMPILED_AS, Go, build_environment, c_toolchain, go, network
 from builder.errors import BuildError, InputError, ToolMissing
@@ -55,7 +56,9 @@ Flag = Annotated[str, Shape(r"^([^{}]|\{[^{}]*\})+$", "a flag for Go's linker", 
 class Together(Frozen):
     """Programs that are one, by the name under which it is called."""
 
-    main: MainFile = Field(description="the file with its main function")
+    main: MainFile | None = Field(
+        None, description="the file with its main function; without it, one that calls those of the programs' packages"
+    )
     programs: tuple[str, ...] = Field(min_length=2, description="those of packages that it is")
 
 
@@ -68,6 +71,10 @@ class Section(Frozen):
         {}, validate_default=True, description='output file -> Go package ("." for the folder itself)'
     )
     together: Together | None = Field(None, description="programs of packages that are one with several names")
+    left_out: dict[str, tuple[str, ...]] = Field(
+        {},
+        description="a package that all of packages import -> what it imports (for what that does alone), and is to be without",
+    )
     cgo: bool = False
     libraries: dict[str, str] = Field({}, description="C libraries: pkg-config name -> the Debian package that has it")
     tags: tuple[str, ...] = ()
@@ -77,6 +84,8 @@ class Section(Frozen):
     def _together_of_packages(self) -> "Section":
         if self.together and (unknown := sorted(set(self.together.programs) - set(self.packages))):
             raise ValueError(f"together names {', '.join(unknown)}, which packages does not have")
+        if self.together and self.left_out:
+            raise ValueError("together and left_out can't be had at once")
         return self
 
     @field_validator("packages")
@@ -129,14 +138,16 @@ class Plan:
         with (
             store.lock(GO_LOCK),
             store.workdir("golang") as work,
+            store.workdir("overlay") as replaced,
             step(f"build {description.name} {description.version}", unit="packages") as progress,
         ):
+            overlay = self._overlay(replaced, work, progress)
             for file in self._made:
                 progress.advance(0, file)
                 if file in self.section.files:
-                    self._taken(self.section.files[file], work / file, progress)
+                    shutil.copyfile(self._file_of(self.section.files[file], work, progress), work / file)
                 else:
-                    self._attempt(self._command(work / file), work, progress)
+                    self._attempt(self._command(work / file, overlay), work, progress)
             settle(store.scratch("go") / "mod", at_work(description.folder))
             shutil.rmtree(store.scratch("go") / "build", ignore_errors=True)  # an older version's, not compressed
             made = {file: store.adopt(work / file) for file in self._made}
@@ -151,17 +162,46 @@ class Plan:
         one = self.section.together
         return self.request.name if one and file in one.programs and not self.request.target.separate else file
 
-    def _taken(self, place: str, output: Path, progress: Step) -> None:
-        """Copies a file of a module. Go checks what it downloads against go.sum."""
+    def _file_of(self, place: str, work: Path, progress: Step) -> Path:
+        """A file of a module, MODULE//PATH, in Go's cache. Go checks what it downloads against go.sum."""
         module, _, path = place.partition("//")
-        told = self._attempt([str(self.go.program), "mod", "download", "-json", module], output.parent, progress)
-        source = Path(json.loads(told)["Dir"]) / path
-        try:
-            shutil.copyfile(source, output)
-        except OSError as error:
-            raise BuildError(f"the module {module} of {self.request.name} has no file {path}", why=str(error)) from error
+        told = self._attempt([str(self.go.program), "mod", "download", "-json", module], work, progress)
+        file = Path(json.loads(told)["Dir"]) / path
+        if not file.is_file():
+            raise BuildError(f"the module {module} of {self.request.name} has no file {path}")
+        return file
 
-    def _command(self, output: Path) -> list[str]:
+    def _overlay(self, replaced: Path, work: Path, progress: Step) -> list[str]:
+        """The flags of a build that reads some files otherwise; what is read instead is laid into `replaced`."""
+        overlay = Overlay(replaced)
+        for file, text in (self._thinned(work, progress) | self._one_of_mains(work, progress)).items():
+            overlay.add(file, text)
+        return overlay.flags()
+
+    def _thinned(self, work: Path, progress: Step) -> dict[Path, str]:
+        left_out, description = self.section.left_out, self.request.description
+        files: dict[Path, str] = {}
+        parts = {path: self._listed(path, work, progress) for path in left_out}
+        for name, package in self.section.packages.items() if left_out else ():
+            try:
+                files |= without(description.folder, name, self._listed(package, work, progress), parts, left_out)
+            except ValueError as error:
+                raise InputError(f"{description.path}: golang.left_out: {error}") from error
+        return files
+
+    def _one_of_mains(self, work: Path, progress: Step) -> dict[Path, str]:
+        one = self.section.together
+        if not one or one.main or self.request.target.separate:
+            return {}
+        programs = {name: self._listed(self.section.packages[name], work, progress) for name in one.programs}
+        return one_of(self.request.description.folder, programs)
+
+    def _listed(self, package: str, work: Path, progress: Step) -> GoPackage:
+        tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
+        told = json.loads(self._attempt([str(self.go.program), "list", *tags, "-json=Dir,GoFiles", package], work, progress))
+        return GoPackage(Path(told["Dir"]), tuple(told["GoFiles"]))
+
+    def _command(self, output: Path, overlay: Sequence[str]) -> list[str]:
         if output.name in self.section.tests:
             verb, package = ["test", "-c", "-vet=off"], self.section.tests[output.name]
         else:
@@ -171,13 +211,15 @@ class Plan:
         added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
         ldflags = " ".join(["-s -w -buildid=", *added])
         tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
-        return [str(self.go.program), *verb, *COMPILED_AS, *tags, "-ldflags", ldflags, "-o", str(output), package]
+        return [str(self.go.program), *verb, *COMPILED_AS, *overlay, *tags, "-ldflags", ldflags, "-o", str(output), package]
 
     def _package(self, file: str) -> str:
         """What a file is built from. The program that is several may have the name of one of them."""
         one = self.section.together
         is_one = one and file == self.request.name and not self.request.target.separate
-        return one.main if one and is_one else self.section.packages[file]
+        if one and is_one:
+            return one.main or f"./{FOLDER}"
+        return f"./{FOLDER}/{file}" if self.section.left_out else self.section.packages[file]
 
     def _environment(self, work: Path) -> dict[str, str]:
         return {
@@ -222,14 +264,14 @@ def _plan(request: Request) -> Plan:
         RECIPE,
         dict(request.platform.go),
         # What a description does without is left out, so that its key stays when another gets something new.
-        section.model_dump(exclude={name for name in ("files", "together") if not getattr(section, name)}),
+        section.model_dump(exclude={name for name in ("files", "together", "left_out") if not getattr(section, name)}),
         *(["separate"] if section.together and request.target.separate else []),
         request.description.version,
         toolchain.version,
         facts,
     )
     read = dict(_inputs(request.description.name, request.description.folder, tests=bool(section.tests)))
-    if section.together:
+    if section.together and section.together.main:
         main = _there(request.description.folder / section.together.main, request.description.path)
         read[section.together.main] = file_digest(main)
     return Plan(request, section, toolchain, key_of(*inputs, read))

@@ -11,9 +11,12 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import pytest
 import yaml
 from private_mounts import private_mounts
 
+from builder.components.registry import find
+from builder.errors import KubeisoError
 from builder.project import Project
 from builder.store import Store
 
@@ -89,6 +92,14 @@ def answer(handler: http.server.BaseHTTPRequestHandler, content: bytes | None, *
     handler.send_header("Content-Length", str(len(content) - start))
     handler.end_headers()
     handler.wfile.write(content[start:] if cut is None else content[start : start + cut])
+
+
+def refused(sample: Project, store: Store, *, offline: bool = False) -> KubeisoError:
+    """How the component toy can't be had; nothing of it came into the store."""
+    with pytest.raises(KubeisoError) as raised:
+        find("toy", store, sample, offline=offline)
+    assert blobs(store) == []
+    return raised.value
 
 
 def closed_port() -> str:

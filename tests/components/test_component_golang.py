@@ -6,20 +6,21 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from component_samples import Server, blobs, closed_port, module_proxy, on_small_disk, store_with, toy
+from component_samples import Server, blobs, closed_port, module_proxy, on_small_disk, refused, store_with, toy
 
 from builder.components import golang, toolchain
 from builder.components.model import Component
 from builder.components.registry import find
 from builder.components.source import Target
-from builder.errors import BuildError, InputError, KubeisoError, ToolMissing
+from builder.errors import BuildError, InputError, ToolMissing
 from builder.project import Project
 from builder.store import Store
+
+pytest_plugins = ["golang_fixtures"]
 
 ZIP = "/example.test/greet/@v/v1.0.0.zip"
 SCRIPT = """
@@ -40,49 +41,6 @@ print(find("toy", Store(Path(sys.argv[1])), Project(Path(sys.argv[2]))).files["t
 """
 
 
-@pytest.fixture(scope="session")
-def standard_library(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build cache with Go's own packages and nothing else, kept from run to run: they are half a minute's work."""
-    kept, place = pytestconfig.cache.mkdir("go-build"), tmp_path_factory.mktemp("standard-library")
-    sample = toy(place / "project", tests={"toy.test": "."})
-    folder = sample.pkg / "toy"
-    (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
-    (folder / "main_test.go").write_text('package main\n\nimport "testing"\n\nfunc TestNothing(*testing.T) {}\n')
-    (folder / "go.mod").write_text("module toy\n\ngo 1.24\n")
-    (folder / "go.sum").unlink()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("GOPROXY", "off")
-        find("toy", store_with(place / "cache", kept), sample)
-    return kept
-
-
-@pytest.fixture
-def new_build_cache(standard_library: Path, tmp_path: Path) -> Path:
-    """One in which nothing of ours is compiled."""
-    return shutil.copytree(standard_library, tmp_path / "go-build", copy_function=os.link)
-
-
-@pytest.fixture(scope="module")
-def build_cache(standard_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(standard_library, tmp_path_factory.mktemp("module") / "go-build", copy_function=os.link)
-
-
-@pytest.fixture
-def store(tmp_path: Path, build_cache: Path) -> Store:
-    return store_with(tmp_path / "cache", build_cache)
-
-
-@pytest.fixture
-def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(golang, "BACKOFF", 0.01)
-    monkeypatch.setenv("GOSUMDB", "off")
-    with Server(module_proxy()).running() as running:
-        monkeypatch.setenv("GOPROXY", running.url)
-        yield running
-
-
 @pytest.fixture
 def sample(tmp_path: Path, proxy: Server) -> Project:
     assert proxy.url
@@ -94,13 +52,6 @@ def test_a_file_that_ends_too_soon_is_no_connection_that_broke_off() -> None:
     assert line in str(golang._fault(["go", "build"], 1, [line]))
     cut_off = 'main.go:3:8: example.test/x@v1.0.0: Get "https://proxy.test/x": unexpected EOF'
     assert isinstance(golang._fault(["go", "build"], 1, [cut_off]), golang._Unreached)
-
-
-def refused(sample: Project, store: Store, *, offline: bool = False) -> KubeisoError:
-    with pytest.raises(KubeisoError) as raised:
-        find("toy", store, sample, offline=offline)
-    assert blobs(store) == []
-    return raised.value
 
 
 def script(sample: Project, store: Store, log: Path) -> list[str]:
