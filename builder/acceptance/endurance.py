@@ -17,9 +17,12 @@ class Endurance:
     """Works on a cluster whose machines are in `machines`, and keeps them up to date; `grow` is told of a larger cluster."""
 
     def __init__(
-        self, cluster: Cluster, machines: dict[str, Machine], kubectl: Kubectl, scale: float, grow: Callable[[Cluster], None]
-    ) -> None:
+        self, cluster: Cluster, machines: dict[str, Machine], kubectl: Kubectl, scale: float, patience: float,
+        grow: Callable[[Cluster], None],
+    ) -> None:  # fmt: skip
+        """patience: seconds that one answer over the network may take."""
         self._scale = scale
+        self._patience = patience
         self._grow = grow
         self._kubectl = kubectl
         self._outage = Outage(cluster, machines, self._kubectl)
@@ -31,13 +34,11 @@ class Endurance:
             Check("A17b", f"{lost.name} is started again and Ready, its pods back", self._return(lost), 240),
             Check("A17c", "a further worker joins", self.add, once=True),
             Check("A17d", "the further worker is Ready, its pods too", self.added_ready, 240),
+            Check("A17e", "nginx's page through the NodePort of the further worker", self.added_page, 120),
             Check("A18a", "all machines lose power and start again", self.power_cut, once=True),
             Check("A18b", "every node is Ready again", self.nodes_ready, 300),
             Check("A18c", "every pod that must be there is Ready again", self.pods_back, 300),
-            *(
-                Check("A18d", f"nginx's page through the NodePort of {node.name} again", self._page(node), 120)
-                for node in self._outage.cluster.nodes
-            ),
+            Check("A18d", "nginx's page through the NodePort of every node again", self.pages, 180),
         ]
 
     def _lose(self, node: Node) -> Callable[[], str]:
@@ -69,7 +70,12 @@ class Endurance:
 
     def added_ready(self) -> str:
         added = self._outage.cluster.workers[-1]
-        return f"{self._outage.ready(added)}, {self._outage.pods_back(added)}"
+        found = f"{self._outage.ready(added)}, {self._outage.pods_back(added)}"
+        self._everywhere()
+        return found
+
+    def added_page(self) -> str:
+        return self._page(self._outage.cluster.workers[-1])
 
     def power_cut(self) -> str:
         self._outage.remember()
@@ -85,7 +91,16 @@ class Endurance:
     def pods_back(self) -> str:
         for node in self._outage.cluster.nodes:
             self._outage.pods_back(node)
-        return Readiness(self._outage.cluster, self._kubectl).coredns()
+        return self._everywhere()
 
-    def _page(self, node: Node) -> Callable[[], str]:
-        return Smoke(self._outage.cluster, self._kubectl).page_of(node)
+    def _everywhere(self) -> str:
+        """kube-proxy and the pod network on each node that there is now: a node that lacks one has all pods Ready, too."""
+        for check in Readiness(self._outage.cluster, self._kubectl).workloads():
+            check.look()
+        return f"kube-proxy on {len(self._outage.cluster.nodes)} nodes, CoreDNS and the pod network whole"
+
+    def pages(self) -> str:
+        return "; ".join(self._page(node) for node in self._outage.cluster.nodes)
+
+    def _page(self, node: Node) -> str:
+        return Smoke(self._outage.cluster, self._kubectl, self._patience).page_of(node)()

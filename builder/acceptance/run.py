@@ -82,6 +82,7 @@ class Run:
         self.ledger = ledger
         self.started = time.time()
         self.machines: dict[str, Machine] = {}
+        self._looked_at: dict[str, int] = {}
         self.engine = Engine(1.0, self.alive)
         self.kubectl = Kubectl(cluster)
         self.collecting = False
@@ -110,7 +111,7 @@ class Run:
             Check("A1", "the machines run", self._start, once=True),
             Check("A2", "firmware, kernel, root and services come up", self._ready, once=True),
             Check("A1b", "the console is complete from the first byte", self._console, once=True),
-            Check("A3", "no console shows a fault", self._clean, once=True),
+            Check("A3", "no console shows a fault", self._clean_boot, once=True),
         ])  # fmt: skip
 
     def form(self) -> bool:
@@ -134,7 +135,7 @@ class Run:
 
     def check(self) -> bool:
         """The cluster's parts, then what the suite asks for, then the consoles once more."""
-        last = Check("A3e", "no console has shown a fault since", self._clean, once=True)
+        last = Check("A3e", "no console has shown a fault since", self._clean_since, once=True)
         return self.engine.run([*Readiness(self.cluster, self.kubectl).checks(), *self.suite.checks(self), last])
 
     def power_off(self) -> bool:
@@ -184,11 +185,18 @@ class Run:
                 raise NotYet(f"{machine.spec.console_log} has no words of the boot loader before the node's")
         return "the boot loader's first words are in each log"
 
-    def _clean(self) -> str:
+    def _clean_boot(self) -> str:
         """What each console has shown by now, whatever was told before it."""
         for machine in self._all_machines():
-            if fault := Story.from_log(machine.spec.console_log).reason:
-                raise CheckError(f"{machine.spec.name}: {fault}")
+            self._looked_at[machine.spec.name] = machine.spec.console_log.stat().st_size
+            _demand_clean(machine, Story.from_log(machine.spec.console_log))
+        return f"none on {len(self.machines)} consoles"
+
+    def _clean_since(self) -> str:
+        """What each has shown since A3, or since the start of a node that came later: in any boot, not the last alone."""
+        for machine in self._all_machines():
+            seen = self._looked_at.get(machine.spec.name, 0)
+            _demand_clean(machine, Story.since(machine.spec.console_log, seen))
         return f"none on {len(self.machines)} consoles"
 
     def _all_machines(self) -> list[Machine]:
@@ -230,6 +238,11 @@ class Run:
         passed = {f.id: f.began + f.seconds for f in self.engine.findings if f.outcome is Outcome.PASSED}
         ended = [(name, round(passed[check], 1)) for check, name in _STAGES if check in passed]
         return tuple(sorted(ended, key=lambda stage: stage[1]))
+
+
+def _demand_clean(machine: Machine, story: Story) -> None:
+    if story.faults:
+        raise CheckError(f"{machine.spec.name}: {'; '.join(story.faults)}")
 
 
 def run_suite(

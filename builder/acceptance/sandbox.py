@@ -63,6 +63,8 @@ class Sandbox:
         self._apply("sandbox.yml", 1)
         demand_ready(self._pod("untrusted"))
         self._demand_sandboxes(1)
+        assert self._before is not None, "the first check took it"
+        self._traces.demand_something_beyond(self._before, (self._home, self._away))
         return f"1 sandbox, on {self._away.name}"
 
     def _apply(self, file: str, part: int, **names: str) -> str:

@@ -1,6 +1,6 @@
 """What pods leave on a node: mounts, network namespaces, cgroups, and the processes that are their sandboxes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from builder.checks import NotYet
@@ -37,6 +37,14 @@ class Traces:
         if left:
             raise NotYet(f"{len(left)} are left, such as {left[0]}")
         return ", ".join(f"{sum(len(now[node.name, kind]) for node in self.nodes)} {kind}s" for kind in LOOKS)
+
+    def demand_something_beyond(self, before: Seen, nodes: Iterable[Node]) -> None:
+        """NotYet unless something of each kind has come on each of these nodes: a look that sees no pod can't miss one either."""
+        now = self.seen()
+        for node in nodes:
+            for kind in LOOKS:
+                if not now[node.name, kind] - before[node.name, kind]:
+                    raise NotYet(f"{node.name} has a pod, and no {kind} more than before")
 
     def processes(self, pattern: str) -> dict[str, int]:
         """How many processes have a command line that matches, on each node."""

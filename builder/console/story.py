@@ -49,6 +49,7 @@ class Story:
 
     def __init__(self) -> None:
         self.stages: list[Stage] = []
+        self._earlier: list[str] = []
         self._lines: deque[str] = deque(maxlen=400)
         self._fatal = ""
         self._refused = False
@@ -66,9 +67,20 @@ class Story:
     @classmethod
     def from_log(cls, log: Path | None) -> "Story":
         """The story of the last start in a console log; an empty one where there is no such file."""
-        text = log.read_text(errors="replace") if log and log.exists() else ""
-        last = max((found.start() for found in _SEPARATOR.finditer(text)), default=0)
-        return cls.of(plain(text[last:]).split("\n")[:-1])
+        return cls.since(log, 0) if log and log.exists() else cls()
+
+    @classmethod
+    def since(cls, log: Path, size: int) -> "Story":
+        """What came after the log had `size` bytes; the start before is known but for its faults. 0: since the last start."""
+        content = log.read_bytes()
+        before, after = (content[:size].decode(errors="replace"), content[size:].decode(errors="replace"))
+        if not size:
+            before, after = "", after[_last_start(after) :]
+        story = cls.of(_whole_lines(before[_last_start(before) :]))
+        story._forget_faults()
+        for line in _whole_lines(after):
+            story.take(line)
+        return story
 
     def take(self, line: str) -> Stage | None:
         """Takes a whole, plain line; returns the stage that the node tells in it."""
@@ -87,7 +99,7 @@ class Story:
         elif REFUSED.search(line):
             self._refused = True
         elif LOADER.search(line) or _SEPARATOR.match(line):
-            self._begin_boot()
+            self._begin_boot(asked=bool(_SEPARATOR.match(line)))
         elif FATAL.search(line):
             self._take_fatal(f"the console shows: {line.strip()}")
         return stage
@@ -97,6 +109,11 @@ class Story:
         """Why the node can't go on; empty while nothing speaks against it."""
         late = time.monotonic() - self._quoted_at > GRACE
         return self._fatal or (self._quoted if late else "")
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Whatever spoke against the node in any boot, though a later one is well; and boots that nobody asked for."""
+        return (*self._earlier, *([self.reason] if self.reason else []))
 
     @property
     def degraded(self) -> str:
@@ -130,15 +147,32 @@ class Story:
         if stage.state == "failed" and stops and not goes_on:
             self._fatal = self._fatal or f"the node failed in its stage {stage.title}: {stage.error or 'no reason told'}"
 
-    def _begin_boot(self) -> None:
+    def _begin_boot(self, *, asked: bool) -> None:
+        """asked: by whoever holds the machine. A loader that speaks twice before the node does is one boot."""
+        if fault := self._fatal or self._quoted:
+            self._earlier.append(fault)
+        elif self.stages and not asked:
+            self._earlier.append("it started anew, by itself")
         self.stages.clear()
         self._fatal, self._quoted, self._inside, self._refused = "", "", False, False
+
+    def _forget_faults(self) -> None:
+        self._earlier.clear()
+        self._fatal = self._quoted = ""
 
     def _take_fatal(self, text: str) -> None:
         if not self._inside:
             self._fatal = self._fatal or text
         elif not self._quoted:
             self._quoted, self._quoted_at = text, time.monotonic()
+
+
+def _last_start(text: str) -> int:
+    return max((found.start() for found in _SEPARATOR.finditer(text)), default=0)
+
+
+def _whole_lines(text: str) -> list[str]:
+    return plain(text).split("\n")[:-1]
 
 
 def separate(log: Path, name: str) -> None:

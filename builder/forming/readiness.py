@@ -24,7 +24,6 @@ class Readiness:
         self._kubectl = kubectl
 
     def checks(self) -> list[Check]:
-        workloads = self._cluster.workloads
         return [
             Check("A6b", "the API server answers /readyz", self.api, 120),
             Check("T1", "the Service kubernetes has an address", self._service("kubernetes", "default"), 60),
@@ -33,8 +32,15 @@ class Readiness:
             Check("A9", "every node takes pods", self.schedulable, 60),
             Check("A11", "etcd is healthy, one member for each master", self.etcd, 90),
             Check("A10a", "control-plane pods Ready on each master", self.control_plane, 120),
+            *self.workloads(),
+        ]
+
+    def workloads(self) -> list[Check]:
+        """What runs beside the control plane: on each node, or as often as it is asked for."""
+        network = self._cluster.workloads
+        return [
             Check("A10b", "kube-proxy at its desired count", self.kube_proxy, 120),
-            *(Check("A10n", f"{workload.name} at its desired count", self._network(workload), 180) for workload in workloads),
+            *(Check("A10n", f"{workload.name} at its desired count", self._network(workload), 180) for workload in network),
             Check("A10c", "CoreDNS at its desired count", self.coredns, 180),
         ]
 

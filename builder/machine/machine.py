@@ -194,6 +194,7 @@ class Machine:
 
     def reset(self) -> None:
         """As the reset button; the console forgets what it told of the boot before."""
+        separate(self.spec.console_log, self.spec.name)
         with self.qmp() as qmp:
             qmp.execute("system_reset")
         self.console().forget()

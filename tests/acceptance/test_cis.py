@@ -164,3 +164,80 @@ def test_a_file_of_another_s(shell: Node_, tmp_path: Path) -> None:
 def test_each_point_is_named_once_for_a_node() -> None:
     found = [check.id for check in cis().checks()]
     assert len(found) == len(set(found)) > 60
+
+
+SECRET = '{"level":"Metadata","verb":"get","objectRef":{"resource":"secrets","name":"x"}}\n'
+PATHS = {"K=/var/lib/kubeadm": "K=.", "/var/log/kubernetes/": "", "/proc/": "proc/"}
+WELL = {
+    "flags": "etcd --trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt --audit-policy-file=/etc/kubeadm/audit-policy.yaml "
+    "--tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 --x",
+    "pki/ca.crt": "one", "pki/etcd/ca.crt": "other", "audit.log": SECRET + SECRET,
+    "proc/sys/kernel/kptr_restrict": "2", "proc/sys/kernel/kexec_load_disabled": "1",
+    "proc/sys/kernel/yama/ptrace_scope": "1", "proc/sys/kernel/dmesg_restrict": "1",
+    "proc/sys/fs/protected_hardlinks": "1", "proc/sys/fs/protected_symlinks": "1",
+    "proc/sys/fs/protected_fifos": "1", "proc/sys/fs/protected_regular": "1",
+    "proc/cmdline": "console=ttyS0 slab_nomerge x", "proc/7/attr/current": "containerd.apparmor.d (enforce)",
+}  # fmt: skip
+"""Where what these points look at lies in the test's folder."""
+
+WRONG: list[tuple[str, str, str | None]] = [
+    ("1.2.29", "flags", "etcd --tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"),
+    ("1.2.29", "flags", "etcd --tls-cipher-suites=TLS_ECDHE_X,TLS_RSA_WITH_AES_128_GCM_SHA256"),
+    ("1.2.29", "flags", "etcd --x"),
+    ("1.2.29", "flags", None),
+    ("1.3.6", "flags", "etcd --feature-gates=A=true,RotateKubeletServerCertificate=false"),
+    ("1.3.6", "flags", None),
+    ("2.7", "pki/etcd/ca.crt", "one"),
+    ("2.7", "pki/etcd/ca.crt", None),
+    ("2.7", "pki/ca.crt", None),
+    ("2.7", "flags", "etcd --trusted-ca-file=/etc/kubernetes/pki/ca.crt"),
+    ("3.2.1", "audit.log", "{}\n"),
+    ("3.2.1", "audit.log", None),
+    ("3.2.1", "flags", "etcd --x"),
+    ("3.2.2", "audit.log", None),
+    ("3.2.2", "audit.log", SECRET.replace("secrets", "pods")),
+    ("3.2.2", "audit.log", SECRET + SECRET.replace("Metadata", "Request")),
+    ("3.2.2", "audit.log", SECRET + SECRET.replace('"verb"', '"responseObject":{},"verb"')),
+    ("3.2.2", "audit.log", SECRET.replace('"verb"', '"requestObject":{},"verb"')),
+    *(("K1", path, other) for path in WELL if path.startswith("proc/sys/kernel/") for other in ("0", None)),
+    *(("K2", path, other) for path in WELL if path.startswith("proc/sys/fs/") for other in ("0", None)),
+    ("K3", "proc/cmdline", "console=ttyS0 no_slab_nomerge_x"),
+    ("K3", "proc/cmdline", None),
+    ("K5", "proc/7/attr/current", "unconfined"),
+    ("K5", "proc/7/attr/current", "containerd.apparmor.d (complain)"),
+    ("K5", "proc/7/attr/current", None),
+]
+
+
+def looked(point: str, folder: Path, **changed: str | None) -> int:
+    """The exit code of a point's command where all is well but for what was changed; a file that is None is not there."""
+    files = {**WELL, **changed}
+    for path, text in files.items():
+        if text is not None:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text.replace(" ", "\0") if path == "flags" else text + "\n")
+    (folder / "pidof").write_text(f"#!/bin/sh\n{'echo 7 8' if files['flags'] else 'exit 1'}\n")
+    (folder / "pidof").chmod(0o755)
+    found = benchmark()
+    (command,) = [each.command for each in (*found.masters, *found.nodes) if each.id == point]
+    text = (_WORDS + command).replace('"/proc/$pid/cmdline"', "flags")
+    for path, there in PATHS.items():
+        text = text.replace(path, there)
+    given = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.run(["sh", "-c", text], env=given, cwd=folder, capture_output=True, check=False, timeout=20).returncode
+
+
+@pytest.mark.parametrize("point", sorted({case[0] for case in WRONG}))
+def test_a_point_with_words_of_its_own_is_proven_where_all_is_well(point: str, tmp_path: Path) -> None:
+    assert looked(point, tmp_path) == 0
+
+
+@pytest.mark.parametrize(("point", "path", "text"), WRONG)
+def test_a_point_with_words_of_its_own_sees_what_is_wrong(point: str, path: str, text: str | None, tmp_path: Path) -> None:
+    assert looked(point, tmp_path, **{path: text}) != 0
+
+
+def test_every_point_with_words_of_its_own_is_tried() -> None:
+    found = benchmark()
+    own = {each.id for each in (*found.masters, *found.nodes) if not re.match(r"(mode|has|not) [^|&;]*$", each.command)}
+    assert own - {case[0] for case in WRONG} == {"1.2.16"}, "that is two of the plain words"

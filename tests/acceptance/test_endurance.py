@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cluster_samples import a_cluster
-from healthy_world import STATIC, a_deployment
+from healthy_world import STATIC, a_daemon_set, a_deployment
 
 from builder.acceptance import smoke
 from builder.acceptance.endurance import Endurance
@@ -14,6 +14,7 @@ from builder.acceptance.failover import Failover
 from builder.checks import Check, Engine, NotYet, Outcome
 from builder.cluster import lifecycle
 from builder.cluster.model import Cluster, Node
+from builder.errors import CheckError
 from builder.forming import form
 from builder.machine.machine import Ending
 
@@ -32,6 +33,8 @@ class World:
         self.replicas = 1
         self.scale = 1.0
         self.value = ""
+        self.without_proxy = 0
+        self.broken_pods: set[str] = set()
         self.look()
 
     def look(self) -> None:
@@ -59,6 +62,8 @@ class World:
     def get(self, kind: str, name: str, *_: str) -> dict[str, Any]:
         if kind == "deployment":
             return a_deployment(name, 2)
+        if kind == "daemonset":
+            return a_daemon_set(name, len(self.known) - self.without_proxy)
         for node in self.items("nodes"):
             if node["metadata"]["name"] == name:
                 return node
@@ -71,7 +76,10 @@ class World:
             return [shown_node(name, boot, ready) for name, (boot, ready) in sorted(shown.items())]
         if "app=nginx" in words:
             return [shown_pod(f"nginx-{number}", sorted(shown)[-1], 1, True) for number in range(self.replicas)]
-        pods = [shown_pod(f"pod-{name}", name, boot, ready) for name, (boot, ready) in sorted(shown.items())]
+        pods = [
+            shown_pod(f"pod-{name}", name, boot, ready and name not in self.broken_pods)
+            for name, (boot, ready) in sorted(shown.items())
+        ]
         if "-A" not in words:
             pods = [shown_pod(f"{part}-{each.name}", each.name, 1, True) for each in self.cluster.masters for part in STATIC]
         selected = words[-1].rpartition("=")[2] if "--field-selector" in words else ""
@@ -126,7 +134,7 @@ def grown(_: Cluster) -> None: ...
 
 
 def an_endurance(world: World, told: Callable[[Cluster], None] = grown) -> Endurance:
-    return Endurance(world.cluster, world.machines, world, 1.0, told)  # type: ignore[arg-type]
+    return Endurance(world.cluster, world.machines, world, 1.0, 5.0, told)  # type: ignore[arg-type]
 
 
 def run(checks: Sequence[Check]) -> dict[str, str]:
@@ -158,6 +166,48 @@ def test_an_added_node_that_never_registers_is_seen(world: World, monkeypatch: p
     assert run([checks["A17c"], checks["A18a"]]) == {"A18a": "the API server does not know c-worker-3"}
 
 
+def test_an_added_node_without_its_proxy_is_seen(world: World) -> None:
+    """Every pod that there is is Ready."""
+    checks = {check.id: check for check in an_endurance(world).checks()}
+    world.without_proxy = 1
+    wanted = "kube-proxy: 3 desired, wanted 4"
+    assert run([checks["A17a"], checks["A17b"], checks["A17c"], checks["A17d"]]) == {"A17d": wanted}
+    world.without_proxy = 0
+    assert run([checks["A17d"], checks["A18a"], checks["A18c"]]) == {}
+    world.without_proxy = 1
+    assert run([checks["A18c"]]) == {"A18c": wanted}
+
+
+def test_a_node_that_shows_another_page_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = {check.id: check for check in an_endurance(world).checks()}
+    assert run([checks["A17c"]]) == {}
+    added = world.extend(world.cluster, 0, 1).workers[-1]
+    page = {added.ports.http: "<h1>It works!</h1>"}
+    monkeypatch.setattr(smoke, "fetch", lambda port, *_: page.get(port, "Welcome to nginx!"))
+    found = run([checks["A17e"]]) | run([checks["A18d"]])
+    assert set(found) == {"A17e", "A18d"} and all("another page" in reason for reason in found.values()), found
+
+
+def test_a_worker_that_comes_back_without_its_pods_is_seen(world: World) -> None:
+    checks = {check.id: check for check in an_endurance(world).checks()}
+    world.broken_pods = {"c-worker-2"}
+    assert run([checks["A17a"]]) == {}
+    assert run([checks["A17b"]]) == {"A17b": "not Ready: pod-c-worker-2"}
+    world.same_boot, world.broken_pods = True, set()
+    again = {check.id: check for check in an_endurance(world).checks()}
+    assert run([again["A17a"]]) == {}
+    assert run([again["A17b"]]) == {"A17b": "the API server still shows the boot before of c-worker-2"}
+
+
+def test_a_join_that_fails_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise CheckError("kubeadm join ended with exit code 1")
+
+    monkeypatch.setattr(form, "join", refused)
+    checks = {check.id: check for check in an_endurance(world).checks()}
+    assert run([checks["A17c"]]) == {"A17c": "kubeadm join ended with exit code 1"}
+
+
 @pytest.mark.parametrize("broken", ["power button", "notice"])
 def test_a_loss_that_goes_wrong_is_seen(world: World, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     if broken == "power button":
@@ -186,3 +236,35 @@ def test_an_answer_of_the_lost_master_is_none(world: World) -> None:
     assert checks["H1"]() == "3 machines are left"
     with pytest.raises(NotYet, match="'ok' is c-master-1, which has no power"):
         checks["H2"]()
+
+
+def failover(world: World) -> dict[str, Check]:
+    return {check.id: check for check in Failover(world.cluster, world.machines, world).checks()}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("world", [(3, 1)], indirect=True)
+def test_a_master_that_does_not_really_come_back_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = failover(world)
+    world.known.discard("c-master-3")
+    world.look()
+    assert run([checks["H1"]]) == {"H1": "the API server does not know c-master-3"}
+    world.known.add("c-master-3")
+    world.look()
+    world.same_boot = True
+    assert run([checks["H1"], checks["H6"]]) == {}
+    assert run([checks["H7"]]) == {"H7": "the API server still shows the boot before of c-master-1"}
+    world.broken_pods = {"c-master-1"}
+    assert run([checks["H9"]]) == {"H9": "not Ready: pod-c-master-1"}
+    monkeypatch.setattr(world, "text", lambda *words: "it is healthy\n" if "health" in words else World.text(world, *words))
+    assert run([checks["H8"]])["H8"].startswith("1 of 3 members healthy")
+
+
+@pytest.mark.parametrize("world", [(3, 1)], indirect=True)
+def test_a_master_that_does_not_start_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise CheckError("QEMU ended with exit code 1")
+
+    checks = failover(world)
+    assert run([checks["H1"]]) == {}
+    monkeypatch.setattr(lifecycle, "start", gone)
+    assert run([checks["H6"]]) == {"H6": "QEMU ended with exit code 1"}

@@ -180,11 +180,46 @@ def test_a_panic_on_a_console_is_seen(cluster: Cluster, machines: Machines, tmp_
     assert failed == [(check, f"c-worker-1: the console shows: {PANIC.strip()}")]
 
 
-@pytest.mark.parametrize("check", ["A1b", "A3", "A19"])
+START = "=== kubeiso: start 2 of c-worker-1 at 2026-01-01T00:00:00Z ===\n"
+
+
+@pytest.mark.parametrize(
+    ("later", "fault"),
+    [
+        (PANIC + BOOT, f"the console shows: {PANIC.strip()}"),
+        (PANIC + START + BOOT, f"the console shows: {PANIC.strip()}"),
+        (BOOT, "it started anew, by itself"),
+        (START + BOOT, ""),
+        ("0123456789abcdef begin\n" + PANIC + "0123456789abcdef end 0\n", ""),
+        ("0123456789abcdef begin\n" + PANIC + BOOT, f"the console shows: {PANIC.strip()}"),
+    ],
+)
+def test_a_node_that_came_back_by_itself_is_no_healthy_one(
+    cluster: Cluster, machines: Machines, tmp_path: Path, later: str, fault: str
+) -> None:
+    """panic=10 of its command line starts it anew, and what is looked at later may be well again."""
+    (log,) = [machine.console_log for name, machine in machines.items() if "worker" in name]
+
+    def meanwhile() -> str:
+        with log.open("a") as file:
+            file.write(later)
+        return "seen"
+
+    found = run_suite(cluster, a_suite(meanwhile), tmp_path / "out")
+    failed = [(finding.id, finding.reason) for finding in found.findings if finding.outcome is Outcome.FAILED]
+    assert failed == ([("A3e", f"c-worker-1: {fault}")] if fault else [])
+
+
+@pytest.mark.parametrize("check", ["A1b", "A3", "A3e", "A19"])
 def test_no_machine_is_no_proof(cluster: Cluster, machines: Machines, tmp_path: Path, check: str) -> None:
     run = Run(cluster, a_suite(lambda: "seen"), tmp_path / "out")
     run.machines = dict(list(machines.items())[:1])  # type: ignore[arg-type]
-    looks: dict[str, Callable[[], str]] = {"A1b": run._console, "A3": run._clean, "A19": run._power_off}
+    looks: dict[str, Callable[[], str]] = {
+        "A1b": run._console,
+        "A3": run._clean_boot,
+        "A3e": run._clean_since,
+        "A19": run._power_off,
+    }
     with pytest.raises(Exception, match="not running: c-worker-1"):
         looks[check]()
 

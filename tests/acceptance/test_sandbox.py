@@ -39,6 +39,7 @@ class World:
         self.volumes = "from a ConfigMap\nfrom a ConfigMap"
         self.log = '10.0.0.1 - - [x] "GET /?trusted HTTP/1.1" 200\n'
         self.stuck = False
+        self.unseen = ""
         self.proven: set[str] = {"web-boxed", "client-boxed"}
 
     def _boxes(self) -> dict[str, int]:
@@ -109,7 +110,12 @@ class World:
             assert "'^box '" in command
             return f"{self.boxes()[node.name]}\n"
         kind = next(kind for kind, look in LOOKS.items() if look == command)
-        return "\n".join(USUAL[kind] | self.left.get(kind, set()))
+        return "\n".join(USUAL[kind] | self.left.get(kind, set()) | self._of_pods(node, kind))
+
+    def _of_pods(self, node: Node, kind: str) -> set[str]:
+        """What the plain pod has on the first node, and the others on the last."""
+        away = node == self.cluster.nodes[-1]
+        return {f"{kind} of {name}" for _, name in self.pods if kind != self.unseen and (name != "trusted") == away}
 
     @property
     def sandbox(self) -> dict[str, Check]:
@@ -156,6 +162,9 @@ HARM: list[tuple[str, Callable[[World], Any], str]] = [
     ),
     ("X2", lambda w: setattr(w, "boxes", on(1, 0)), "wanted 1 on c-worker-1"),
     ("X2", lambda w: setattr(w, "boxes", on(0, 2)), "sandboxes run: {'c-worker-1': 2}"),
+    ("X2", lambda w: setattr(w, "unseen", "mount"), "c-master-1 has a pod, and no mount more than before"),
+    ("X2", lambda w: setattr(w, "unseen", "cgroup"), "c-master-1 has a pod, and no cgroup more than before"),
+    ("X2", lambda w: setattr(w, "unseen", "network namespace"), "no network namespace more than before"),
     ("X3", lambda w: w.kernels.update(untrusted=NODE_KERNEL), "has the node's kernel"),
     ("X3", lambda w: w.kernels.update(untrusted=""), "has the node's kernel"),
     ("X3", lambda w: w.kernels.update(trusted=BOX_KERNEL), "the plain pod says"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder.console import story as story_module
-from builder.console.story import UNSIGNED, Story
+from builder.console.story import UNSIGNED, Story, separate
 
 PANIC = "[    4.859876] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"
 TOKEN = "0123456789abcdef"
@@ -117,3 +117,26 @@ def test_firmware_that_refuses_what_is_not_signed_is_told_apart_from_none_to_boo
     kernel = "EFI stub: UEFI Secure Boot is enabled."
     assert Story.of([refusal, kernel, READY]).reason == "", "another device had something that it takes"
     assert Story.of([refusal, kernel, nothing]).reason != UNSIGNED, "what was refused in an earlier boot is over"
+
+
+def test_each_start_has_a_part_of_the_log_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    separate(log, "n")
+    with log.open("a") as file:
+        file.write(f"Booting `kubeiso'\n{PANIC}\nhalf a li")
+    assert Story.from_log(log).reason
+    separate(log, "n")
+    assert "half a li\n=== kubeiso: start 2 of n at " in log.read_text()
+    assert log.read_text().startswith("=== kubeiso: start 1 of n at ") and log.stat().st_mode & 0o777 == 0o600
+    assert Story.from_log(log).faults == ()
+
+
+def test_what_came_after_a_moment_is_of_the_boot_before_it(tmp_path: Path) -> None:
+    """A boot's stages are known from before the moment; its faults were told then."""
+    log = tmp_path / "console.log"
+    log.write_text(f"Booting `kubeiso'\n{READY}\n{PANIC}\n")
+    size = log.stat().st_size
+    assert Story.since(log, size).faults == ()
+    with log.open("a") as file:
+        file.write("EFI stub: one\nEFI stub: two\n")
+    assert Story.since(log, size).faults == ("it started anew, by itself",)

@@ -20,7 +20,7 @@ def runtime_checks(run: Run) -> list[Check]:
 
 
 def checks(run: Run) -> list[Check]:
-    endurance = Endurance(run.cluster, run.machines, run.kubectl, run.scale, run.grown)
+    endurance = Endurance(run.cluster, run.machines, run.kubectl, run.scale, run.patience, run.grown)
     several = failover.lost_master(run) if len(run.cluster.masters) > 2 else []
     return [*across.checks(run), *conformance(run).checks(), *endurance.checks(), *several]
 
