@@ -16,12 +16,12 @@ from builder.cluster.kubectl import Kubectl
 from builder.cluster.model import Cluster, Node, PodClass
 from builder.console.story import LOADER, Story
 from builder.deadline import Deadline
-from builder.errors import CheckError
+from builder.errors import CheckError, KubeisoError
 from builder.forming import form
 from builder.forming.clock import agrees
 from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
-from builder.progress import note
+from builder.progress import note, warn
 from builder.spec.model import NOTHING, Extra
 
 BUNDLE = "diagnostics.tar.gz"
@@ -144,7 +144,7 @@ class Run:
     def last_screens(self) -> None:
         """What each machine's screen shows, as NODE.png beside the report."""
         for name, machine in self.machines.items():
-            with suppress(CheckError):
+            with suppress(CheckError, OSError):
                 machine.screendump(self.out / f"{name}.png")
 
     def collect(self) -> Path:
@@ -274,4 +274,14 @@ def _carried_out(run: Run) -> Path | None:
     run.last_screens()
     if passed:
         run.power_off()
-    return run.collect() if run.engine.failed else None
+    return _collected(run) if run.engine.failed else None
+
+
+def _collected(run: Run) -> Path | None:
+    """The bundle, where it can be had: on a full disk the report, which is written first, is worth more."""
+    write(run.report(None), run.cluster, run.out)
+    try:
+        return run.collect()
+    except (OSError, KubeisoError) as error:
+        warn(f"there are no diagnostics: {error}")
+        return None

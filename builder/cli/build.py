@@ -150,7 +150,7 @@ def build(
     same = ["the second build gave the same bits"] if verify and not differences else []
     show(result, "\n".join([*map(_line, built), *same]), told.as_json)
     if differences:
-        what = f"{len(differences)} files of the second build, kept in {how.out / 'again'}, are not the same"
+        what = f"{len(differences)} files of the second build, kept in {how.out / twice.AGAIN}, are not the same"
         raise CheckError(what, details=twice.told(differences), hint="what differs says by what the build can be told apart")
 
 

@@ -11,7 +11,17 @@ from builder.cluster import layout
 from builder.cluster.machines import machine_spec, prepare_node
 from builder.cluster.model import SOCKETS, Cluster, Hardware, Network, Node, RuntimeFacts, Workload
 from builder.cluster.parallel import for_each
-from builder.cluster.state import begin, clusters_root, directory_of, is_cluster, is_unfinished, load, remove, save
+from builder.cluster.state import (
+    begin,
+    clusters_root,
+    directory_of,
+    is_cluster,
+    is_unfinished,
+    load,
+    machine_folders,
+    remove,
+    save,
+)
 from builder.console.model import Stage
 from builder.deadline import Deadline
 from builder.errors import CheckError
@@ -242,13 +252,12 @@ def down(name: str, grace: float = 0.0) -> list[str]:
 
 def _machine_folders(name: str, directory: Path) -> list[Path]:
     """The folder of each machine: those of the nodes, and whatever else of a machine lies there."""
-    with_machines = {path.parent for path in directory.glob(f"*/{STATE}")}
     try:
         nodes = [node.directory for node in load(name).nodes]
     except CheckError as error:
         warn(f"{error.what}: whatever runs there is ended all the same")
         nodes = []
-    return [*nodes, *sorted(with_machines - set(nodes))]
+    return [*nodes, *sorted(machine_folders(directory) - set(nodes))]
 
 
 def stop(folder: Path, grace: float) -> str:

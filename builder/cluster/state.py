@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from builder import owned
 from builder.cluster.model import FORMAT, Cluster
 from builder.errors import CheckError, InputError
+from builder.machine.machine import STATE
 from builder.statefile import why, write_kept
 
 MARKER = ".kubeiso-cluster"
@@ -90,7 +91,12 @@ def save(cluster: Cluster) -> None:
 
 def is_unfinished(directory: Path) -> bool:
     """Whether whoever laid the cluster out was killed before it was whole; no machine of it was started then."""
-    return owned.is_owned(directory, MARKER) and not (directory / FILE).exists()
+    return owned.is_owned(directory, MARKER) and not ((directory / FILE).exists() or machine_folders(directory))
+
+
+def machine_folders(directory: Path) -> set[Path]:
+    """The folders of machines that were started there, whatever became of the cluster's own file."""
+    return {path.parent for path in directory.glob(f"*/{STATE}")}
 
 
 def refuse_existing(directory: Path) -> None:
@@ -104,7 +110,7 @@ def refuse_existing(directory: Path) -> None:
 def is_cluster(directory: Path) -> bool:
     """Whether a cluster that was laid out lies there; one without a marker was made before there were markers."""
     if owned.is_owned(directory, MARKER):
-        return (directory / FILE).exists()
+        return (directory / FILE).exists() or bool(machine_folders(directory))
     try:
         _decoded(directory / FILE)
     except (CheckError, OSError):
@@ -137,7 +143,7 @@ def _decoded(path: Path) -> dict[str, Any]:
     hint = f"kubeiso down --name {path.parent.name} ends its machines and removes it"
     try:
         found = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         raise CheckError(f"{path} is damaged", why=str(error), hint=hint) from error
     if not isinstance(found, dict) or found.get("name") != path.parent.name or not isinstance(found.get("format", FORMAT), int):
         raise CheckError(f"{path} is damaged", why="it does not hold the cluster of that name", hint=hint)
@@ -147,7 +153,8 @@ def _decoded(path: Path) -> dict[str, Any]:
 def names() -> list[str]:
     """Every cluster of this user."""
     root = clusters_root()
-    return sorted(path.parent.name for path in root.glob(f"*/{FILE}") if is_cluster(path.parent)) if root.is_dir() else []
+    found = {path.parent for path in root.glob(f"*/{FILE}")} | {path.parent.parent for path in root.glob(f"*/*/{STATE}")}
+    return sorted(directory.name for directory in found if is_cluster(directory))
 
 
 def remove(directory: Path) -> None:

@@ -11,6 +11,7 @@ from builder import moment
 from builder.components.debian import load_lock
 from builder.components.model import DebianPackage
 from builder.errors import InputError, ToolMissing
+from builder.owned import mark, refuse_strange
 from builder.pipeline.model import Plan
 from builder.pipeline.parts import contents
 from builder.progress import Step, step
@@ -23,6 +24,7 @@ from builder.workplace import sweep, workdir
 OTHERWISE = {"TZ": "Pacific/Chatham", "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "HOME": "/nonexistent"}
 UMASK = 'umask 077; exec "$@"'
 ASIDE = ".kubeiso-again-"
+AGAIN, MARKER, WHAT = "again", ".kubeiso-second-build", "what a second build made"
 WORDS = 60  # lines of diffoscope's that are shown
 
 
@@ -38,8 +40,9 @@ def again(words: Sequence[str], plan: Plan, project: Project, store: Store, out:
     """Runs `kubeiso` with these words from an empty cache, and compares what it makes with what lies in `out`.
 
     What was fetched by digest (Debian's packages, Go's modules) is not fetched again. Where files differ, those of the second
-    build are kept in `out`/again. Raises what that build raises.
+    build are kept in `out`/again. Raises InputError where something of the user's lies there, and what that build raises.
     """
+    refuse_strange(out / AGAIN, MARKER, WHAT)
     sweep(out, ASIDE)
     with workdir(out, ASIDE) as place, step("Building once more, from the sources, in other circumstances") as stage:
         other = _other_store(place / "cache", _packages(plan, project), store)
@@ -50,9 +53,17 @@ def again(words: Sequence[str], plan: Plan, project: Project, store: Store, out:
         run([*argv, "--out", made], cwd=Path.cwd(), env=environment, timeout=None, heard=_Teller(stage))
         found = compare(out, made)
         if found:
-            shutil.rmtree(out / "again", ignore_errors=True)
-            made.rename(out / "again")
+            keep(made, out / AGAIN)
         return found
+
+
+def keep(made: Path, target: Path) -> None:
+    """Puts what the second build made where that of an earlier one lay. Raises InputError for what kubeiso did not make."""
+    refuse_strange(target, MARKER, WHAT)
+    if target.exists():
+        shutil.rmtree(target)
+    mark(made, MARKER, WHAT)
+    made.rename(target)
 
 
 def _other_store(root: Path, packages: Iterable[DebianPackage], store: Store) -> Path:

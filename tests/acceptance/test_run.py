@@ -1,5 +1,6 @@
 """A run's results: written whatever comes, into a folder that is this run's alone."""
 
+import errno
 import json
 import tarfile
 import time
@@ -12,6 +13,7 @@ import pytest
 from cluster_samples import a_cluster
 from healthy_world import World
 
+from builder.acceptance import bundle
 from builder.acceptance import run as run_module
 from builder.acceptance.ledger import Ledger, Result
 from builder.acceptance.results import MARKER, results
@@ -128,6 +130,19 @@ def test_a_surprise_leaves_a_report_and_diagnostics(cluster: Cluster, machines: 
     assert "KeyError: 'rabbits'" in (tmp_path / "out" / "report.txt").read_text()
     with tarfile.open(tmp_path / "out" / "diagnostics.tar.gz") as bundle:
         assert "c-master-1/state.txt" in bundle.getnames()
+    assert all(machine.stopped == [0] for machine in machines.values())
+
+
+def test_a_disk_that_is_full_by_then_leaves_the_report(
+    cluster: Cluster, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(bundle, "collect", full)
+    monkeypatch.setattr(FakeMachine, "screendump", full)
+    found = run_suite(cluster, a_suite(broken), tmp_path / "out")
+    assert not found.passed and found.bundle == "" and outcomes(tmp_path / "out")["X1"] == "failed"
     assert all(machine.stopped == [0] for machine in machines.values())
 
 

@@ -18,6 +18,7 @@ from program import Outcome, Program, files, finish, unsound, until, write_scrip
 from toy_project import DEB
 
 from builder import download
+from builder.errors import InputError
 from builder.pipeline import twice
 from builder.process import identify
 from builder.store import file_digest, sha256
@@ -87,6 +88,21 @@ def test_one_byte_that_is_not_the_same_is_told_with_its_place(tmp_path: Path, mo
     assert "from byte 5 on" in twice.compare(one, two)[0].why[0], "one is shorter"
     (one / "other").unlink()
     assert twice.told(twice.compare(one, two)) == ("other:", "  the first build made no such file")
+
+
+def test_what_a_second_build_made_takes_the_place_of_its_like_alone(tmp_path: Path) -> None:
+    for word in ("first", "second"):
+        (tmp_path / word).mkdir()
+        (tmp_path / word / "x.iso").write_text(word)
+        twice.keep(tmp_path / word, tmp_path / "again")
+        assert (tmp_path / "again" / "x.iso").read_text() == word
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.odt").write_text("years of work")
+    (tmp_path / "third").mkdir()
+    with pytest.raises(InputError, match="is not kubeiso's, and can't be what a second build made"):
+        twice.keep(tmp_path / "third", mine)
+    assert (mine / "thesis.odt").read_text() == "years of work"
 
 
 def test_signed_media_are_not_compared(kubeiso: Run, program: Program, tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from builder.cluster import layout, lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
 from builder.cluster.model import MASTER, WORKER, Cluster, Hardware, RuntimeFacts
 from builder.deadline import Deadline, poll
-from builder.errors import BuildError
+from builder.errors import BuildError, CheckError, InputError
 from builder.machine.machine import Machine
 from builder.machine.model import Acceleration
 from builder.network.network import Switch
+from builder.process import identify
 
 pytest_plugins = ["cluster_fixtures"]
 ROOT = Path(__file__).parents[2]
@@ -138,6 +139,20 @@ def test_what_was_not_laid_out_to_the_end_is_removed(cluster: Cluster) -> None:
     (cluster.directory / "cluster.json").unlink()
     assert lifecycle.down(cluster.name) == ["one: was never laid out to the end"]
     assert gone(cluster)
+
+
+def test_machines_whose_cluster_has_lost_its_file_are_ended(cluster: Cluster, plan: ClusterPlan) -> None:
+    """They run, and nothing but their own folders knows of them."""
+    with started(cluster) as machines:
+        pids = [machine.pid for machine in machines.values()]
+    (cluster.directory / "cluster.json").unlink()
+    assert state.names() == [cluster.name]
+    with pytest.raises(CheckError, match=r"cluster\.json is damaged"):
+        state.load(cluster.name)
+    with pytest.raises(InputError, match="exists already"):
+        lifecycle.create(plan, cluster.directory)
+    assert lifecycle.down(cluster.name) == ["one-master-1: quit", "one-worker-1: quit"]
+    assert gone(cluster) and all(pid and not identify(pid) for pid in pids)
 
 
 def test_what_was_not_laid_out_to_the_end_is_no_hindrance(cluster: Cluster, plan: ClusterPlan) -> None:
