@@ -4,6 +4,8 @@ The tag is that of bford.info/cachedir, so that backups leave the cache out.
 """
 
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from builder.aside import write_aside
@@ -21,17 +23,25 @@ _OLDER = {"blobs", "results", "locks", "tmp", "scratch"}
 def claim(root: Path) -> None:
     """Makes the folder the cache, where it is new or empty, or the cache of an older version.
 
+    It is nobody else's to read, since images and results in it hold what a recipe has as its secrets.
     Raises InputError for any other folder: it is the user's, and `clean` would empty it.
     """
-    if is_ours(root):
-        return
+    if not is_ours(root):
+        _take(root)
+    mode = stat.S_IMODE(root.stat().st_mode)
+    if mode & stat.S_IRWXO:
+        with suppress(PermissionError):  # another's folder, which its owner lets others write to
+            root.chmod(mode & ~stat.S_IRWXO)
+
+
+def _take(root: Path) -> None:
     held = _held(root)
     if held and not _is_older_cache(root, held):
         raise InputError(
             f"{root} is not kubeiso's, and can't be its cache", why=f"it holds {some(held)}, and no {TAG} of kubeiso",
             hint="set KUBEISO_CACHE to a folder that is new or empty",
         )  # fmt: skip
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_aside(root / TAG, _SIGNATURE + _OURS)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from builder.errors import BuildError
 from builder.images.names import Globs, merged, plain
 from builder.images.tree import XATTR, Content, Node, Spool, Tree, parents
 from builder.run import failure, spawn
@@ -97,17 +98,28 @@ def read_from(deb: Path, wanted: str) -> bytes | None:
 
 
 def nodes(stream: IO[bytes], origin: str, take: Take) -> Iterator[tuple[str, Node]]:
-    """Every entry of a tar stream with its name. `origin` tells apart files of several archives."""
+    """Every entry of a tar stream with its name. `origin` tells apart files of several archives.
+
+    Raises BuildError for a hard link to what did not come before it, which tar(5) does not allow.
+    """
     contents: dict[str, Node] = {}
     for info, file in entries(stream):
         name = plain(info.name)
         if info.islnk():
-            node = contents[plain(info.linkname)]
+            node = linked(contents, plain(info.linkname), name, origin)
         elif file:
             node = contents[name] = replace(node_of(info), content=take(info, file), inode=f"{origin}:{name}")
         else:
             node = node_of(info)
         yield name, node
+
+
+def linked(contents: dict[str, Node], target: str, name: str, origin: str) -> Node:
+    try:
+        return contents[target]
+    except KeyError:
+        why = f"{name} is a hard link to {target}, which no earlier entry is"
+        raise BuildError(f"{origin} is no archive of files that can be had", why=why) from None
 
 
 def node_of(info: tarfile.TarInfo) -> Node:

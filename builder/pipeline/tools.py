@@ -17,7 +17,7 @@ RUN_TOOLS = (PROGRAM, "qemu-img")
 def demand(tools: Iterable[str]) -> None:
     """Raises ToolMissing that names every missing one, so that nobody hears of it after ten minutes of work."""
     if missing := [name for name in tools if not _is_there(name)]:
-        packages = " ".join(sorted({PACKAGE_OF[name] for name in missing}))
+        packages = " ".join(sorted({PACKAGE_OF.get(name, name) for name in missing}))
         what = f"the program{'s' * (len(missing) > 1)} {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed"
         raise ToolMissing(what, hint=f"apt-get install {packages}   (or: make setup)")
 

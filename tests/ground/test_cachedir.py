@@ -22,6 +22,18 @@ def test_a_new_or_empty_folder_becomes_the_cache(tmp_path: Path) -> None:
         Store(tmp_path / name).put(b"used again")
 
 
+def test_others_read_nothing_of_it(tmp_path: Path) -> None:
+    """Images in it hold what a recipe has as its secrets."""
+    Store(tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o2775)
+    for _ in range(2):
+        Store(tmp_path / "shared")
+        assert (tmp_path / "shared").stat().st_mode & 0o7777 == 0o2770, "a group may share one"
+        (tmp_path / "shared").chmod(0o2775)
+
+
 HOMES = {
     "a home": ("thesis.odt", "tmp/notes", "results/2025.csv"),
     "names of ours": ("blobs/photo.jpg", "results/2025.json", "locks/key", "tmp/notes", "scratch/idea"),
