@@ -73,13 +73,27 @@ def _spoken(held: HeldImage, work: Path) -> str:
         return _at_registry(held)
     link = work / "source"  # a path may have a colon in it, a name for skopeo not
     link.symlink_to(held.source.absolute())
+    transport, which = looked_up(held)
+    return f"{transport}:{link}{which}"
+
+
+def looked_up(held: HeldImage) -> tuple[str, str]:
+    """The form of a held image's file or folder, and what names the one that is meant there, if anything must.
+
+    Raises InputError for a source that has no such image.
+    """
+    assert held.source
     if held.source.is_dir():
-        return f"oci:{link}{_chosen(_indexed(_document(held, (link / OCI_INDEX).read_bytes())), held)}"
+        try:
+            index = (held.source / OCI_INDEX).read_bytes()
+        except OSError as error:
+            raise _unfit(held, str(error)) from error
+        return "oci", _chosen(_indexed(_document(held, index)), held)
     lists = _lists(held)
     if OCI_INDEX in lists:
-        return f"oci-archive:{link}{_chosen(_indexed(lists[OCI_INDEX]), held)}"
+        return "oci-archive", _chosen(_indexed(lists[OCI_INDEX]), held)
     if DOCKER_LIST in lists:
-        return f"docker-archive:{link}{_chosen(_tagged(lists[DOCKER_LIST]), held)}"
+        return "docker-archive", _chosen(_tagged(lists[DOCKER_LIST]), held)
     raise _unfit(held, "it has neither an OCI index nor Docker's list of images")
 
 

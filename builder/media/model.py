@@ -70,8 +70,8 @@ class Maker:
 
     tools: the host programs that it runs. versions: those of them whose versions the file's bits depend on. carried: what of the
     host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version. told: versions of what is
-    no program, by its name. check: raises ToolMissing for files of this host that are not there. suffix: how the file's name
-    ends, where that is not the format.
+    no program, by its name. check: raises ToolMissing for files of this host that are not there. refuse: raises InputError for a
+    command line of the kernel that the format can't carry. suffix: how the file's name ends, where that is not the format.
     """
 
     format: str
@@ -81,6 +81,7 @@ class Maker:
     carried: Mapping[str, str] = field(default_factory=dict)
     told: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     check: Callable[[], None] = lambda: None
+    refuse: Callable[[str], None] = lambda _: None
     suffix: str = ""
 
     def name(self, stem: str) -> str:

@@ -47,9 +47,13 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path) -> None:
 def script(cmdline: str) -> str:
     """The script that iPXE runs. It knows variables, and takes the rest of a line as it is."""
     words(cmdline)
+    refuse(cmdline)
+    return TEXT.format(kernel=KERNEL, initrd=INITRD, root=ROOT, cmdline=cmdline)
+
+
+def refuse(cmdline: str) -> None:
     if "${" in cmdline:
         raise InputError("the kernel's command line has ${, which iPXE would fill in", hint="leave it out of kernel.arguments")
-    return TEXT.format(kernel=KERNEL, initrd=INITRD, root=ROOT, cmdline=cmdline)
 
 
 def _add(archive: TarWriter, name: str, path: Path) -> None:
@@ -57,4 +61,4 @@ def _add(archive: TarWriter, name: str, path: Path) -> None:
         archive.add(entry(name, mode=0o644, size=path.stat().st_size), content)
 
 
-MAKER = Maker("pxe", write, suffix="pxe.tar")
+MAKER = Maker("pxe", write, refuse=refuse, suffix="pxe.tar")

@@ -59,6 +59,7 @@ def chosen(plan: Plan, options: BuildOptions) -> tuple[Maker, ...]:
     found = tuple(signing(maker) if options.secure and maker.format in SIGNED else maker for maker in wanted)
     for maker in found:
         maker.check()
+        maker.refuse(" ".join(plan.recipe.kernel.arguments))
     return found
 
 
@@ -70,9 +71,9 @@ def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> 
     lock, pins = load_lock(project.lock), file_digest(project.lock)
     folders = contents(project, plan, lock)
     store_tool, _ = image_store(plan.runtime.image_store).tool or ("", "")
+    others = tuple(held.bring(each, store, plan.target.platform, offline=options.offline) for each in plan.held)
     found = find_components(project, plan, component_names(folders.values(), store_tool), store, options)
     fetch_packages(folders, lock, store, offline=options.offline)
-    others = tuple(held.bring(each, store, plan.target.platform, offline=options.offline) for each in plan.held)
     images = compose_all(requests(project, folders, found), store)
     check_linked(found, folders, images, store)
     kubernetes = fitted(plan, found, images, store)

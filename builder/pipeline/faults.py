@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from builder.architecture import platform
 from builder.assembly.containers import config_json, identifiers, runtime_json, settings_of
-from builder.components.debian import load_lock
+from builder.components.debian import load_lock, pinned
 from builder.errors import InputError, KubeisoError
-from builder.images.model import ImageDescription
+from builder.images.held import looked_up
+from builder.images.model import HeldImage, ImageDescription
 from builder.linuxkit.emit import document
 from builder.linuxkit.model import Document
 from builder.media.grub import words
@@ -50,6 +51,7 @@ class Case:
     additions: Mapping[str, Mapping[str, Addition]]
     cri: tuple[str, ...]  # what can speak CRI for the recipe's runtime
     network: PodNetwork
+    held: tuple[HeldImage, ...]
 
     def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False) -> Mistake:
         """The path is that of the Recipe; the mistake's is that of the file."""
@@ -157,6 +159,51 @@ def service_names(case: Case) -> Iterator[Mistake]:
             yield case.mistake(("services", index, "name"), f"the node has a service {shown(service.name)} of its own", hint)
 
 
+def idle_services(case: Case) -> Iterator[Mistake]:
+    """Something runs in a service: what its image says, or the recipe."""
+    ours = {name for need in case.needs for name in (need.kernel, *need.init, *need.own_services)}
+    for index, service in enumerate(case.recipe.services):
+        described = case.described.get(service.image)
+        if not described or service.image in ours or described.entrypoint or described.cmd:
+            continue
+        if not any(settings.model_dump(by_alias=True).get("command") for settings in (described.linuxkit, service.linuxkit)):
+            message = f"the image {service.image} has nothing to run"
+            yield case.mistake(("services", index, "image"), message, "say what: linuxkit: {command: [PROGRAM, ...]}")
+
+
+def firmware_images(case: Case) -> Iterator[Mistake]:
+    """They are files alone."""
+    for number, name in enumerate(case.recipe.firmware.images):
+        described = case.described.get(name)
+        if described and (described.entrypoint or described.cmd or described.kernel):
+            yield case.mistake(("firmware", "images", number), f"{name} is an image with a program to run, not files alone")
+
+
+def packages(case: Case) -> Iterator[Mistake]:
+    """What a recipe adds of pkg/ is made of packages that are pinned."""
+    added: list[tuple[Place, str]] = [
+        (("firmware", "images", number), name) for number, name in enumerate(case.recipe.firmware.images)
+    ]
+    added += [(("services", number, "image"), service.image) for number, service in enumerate(case.recipe.services)]
+    lock = load_lock(case.project.lock) if case.project.lock.exists() else None
+    for place, name in added:
+        if lock and (described := case.described.get(name)) and described.packages:
+            try:
+                pinned(name, lock, described.packages)
+            except InputError as error:
+                yield case.mistake(place, "; ".join([error.what, *error.details]), error.hint)
+
+
+def held_images(case: Case) -> Iterator[Mistake]:
+    """Each file or folder of images has the one that is meant."""
+    for number, image in enumerate(case.held):
+        if image.source and image.source.exists():
+            try:
+                looked_up(image)
+            except InputError as error:
+                yield case.mistake(("images", number, "source"), f"{error.what}: {error.why}", error.hint)
+
+
 def service_images(case: Case) -> Iterator[Mistake]:
     """A service's image is not one that LinuxKit's kernel or init section is made of."""
     other = {name for need in case.needs for name in (need.kernel, *need.init)}
@@ -211,10 +258,11 @@ def command_line(case: Case) -> Iterator[Mistake]:
     """The boot loader and the kernel take the whole command line."""
     limit = platform(case.recipe.platform).command_line
     for spec in case.specs[:1]:
-        try:
-            words(spec.cmdline)
-        except InputError as error:
-            yield case.mistake(("kernel", "arguments"), error.what)
+        for look in (words, *(MAKERS[name].refuse for name in case.recipe.media.formats if name in MAKERS)):
+            try:
+                look(spec.cmdline)
+            except InputError as error:
+                yield case.mistake(("kernel", "arguments"), error.what, error.hint)
         if (length := len(spec.cmdline.encode()) + MENU_ADDS) > limit:
             message = f"the kernel's command line has {length} bytes; the kernel takes {limit}"
             yield case.mistake(("kernel", "arguments"), message, "leave some out")
@@ -222,7 +270,7 @@ def command_line(case: Case) -> Iterator[Mistake]:
 
 RULES: tuple[Rule, ...] = (
     version, configurations, kernel_defaults, pins, cri, handlers, additions, policies, files, service_names, service_images,
-    services, replaced, formats, command_line,
+    idle_services, firmware_images, packages, held_images, services, replaced, formats, command_line,
 )  # fmt: skip
 
 

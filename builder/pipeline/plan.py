@@ -147,7 +147,7 @@ def drafted(project: Project, path: Path, found: Examined, own: OwnPrograms) -> 
     specs = tuple(draft_spec(made, role) for role in recipe.roles)
     case = Case(
         project, found.tree, recipe, found.places, made.root, wants, specs, described, own, handlers, additions,
-        tuple(engine.cri), network,
+        tuple(engine.cri), network, made.held(),
     )  # fmt: skip
     told = {mistake.path for mistake in found.mistakes}
     return made, in_order([*found.mistakes, *(mistake for mistake in faults(case) if mistake.path not in told)])

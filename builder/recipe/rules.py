@@ -77,6 +77,11 @@ def _given_once(case: Case, *path: str) -> Iterator[Mistake]:
         seen.add(str(name))
 
 
+def each_once(case: Case) -> Iterator[Mistake]:
+    yield from _given_once(case, "media", "formats")
+    yield from _given_once(case, "manifests")
+
+
 def known_network(case: Case) -> Iterator[Mistake]:
     yield from _described(case, ("network", "cni"), "networks", "network")
 
@@ -315,7 +320,7 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 
 RULES: tuple[Rule, ...] = (
-    known_runtime, known_handlers, known_storage, known_guest_tools, known_network, subnets, one_kind, sources, pod_images,
-    manifests, visible_files, named_once, images, kernel_variant, firmware, volumes, state_in_vain, swap_in_vain,
+    known_runtime, known_handlers, known_storage, known_guest_tools, known_network, each_once, subnets, one_kind, sources,
+    pod_images, manifests, visible_files, named_once, images, kernel_variant, firmware, volumes, state_in_vain, swap_in_vain,
     proxy_in_vain, profiles,
 )  # fmt: skip

@@ -62,14 +62,25 @@ MISTAKES = {
     "the node mounts a file system of its own on /run",
     "files: [{path: /a, symlink: b}, {path: /b, symlink: a}, {path: /a/x, contents: x}]": "3:64: files[2].path: the root tree's "
     "symbolic links turn in a circle",
+    "services: [{name: a, image: still}]": "3:29: services[0].image: the image still has nothing to run (say what: linuxkit",
+    "firmware: {images: [extra]}": "3:21: firmware.images[0]: extra is an image with a program to run, not files alone",
+    "firmware: {images: [unpinned]}": "3:21: firmware.images[0]: components.lock has no packages for unpinned",
+    "services: [{name: a, image: unpinned, linuxkit: {command: [x]}}]": "3:29: services[0].image: components.lock has no",
+    "media: {formats: [iso, iso]}": "3:24: media.formats[1]: iso is given twice (keep one of them)",
+    "manifests: [a.yml, a.yml]": "3:20: manifests[1]: a.yml is given twice (keep one of them)",
+    "kernel: {arguments: ['x=${y}']}\nmedia: {formats: [iso, pxe]}": "3:21: kernel.arguments: the kernel's command line has ${",
+    "images: [{name: docker.io/library/app:1, source: a.yml}]": "3:50: images[0].source: ",
     "kernel: {arguments: [" + "x" * 2000 + "]}": "3:21: kernel.arguments: the kernel's command line has 21",
 }
 
 
 @pytest.mark.parametrize("text", MISTAKES, ids=lambda text: text[:60])
 def test_each_mistake_alone(found: Project, text: str) -> None:
-    image(found.root, "extra", contents={"usr/bin/extra": "x"})
+    image(found.root, "extra", contents={"usr/bin/extra": "x"}, cmd=["/usr/bin/extra"])
     image(found.root, "spare")
+    image(found.root, "still", contents={"usr/share/still": "x"})
+    image(found.root, "unpinned", packages=["nowhere"])
+    (found.recipes / "a.yml").write_text("kind: Namespace\napiVersion: v1\nmetadata: {name: a}\n")
     (told,) = said(found, text + "\n")
     assert told.startswith(MISTAKES[text])
 
