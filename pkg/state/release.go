@@ -23,7 +23,10 @@ const (
 	recordFile  = "lib/kubeiso/release"
 	memberFile  = "lib/kubeadm/kubelet.conf"
 	masterFile  = "lib/kubeadm/manifests/kube-apiserver.yaml"
+	etcdData    = "lib/etcd/member/snap/db" // there without the others, a repaired disk has lost these
 	upgradeFile = "lib/kubeadm/upgrading"
+
+	unfinishedFile = "lib/kubeadm/unfinished"
 )
 
 // apiServer finds the version in a static pod's image: the tag has it.
@@ -89,7 +92,8 @@ func readHistory(target string) (history, error) {
 	found := pairs(text)
 	past := history{
 		by:     release{found["release"], version(found["kubernetes"]), found["role"]},
-		member: exists(target, memberFile), master: exists(target, masterFile), upgrading: exists(target, upgradeFile),
+		member: exists(target, memberFile) || !begun(target) && (exists(target, masterFile) || exists(target, etcdData)),
+		master: exists(target, masterFile), upgrading: exists(target, upgradeFile),
 	}
 	past.layout, _ = strconv.Atoi(found["layout"])
 	if _, _, known := past.by.kubernetes.minor(); !known && past.master {
@@ -102,6 +106,12 @@ func readHistory(target string) (history, error) {
 		}
 	}
 	return past, nil
+}
+
+// begun tells whether a cluster is only being made, or a join under way: nothing there is worth keeping yet (kubeadm-auto.sh).
+func begun(target string) bool {
+	word, err := os.ReadFile(filepath.Join(target, unfinishedFile))
+	return err == nil && (strings.HasPrefix(string(word), "begun") || strings.HasPrefix(string(word), "again"))
 }
 
 func exists(target, name string) bool {

@@ -62,14 +62,16 @@ func TestAMediumThatMustNotGoOnIsRefusedAndNothingIsTouched(t *testing.T) {
 		now   release
 		said  []string
 	}{
-		"older":            {with("1.37.2"), release{kubernetes: "1.36.3"}, []string{"v1.36.3 is older", "boot a medium with v1.37;"}},
-		"older major":      {with("2.0.0"), release{kubernetes: "1.36.3"}, []string{"is older", "boot a medium with v2.0;"}},
-		"a jump":           {with("1.36.3"), release{kubernetes: "1.38.0"}, []string{"skips a minor version", "boot a medium with v1.37 first"}},
-		"another major":    {with("1.36.3"), release{kubernetes: "2.0.0"}, []string{"skips a minor version"}},
-		"not done yet":     {with("1.37.2", upgradeFile), release{kubernetes: "1.38.0"}, []string{"not done yet", "boot a medium with v1.37, until"}},
-		"a worker's":       {with("1.36.3", masterFile), release{kubernetes: "1.36.3", role: "worker"}, []string{"boot a master's medium"}},
-		"a newer kubeiso":  {map[string]string{recordFile: "layout=2\n"}, release{kubernetes: "1.38.0"}, []string{"layout 2; this medium knows 1"}},
-		"without a record": {map[string]string{memberFile: conf, masterFile: manifest("1.37.2")}, release{kubernetes: "1.36.3"}, []string{"v1.36.3 is older"}},
+		"older":                    {with("1.37.2"), release{kubernetes: "1.36.3"}, []string{"v1.36.3 is older", "boot a medium with v1.37;"}},
+		"older major":              {with("2.0.0"), release{kubernetes: "1.36.3"}, []string{"is older", "boot a medium with v2.0;"}},
+		"a jump":                   {with("1.36.3"), release{kubernetes: "1.38.0"}, []string{"skips a minor version", "boot a medium with v1.37 first"}},
+		"another major":            {with("1.36.3"), release{kubernetes: "2.0.0"}, []string{"skips a minor version"}},
+		"not done yet":             {with("1.37.2", upgradeFile), release{kubernetes: "1.38.0"}, []string{"not done yet", "boot a medium with v1.37, until"}},
+		"a worker's":               {with("1.36.3", masterFile), release{kubernetes: "1.36.3", role: "worker"}, []string{"boot a master's medium"}},
+		"a newer kubeiso":          {map[string]string{recordFile: "layout=2\n"}, release{kubernetes: "1.38.0"}, []string{"layout 2; this medium knows 1"}},
+		"without its kubelet.conf": {map[string]string{masterFile: manifest("1.37.2")}, release{kubernetes: "1.36.3"}, []string{"v1.36.3 is older"}},
+		"with its data alone":      {map[string]string{etcdData: "x", recordFile: noted("1.37.2")}, release{kubernetes: "1.36.3"}, []string{"is older"}},
+		"without a record":         {map[string]string{memberFile: conf, masterFile: manifest("1.37.2")}, release{kubernetes: "1.36.3"}, []string{"v1.36.3 is older"}},
 	} {
 		n, target := withDisk(t, 100), t.TempDir()
 		put(t, target, test.files)
@@ -106,18 +108,19 @@ func TestWhatMayFollowIsTakenAndNoted(t *testing.T) {
 		noted version
 		said  string
 	}{
-		"a new disk":              {nil, "1.36.3", "1.36.3", ""},
-		"the same":                {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.36.3", "1.36.3", ""},
-		"a newer patch":           {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.36.10", "1.36.10", ", with what Kubernetes v1.36.3 left"},
-		"the former patch":        {map[string]string{memberFile: conf, recordFile: noted("1.36.10")}, "1.36.3", "1.36.3", ", with what Kubernetes v1.36.10 left"},
-		"the next minor":          {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.37.2", "1.36.3", ", with what Kubernetes v1.36.3 left"},
-		"an upgrade that goes on": {map[string]string{memberFile: conf, upgradeFile: "x", recordFile: noted("1.37.2")}, "1.37.2", "1.37.2", ""},
-		"its patch meanwhile":     {map[string]string{memberFile: conf, upgradeFile: "x", recordFile: noted("1.37.2")}, "1.37.3", "1.37.3", ", with what Kubernetes v1.37.2 left"},
-		"no cluster any more":     {map[string]string{recordFile: noted("1.37.2")}, "1.36.3", "1.36.3", ""},
-		"a worker without a note": {map[string]string{memberFile: conf}, "1.37.2", "1.37.2", ""},
-		"a master without a note": {map[string]string{memberFile: conf, masterFile: manifest("1.36.3")}, "1.37.2", "1.36.3", ", with what Kubernetes v1.36.3 left"},
-		"a note cut short":        {map[string]string{memberFile: conf, recordFile: "lay"}, "1.37.2", "1.37.2", ""},
-		"a build of one's own":    {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.37.0-alpha.1_x-dirty", "1.36.3", ", with what"},
+		"a new disk":                 {nil, "1.36.3", "1.36.3", ""},
+		"the same":                   {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.36.3", "1.36.3", ""},
+		"a newer patch":              {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.36.10", "1.36.10", ", with what Kubernetes v1.36.3 left"},
+		"the former patch":           {map[string]string{memberFile: conf, recordFile: noted("1.36.10")}, "1.36.3", "1.36.3", ", with what Kubernetes v1.36.10 left"},
+		"the next minor":             {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.37.2", "1.36.3", ", with what Kubernetes v1.36.3 left"},
+		"an upgrade that goes on":    {map[string]string{memberFile: conf, upgradeFile: "x", recordFile: noted("1.37.2")}, "1.37.2", "1.37.2", ""},
+		"its patch meanwhile":        {map[string]string{memberFile: conf, upgradeFile: "x", recordFile: noted("1.37.2")}, "1.37.3", "1.37.3", ", with what Kubernetes v1.37.2 left"},
+		"no cluster any more":        {map[string]string{recordFile: noted("1.37.2")}, "1.36.3", "1.36.3", ""},
+		"an init that never got far": {map[string]string{masterFile: manifest("1.37.2"), etcdData: "x", unfinishedFile: "begun\n"}, "1.36.3", "1.36.3", ""},
+		"a worker without a note":    {map[string]string{memberFile: conf}, "1.37.2", "1.37.2", ""},
+		"a master without a note":    {map[string]string{memberFile: conf, masterFile: manifest("1.36.3")}, "1.37.2", "1.36.3", ", with what Kubernetes v1.36.3 left"},
+		"a note cut short":           {map[string]string{memberFile: conf, recordFile: "lay"}, "1.37.2", "1.37.2", ""},
+		"a build of one's own":       {map[string]string{memberFile: conf, recordFile: noted("1.36.3")}, "1.37.0-alpha.1_x-dirty", "1.36.3", ", with what"},
 	} {
 		n, target := withDisk(t, 0), t.TempDir()
 		put(t, target, test.files)

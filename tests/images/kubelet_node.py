@@ -35,7 +35,7 @@ left() {
 }
 late() { [ -s $k/pki/ca.key ] && [ -s $k/kubelet.conf ] && cat $k/pki/ca.key >>/told; }
 if [ "$1" = reset ]; then
-    rm -rf $k/kubelet.conf $k/pki
+    rm -rf $k/kubelet.conf $k/pki $k/manifests/* /var/lib/etcd/member
     step
     exit
 fi
@@ -46,6 +46,10 @@ if [ -e /broken ]; then
     exit 1
 fi
 case $* in
+"init phase kubeconfig kubelet "*) [ -s $k/pki/ca.key ] || exit 1
+    [ ! -e $k/kubelet.conf ] || { echo "error: it exists"; exit 1; }
+    step
+    echo "certificate" >$k/kubelet.conf ;;
 "upgrade apply "*) sed -i "s/^kubernetesVersion:.*/kubernetesVersion: $(sed -n 's/^  kubernetesVersion: //p' "$4")/" /cluster
     step
     : >/var/lib/kubelet/config.yaml
@@ -54,12 +58,19 @@ case $* in
 "upgrade node "*) : >/var/lib/kubelet/config.yaml
     step
     echo upgraded >/var/lib/kubelet/config.yaml ;;
-init*--skip-phases=preflight,*) late || exit 1 ;;
+init*--skip-phases=preflight,*) late || exit 1
+    : >$k/kubelet.conf
+    step
+    echo "certificate" >$k/kubelet.conf ;;
 init*)
     [ ! -e $k/kubelet.conf ] || { echo "error: something is left"; exit 1; }
     mkdir -p $k/pki
     date +%s%N >$k/pki/ca.key
     left
+    step
+    mkdir -p $k/manifests /var/lib/etcd/member/snap
+    echo data >/var/lib/etcd/member/snap/db
+    echo pod >$k/manifests/kube-apiserver.yaml
     step
     case $* in *--skip-phases=upload-config,*) ;; *) late ;; esac ;;
 *) left ;;

@@ -34,7 +34,7 @@ standing() {
     [ -e "$unfinished" ] || return
     word=$(cat "$unfinished")
     case $word in
-    formed | member) [ -s "$kubernetes/kubelet.conf" ] || word=again ;; # somebody reset by hand what came up once
+    formed | member) kubelet-conf.sh whole || kubelet-conf.sh there || word=again ;; # somebody reset by hand what came up once
     esac
     echo "${word:-begun}"
 }
@@ -77,13 +77,6 @@ init() {
     insist manifests "applying the manifests" logged "manifests" kubeadm-manifests.sh
 }
 
-# Whether the kubelet has a certificate of the cluster. After a power cut a file may have its length and no content.
-has_certificate() {
-    grep -qs '[a-z]' "$kubernetes/kubelet.conf" || return 1
-    certificate=$(sed -n 's/^ *client-certificate: *//p' "$kubernetes/kubelet.conf")
-    [ -z "$certificate" ] || grep -qs -e '-----BEGIN CERTIFICATE' "$certificate"
-}
-
 # Of a node with a certificate: does the cluster know it? A further master has the rest of kubeadm join to do.
 is_member() {
     if [ -e "$kubernetes/manifests/kube-apiserver.yaml" ]; then
@@ -95,13 +88,13 @@ is_member() {
 
 join() {
     while :; do
-        if has_certificate; then
+        if kubelet-conf.sh whole; then
             logged "kubeadm join, after the node got its certificate" is_member && return
         else
             logged "kubeadm join" kubeadm-join.sh && return
         fi
         again join "kubeadm join"
-        if ! has_certificate || cause | grep -q Unauthorized; then
+        if ! kubelet-conf.sh whole || cause | grep -q Unauthorized; then
             undo
         fi
     done
@@ -119,13 +112,17 @@ at_work() {
     instance.sh after
 }
 
+if [ ! -e "$unfinished" ] && kubelet-conf.sh there && ! kubelet-conf.sh whole; then
+    tell "$verb" failed "the disk has a cluster, but no kubelet.conf: kubeadm init phase kubeconfig kubelet, or kubeadm reset"
+    exit 0
+fi
 if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then
     if [ -f "$wished/after" ]; then instance.sh after & fi # done, or somebody else did it
     exit 0
 fi
 mkdir -p "$run"
 was=$(standing)
-if [ "$was" = begun ] && ! { [ "$verb" = join ] && has_certificate; }; then
+if [ "$was" = begun ] && ! { [ "$verb" = join ] && kubelet-conf.sh whole; }; then
     was=again
     mark again
 fi

@@ -7,6 +7,7 @@ kubeadm-reset.sh wished || echo "kubelet.sh: kubeadm reset ended with exit code 
 kubeadm-upgrade.sh "$$" || exit
 instance.sh files
 instance.sh boot
+kubelet-conf.sh mend || service report kubeadm kubelet.conf failed "it is lost, and could not be made anew" 2>/dev/null || true
 kubeadm-auto.sh "$$"
 if [ ! -s "$flags" ]; then
     echo "kubelet.sh: waiting for kubeadm init or join ($flags)"
