@@ -173,8 +173,12 @@ func (s *seeder) moveAway() (said string, err error) {
 	place := ""
 	for _, name := range parts() {
 		from := filepath.Join(s.root, name)
-		if !isFolder(from) {
+		about, err := os.Lstat(from)
+		if errors.Is(err, os.ErrNotExist) || err == nil && !about.IsDir() {
 			continue
+		}
+		if err != nil {
+			return said, err
 		}
 		if place == "" {
 			if place, err = s.placeAside(); err != nil {

@@ -67,6 +67,45 @@ func TestAFaultOfTheMediumTouchesNothingOnTheDisk(t *testing.T) {
 	}
 }
 
+func TestADiskThatGivesNoBytesIsNoBrokenStore(t *testing.T) {
+	good, next, root := medium(t, pause, api), medium(t, dns, pause, apiNew), t.TempDir()
+	boot(t, good, root)
+	pull(t, root, own)
+	before := readable
+	t.Cleanup(func() { readable = before })
+	for _, name := range []string{store.MetadataFile, store.RecordsFile(snapshotter)} {
+		readable = func(path string) error {
+			if path == filepath.Join(root, name) {
+				return &fs.PathError{Op: "read", Path: path, Err: unix.EIO}
+			}
+			return before(path)
+		}
+		for _, source := range []string{good, next} {
+			err := fails(t, source, root)
+			if !strings.Contains(err.Error(), "the state disk can't be read") || !errors.Is(err, unix.EIO) {
+				t.Errorf("said %v", err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(root, brokenStores)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("something was moved: %v", err)
+		}
+	}
+	readable = before
+	boot(t, good, root)
+	expect(t, root, map[string]toy{"brought": own, "carried": pause, "carried, too": api})
+}
+
+func TestWhatADatabaseBeginsWithIsRead(t *testing.T) {
+	if err := readable("/proc/self/mem"); !errors.Is(err, unix.EIO) {
+		t.Errorf("no fault: %v", err)
+	}
+	short := filepath.Join(t.TempDir(), "short")
+	check(t, os.WriteFile(short, []byte("x"), 0o600))
+	if err := readable(short); err != nil {
+		t.Errorf("a file that was cut short is for bolt to judge: %v", err)
+	}
+}
+
 // disk gives a folder that has so many MiB of room.
 func disk(t *testing.T, size string) string {
 	t.Helper()

@@ -138,8 +138,15 @@ func (s *seeder) id() (string, error) {
 func (s *seeder) usable() (bool, error) {
 	for _, name := range []string{store.MetadataFile, store.RecordsFile(snapshotter)} {
 		path := filepath.Join(s.root, name)
-		if about, err := os.Stat(path); err != nil || about.Size() == 0 { // bolt would make an empty file a database
+		about, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) || err == nil && about.Size() == 0 { // bolt would make an empty file a database
 			return false, nil
+		}
+		if err == nil {
+			err = readable(path)
+		}
+		if err != nil {
+			return false, explained(fmt.Errorf("the state disk can't be read: %w", err))
 		}
 		db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockTimeout})
 		if errors.Is(err, bolterrors.ErrTimeout) {
@@ -154,6 +161,19 @@ func (s *seeder) usable() (bool, error) {
 		_ = db.Close()
 	}
 	return true, nil
+}
+
+// readable reads what a database begins with: bolt says of a disk that does not give it that the database is invalid.
+var readable = func(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.ReadAt(make([]byte, 2*16384), 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 // begin fills root, which has no store, with the source's records alone. The metadata, without which root counts as empty, come last.
