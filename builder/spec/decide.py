@@ -25,17 +25,19 @@ from builder.timeserver import NTP, TimeServer
 
 # A failed lease must not stop a node that has no cable, nor a full disk one that somebody has to look at.
 _OPTIONAL = {"annotations": {"org.kubeiso.optional": "true"}}
-_DEGRADES = {"annotations": {"org.kubeiso.degrade": "true"}}
 # containerd may come up while they run.
 _BESIDE = {"annotations": {"org.kubeiso.optional": "true", "org.kubeiso.beside-containerd": "true"}}
 _ONBOOT_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "apparmor": _BESIDE,
     "image-seed": {"annotations": {"org.kubeiso.limit": "3600"}},
+    "pod-network": {"annotations": {"org.kubeiso.beside-containerd": "true"}},
     "var-files": _OPTIONAL,
     "virtualisation": _OPTIONAL,
     "chrony": {**_BESIDE, "command": ["/usr/bin/clock.sh"]},
     "dhcpcd": {**_BESIDE, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
+_DEGRADING = ("metadata", "state", "image-seed", "pod-network")
+"""Steps without which a node can be no part of its cluster, while somebody can get in and put it right."""
 _SYSCTL = {
     "net.ipv4.ip_forward": "1",
     # The bare kernel's own are for one person's machine: all pods share them.
@@ -106,9 +108,14 @@ def _cmdline(recipe: Recipe) -> str:
 
 
 def _onboot_settings(recipe: Recipe) -> Mapping[str, Mapping[str, Any]]:
-    metadata = {"metadata": _DEGRADES} if recipe.metadata.faults == "degrade" else {}
     swap = {"swap": swap_settings(recipe.swap.size)} if recipe.swap.size else {}
-    return {**_ONBOOT_SETTINGS, "state": state_settings(recipe.state), **swap, **metadata}
+    found = {**_ONBOOT_SETTINGS, "state": state_settings(recipe.state), **swap}
+    degrading = _DEGRADING if recipe.metadata.faults == "degrade" else ()
+    return {**found, **{name: _degrading(found.get(name, {})) for name in degrading}}
+
+
+def _degrading(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**settings, "annotations": {**settings.get("annotations", {}), "org.kubeiso.degrade": "true"}}
 
 
 def _services(recipe: Recipe, need: Needs, reference: Mapping[str, str]) -> Iterable[Entry]:

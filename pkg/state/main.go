@@ -84,7 +84,8 @@ func run(wanted wish, from finder, target string, now release, out io.Writer) er
 		return err
 	}
 	if err := errors.Join(own(target), forget(target)); err != nil {
-		return fmt.Errorf("%s is mounted, but can't be written: %w\nnext: %s", disk.path, err, wanted.wayOut())
+		wrong := fmt.Errorf("%s can be mounted, but not written: %w\nnext: %s", disk.path, err, wanted.wayOut())
+		return errors.Join(from.unmount(target), wrong) // without it a node comes up for somebody to look at
 	}
 	_, err = fmt.Fprintf(out, "state: %s (%s) keeps %s%s%s\n", disk.path, disk.kind, target, remark, from.room(target))
 	return err

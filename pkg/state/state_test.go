@@ -341,3 +341,15 @@ func TestWhatIsNoFilesystemHasNoLabel(t *testing.T) {
 		}
 	}
 }
+
+func TestADiskThatCannotBeWrittenIsTakenAwayAgain(t *testing.T) {
+	n, on, target := withDisk(t, 100), recorder{left: 500}, t.TempDir()
+	put(t, target, map[string]string{"lib/containerd/x.introspection/uuid/x": "no file, so that it can't be read"})
+	err := run(usualWish(t, ""), n.finder(on.system(), nothing), target, release{kubernetes: "1.36.3"}, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "can be mounted, but not written") || !strings.Contains(err.Error(), "next: ") {
+		t.Errorf("said %v", err)
+	}
+	if last := on.calls[len(on.calls)-1]; last != "unmount" {
+		t.Errorf("it stays: %v", on.calls)
+	}
+}

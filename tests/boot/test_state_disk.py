@@ -88,3 +88,17 @@ def test_the_next_boot_finds_it_as_it_was(machine: Machine) -> None:
     lifecycle.booted(machine, within(machine, 30).seconds)
     assert said(machine, "cat /var/lib/kept", 60) == "kept"
     assert "it becomes this node's state disk" not in shown(machine)[begin:]
+
+
+def test_a_node_whose_disk_is_full_comes_up_and_can_be_freed(machine: Machine) -> None:
+    """Even where its images have to be looked through, as after a change of the medium."""
+    said(machine, "rm /var/lib/containerd/kubeiso-images; dd if=/dev/zero of=/var/filler bs=64k 2>/dev/null; sync", 120)
+    assert said(machine, "df /var | awk 'END { print $4 }'", 30) == "0"
+    machine.reset()
+    machine.console().wait_stage("ready", within(machine, 40))
+    print("degraded:", machine.console().degraded())
+    assert said(machine, "cat /var/lib/kept", 60) == "kept"
+    said(machine, "rm /var/filler && sync", 60)
+    machine.reset()
+    lifecycle.booted(machine, within(machine, 30).seconds)
+    assert said(machine, "cat /var/lib/kept && cat /var/lib/containerd/kubeiso-images | wc -l", 60).split() == ["kept", "1"]

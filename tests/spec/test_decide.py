@@ -124,8 +124,16 @@ def test_the_server_waits_for_keys_and_the_kubelet_for_a_node_that_is_whole() ->
 @pytest.mark.parametrize(("faults", "degrades"), [("degrade", True), ("halt", False)])
 def test_a_recipe_says_what_becomes_of_a_node_whose_metadata_cannot_be_honoured(faults: str, degrades: bool) -> None:
     recipe = Recipe.model_validate({"runtime": "cri-containerd", "metadata": {"faults": faults}})
-    (step,) = (entry for entry in spec_of(recipe).onboot if entry.name == "metadata")
-    assert (dict(step.settings).get("annotations") == {"org.kubeiso.degrade": "true"}) is degrades
+    words = {entry.name: dict(entry.settings).get("annotations", {}) for entry in spec_of(recipe).onboot}
+    told = {name for name, annotations in words.items() if annotations.get("org.kubeiso.degrade") == "true"}
+    assert told == ({"metadata", "state", "image-seed", "pod-network"} if degrades else set())
+    assert words["state"]["org.kubeiso.limit"] == "0" and words["pod-network"]["org.kubeiso.beside-containerd"] == "true"
+
+
+def test_what_all_pods_share_has_room_for_many() -> None:
+    text = file_of(spec_of(Recipe(runtime="cri-containerd")), "etc/sysctl.d/10-kubeiso.conf")
+    wanted = ("kernel.pid_max = 4194304", "fs.inotify.max_user_instances = 8192", "vm.max_map_count = 262144")
+    assert [line for line in wanted if line not in text.splitlines()] == []
 
 
 def test_a_node_knows_its_role() -> None:
