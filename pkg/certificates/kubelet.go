@@ -120,6 +120,26 @@ func (n node) kubeletFile() (string, error) {
 	return "", nil
 }
 
+// kubeletName gives the name by which the cluster knows the node; "" where its certificate can't tell.
+func (n node) kubeletName() string {
+	path, err := n.kubeletFile()
+	if err != nil {
+		return ""
+	}
+	found, err := readIdentity(path)
+	if path == "" {
+		found, err = kubeconfig{n.path(kubernetes), "kubelet.conf"}.read()
+	}
+	if err != nil {
+		return ""
+	}
+	name, isNode := strings.CutPrefix(found.certificate.Subject.CommonName, "system:node:")
+	if !isNode {
+		return ""
+	}
+	return name
+}
+
 // lastKubelet gives the newest whole certificate of the kubelet, and its file's name; nil where there is none.
 func (n node) lastKubelet(link string) (*identity, string) {
 	all, _ := filepath.Glob(filepath.Join(filepath.Dir(link), "kubelet-client-*.pem"))

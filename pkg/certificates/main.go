@@ -8,6 +8,7 @@
 //
 //	certificates renew             what has to be done before the kubelet starts
 //	certificates renew -restart    the same on a node that runs
+//	certificates name              the node's name in its cluster, by the kubelet's certificate; nothing where it has none
 //	certificates watch             that again and again; and what kubelets of the cluster ask for their ports is approved
 package main
 
@@ -35,7 +36,7 @@ const (
 	pause = time.Hour
 )
 
-var errUsage = errors.New("usage: certificates renew [-restart] | certificates watch")
+var errUsage = errors.New("usage: certificates renew [-restart] | certificates name | certificates watch")
 
 func main() {
 	err := run(os.Args[1:])
@@ -63,6 +64,9 @@ func run(words []string) error {
 	switch words[0] {
 	case "renew":
 		return on.keep(*restart)
+	case "name":
+		_, err := fmt.Println(on.kubeletName())
+		return err
 	case "watch":
 		go on.serve()
 		return watch(on)

@@ -329,3 +329,23 @@ func TestANodeWithoutACluster(t *testing.T) {
 		t.Errorf("%v, and it tells %q", err, told)
 	}
 }
+
+func TestTheNodeIsKnownByTheNameInItsCertificate(t *testing.T) {
+	w := newWorld(t)
+	if name := w.kubeletName(); name != "one" {
+		t.Errorf("it is %q", name)
+	}
+	w.put(kubeletConf, w.text(kubernetes+"/admin.conf"), 0o600) // with the certificate inside the file, as after kubeadm's phase
+	if name := w.kubeletName(); name != "one" {
+		t.Errorf("it is %q", name)
+	}
+	for _, text := range []string{"", "users: [{name: x, user: {token: y}}]", "\x00\x00"} {
+		w.put(kubeletConf, text, 0o600)
+		if name := w.kubeletName(); name != "" {
+			t.Errorf("it is %q by %q", name, text)
+		}
+	}
+	if name := (node{root: t.TempDir()}).kubeletName(); name != "" {
+		t.Errorf("without a cluster it is %q", name)
+	}
+}

@@ -56,7 +56,35 @@ func (f finder) find() (found []volume, err error) {
 	if found := f.labelled(seen, linuxkitLabel); found != nil {
 		return found, nil
 	}
+	if broken := f.unreadable(seen); broken != nil {
+		return nil, fmt.Errorf("%w; looked at: %v; WARNING, no more is known of %s", errNoVolume, seen, strings.Join(broken, "; "))
+	}
 	return nil, fmt.Errorf("%w; looked at: %v", errNoVolume, seen)
+}
+
+// unreadable names the devices that give no bytes, one of which may be the volume that a person looks for.
+func (f finder) unreadable(names []string) (found []string) {
+	for _, name := range names {
+		if err := readable(f.devices.Path(name)); err != nil {
+			found = append(found, fmt.Sprintf("%s, which can't be read: %v", name, err))
+		}
+	}
+	return found
+}
+
+// readable reads what a file system begins with. A drive without a disc, and a device that is gone, hold nothing.
+func readable(device string) error {
+	file, err := os.Open(device)
+	if err == nil {
+		defer file.Close()
+		_, err = file.ReadAt(make([]byte, 64<<10), 0)
+	}
+	for _, none := range []error{io.EOF, fs.ErrNotExist, unix.ENOMEDIUM, unix.ENXIO, unix.ENODEV} {
+		if errors.Is(err, none) {
+			return nil
+		}
+	}
+	return err
 }
 
 var (

@@ -202,6 +202,23 @@ func TestAVolumeThatCannotBeReadIsNone(t *testing.T) {
 	}
 }
 
+func TestADeviceThatGivesNoBytesIsNamed(t *testing.T) {
+	place := t.TempDir()
+	for name, content := range map[string]string{"sda": "short", "sdb": ""} {
+		if err := os.WriteFile(filepath.Join(place, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/proc/self/mem", filepath.Join(place, "sdc")); err != nil { // whose first page gives EIO
+		t.Fatal(err)
+	}
+	on := finder{blockdev.System{Dev: place}}
+	found := on.unreadable([]string{"sda", "sdb", "sdc", "sr0"})
+	if len(found) != 1 || !strings.HasPrefix(found[0], "sdc, which can't be read: ") {
+		t.Errorf("got %q", found)
+	}
+}
+
 type brokenDevice struct{}
 
 func (brokenDevice) ReadAt([]byte, int64) (int, error) { return 0, io.ErrClosedPipe }

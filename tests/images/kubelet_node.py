@@ -116,6 +116,7 @@ printf . >>/asked
 SERVICE = '#!/bin/sh\necho "$*" >>/console\n'
 LOGFILE = '#!/bin/sh\nexec cat >>"$1"\n'
 CERTIFICATES = """#!/bin/sh
+[ "$1" != name ] || { cat /known-as 2>/dev/null; exit; }
 echo "$* after $(cat /calls 2>/dev/null | grep -c ^kubelet) kubelets" >>/certificates
 [ "$1" != watch ] || exec /usr/bin/sleep 1000
 [ ! -e /short-of-room ] || exit 4
@@ -199,7 +200,7 @@ class Node:
     def environment(self, pause: float = 0.2) -> dict[str, str]:
         patience = self.text("patience") or "20"
         path = "/programs:/usr/bin:/usr/sbin:/bin:/sbin"
-        return {"PATH": path, "KUBEADM_PAUSE": str(pause), "ETCD_RESTORE_PATIENCE": patience}
+        return {"PATH": path, "KUBEADM_PAUSE": str(pause), "NAME_PAUSE": "0.1", "ETCD_RESTORE_PATIENCE": patience}
 
     def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         argv = self.argv(script, *words)

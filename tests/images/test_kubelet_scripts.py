@@ -79,6 +79,20 @@ def test_certificates_are_seen_to_before_the_kubelet_starts(node: Node, trouble:
     assert ("certificates renew ended with exit code 4" in node.said()) == trouble
 
 
+@pytest.mark.parametrize("flags", ["", "--hostname-override=former"], ids=["by its own name", "by kubeadm's"])
+def test_a_node_that_has_lost_its_name_is_no_member_of_its_cluster(node: Node, flags: str) -> None:
+    """Its metadata are not there, and so maybe its address neither."""
+    node.put("var/lib/kubelet/config.yaml", "config")
+    node.put("var/lib/kubelet/kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{flags}"')
+    node.put("known-as", "meant\n")
+    with node.service():
+        eventually(lambda: "the kubelet waits: its cluster knows this node as meant" in node.said(), "it is told")
+        assert "report kubeadm kubelet failed its cluster knows this node as meant" in node.text("console")
+        assert node.calls("kubelet") == []
+        node.put("known-as", "former\n" if flags else f"{os.uname().nodename.lower()}\n")
+        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts once the names are one")
+
+
 LABEL = "example.org/vm=true"
 TELL = "kubectl --kubeconfig /etc/kubernetes/kubelet.conf label node one --overwrite"
 

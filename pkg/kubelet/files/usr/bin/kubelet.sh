@@ -29,6 +29,19 @@ chmod 0600 "$config" # kubeadm makes it for all to read
 [ ! -d /var/lib/etcd ] || chmod 0700 /var/lib/etcd
 etcd-restore.sh resume
 certificates renew || echo "kubelet.sh: certificates renew ended with exit code $?"
+# A node that lacks its metadata has another name, and may have another's address: none is better than such a kubelet.
+called() {
+    # shellcheck disable=SC2086
+    given=$(printf '%s\n' $KUBELET_KUBEADM_ARGS ${KUBELET_ARGS:-} | sed -n 's/^--hostname-override=//p' | tail -n 1)
+    [ -n "$given" ] && echo "$given" || uname -n | tr 'A-Z' 'a-z'
+}
+known() { name=$(certificates name) && [ -n "$name" ] && [ "$name" != "$(called)" ]; }
+if known; then
+    why="its cluster knows this node as $name, and it is called $(called) now: are its metadata there?"
+    echo "kubelet.sh: the kubelet waits: $why"
+    service report kubeadm kubelet failed "$why" 2>/dev/null || true
+    while known; do sleep "${NAME_PAUSE:-15}"; done
+fi
 certificates watch &
 watch=$!
 reserved=/run/kubelet.conf.d
