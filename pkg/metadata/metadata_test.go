@@ -70,7 +70,7 @@ func TestMistakesAreToldWithFileLineAndKey(t *testing.T) {
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: gzip, content: YQ==}\n", "it is not compressed"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /run/config/x, encoding: b64, content: '%'}\n", "no base64"},
 		{"user-data", "#cloud-config\nwrite_files:\n- {path: /etc/x, append: true}\n", `"/etc/x" is below none of /etc/cni/net.d, /etc/kubernetes, /opt`},
-		{"user-data", `{"a": {"content": "1"}`, "user-data, line 1: this is no JSON: unexpected end"},
+		{"user-data", `{"a": {"content": "1"}`, "user-data, line 1: the JSON ends too early"},
 		{"user-data", "{\n\"a\": {\n\"content\": 1}}", "user-data, line 3, a.content: a text is expected"},
 		{"user-data", "{\n\"a\":\n{}}", `a: an entry has either "content"`},
 		{"user-data", `{"a": {"content": "", "entries": {}}}`, `a: an entry has either "content"`},

@@ -64,9 +64,9 @@ func (r *treeReader) token(path string) (json.Token, error) {
 	switch {
 	case err == nil:
 		return token, nil
-	case errors.As(err, &syntax):
+	case errors.As(err, &syntax) && syntax.Offset < int64(len(r.text)):
 		return nil, r.at(syntax.Offset, path, "this is no JSON: "+syntax.Error())
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case syntax != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF): // as the version of Go has it
 		return nil, r.at(int64(len(r.text)), path, "the JSON ends too early")
 	}
 	return nil, r.errorf(path, "%v", err)

@@ -59,7 +59,10 @@ if [ "${1:-}" = -1 ]; then
     once=yes
     await_cable
 fi
-set -- -z 'eth*' -z 'en*' -z 'wl*' -z 'ww*' -z 'ib*' -z 'usb*' "$@"
+# Of cards that come later the kernel's own names alone: pod networks call theirs eni0123abcd, or by the pod, such as ethics-3f2a1b.
+for kind in eth wlan wwan ib usb; do
+    set -- -z "${kind}[0-9]" -z "${kind}[0-9][0-9]" "$@"
+done
 for card in $cards; do
     set -- -z "$card" "$@"
 done

@@ -33,7 +33,7 @@ certificates renew || echo "kubelet.sh: certificates renew ended with exit code 
 called() {
     # shellcheck disable=SC2086
     given=$(printf '%s\n' $KUBELET_KUBEADM_ARGS ${KUBELET_ARGS:-} | sed -n 's/^--hostname-override=//p' | tail -n 1)
-    [ -n "$given" ] && echo "$given" || uname -n | tr 'A-Z' 'a-z'
+    echo "${given:-$(uname -n | tr '[:upper:]' '[:lower:]')}"
 }
 known() { name=$(certificates name) && [ -n "$name" ] && [ "$name" != "$(called)" ]; }
 if known; then
