@@ -88,15 +88,21 @@ def tar_of(files: Mapping[str, bytes | str]) -> bytes:
 
 
 def layer_of(store: Store, image: oci.Image) -> dict[str, tarfile.TarInfo]:
-    """The entries of an image's only layer by name."""
-    (path,) = oci.layer_paths(store, image.digest)
-    return {info.name: info for info, _ in oci.layer_entries(path)}
+    """The entries of an image's layers by name; files of no two layers have one name."""
+    found: dict[str, tarfile.TarInfo] = {}
+    for path in oci.layer_paths(store, image.digest):
+        entries = {info.name: info for info, _ in oci.layer_entries(path)}
+        assert all(found[name].isdir() for name in found.keys() & entries.keys())
+        found |= entries
+    return found
 
 
 def read(store: Store, image: oci.Image, name: str) -> bytes:
-    """The bytes of a file in an image's only layer."""
-    (path,) = oci.layer_paths(store, image.digest)
-    with tarfile.open(path) as archive:
-        file = archive.extractfile(name)
-        assert file, name
-        return file.read()
+    """The bytes of a file in an image."""
+    for path in oci.layer_paths(store, image.digest):
+        with tarfile.open(path) as archive:
+            if name in archive.getnames():
+                file = archive.extractfile(name)
+                assert file, name
+                return file.read()
+    raise AssertionError(f"no layer has {name}")

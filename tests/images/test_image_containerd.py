@@ -57,6 +57,18 @@ def files_of(plan: dict[str, Any], number: int) -> str:
     return f"{ROOT}/{folder_of(plan['snapshots'][number]['name'])}/fs"
 
 
+def test_stores_with_images_in_common_have_their_files_once(store: Store, recorder: Path) -> None:
+    """As those of a master and a worker: what each has for itself are its records."""
+    images = [make_image(store, f"registry.k8s.io/{each}:v1", {"base": b""}, {each: each.encode()}) for each in "ab"]
+    master, _ = made_with(store, recorder, *images)
+    before = {path.name for path in (store.root / "blobs" / "sha256").iterdir()}
+    worker, _ = made_with(store, recorder, images[0])
+    shared = set(oci.layer_paths(store, master.digest)) & set(oci.layer_paths(store, worker.digest))
+    assert len(shared) == 2 and master.digest != worker.digest
+    added = {path.name for path in (store.root / "blobs" / "sha256").iterdir()} - before
+    assert len(added) == 3, "records, config and manifest"
+
+
 def test_a_layer_s_files_lie_in_a_snapshot_with_their_owners(store: Store, recorder: Path) -> None:
     toy = make_image(store, "registry.k8s.io/a:v1", {"bin/": b"", "bin/a": b"a", "l": "bin/a"})
     image, plan = made_with(store, recorder, toy)
@@ -183,7 +195,8 @@ def test_the_programs_own_tests_pass_and_a_node_takes_a_store_that_is_the_same_t
         made.add(image.digest)
     assert len(made) == 1
     (tmp_path / "node").mkdir()
-    run(["tar", "-x", "-f", oci.layer_paths(store, image.digest)[0], "-C", tmp_path / "node", "--no-same-owner"])
+    for layer in oci.layer_paths(store, image.digest):
+        run(["tar", "-x", "-f", layer, "-C", tmp_path / "node", "--no-same-owner"])
     seed = [tmp_path / "seed", tmp_path / "node" / ROOT, tmp_path / "containerd"]
     assert run(seed).stdout == "image-seed: 6 images put in place\n"
     links = {path.readlink() for path in (tmp_path / "containerd/io.containerd.snapshotter.v1.overlayfs/snapshots").iterdir()}

@@ -59,8 +59,8 @@ class ContainerdStore:
 
         def made() -> dict[str, Any]:
             with store.workdir("containerd-store") as work, step(f"unpacking {len(images)} images for {self.name}"):
-                layer = store_layer(images, tool, store, work, key, self._client)
-                image = oci.write_image(store, name, [layer], oci.Process())
+                layers = store_layers(images, tool, store, work, key, self._client)
+                image = oci.write_image(store, name, layers, oci.Process())
             return {"image": image.digest, "blobs": list(oci.blobs_of(store, image.digest))}
 
         return oci.Image(name=name, digest=store.once(key, made)["image"])
@@ -82,8 +82,13 @@ class ContainerdStore:
         return key_of("containerd-store", LAYOUT, self.name, name, program_digest(), references, tool)
 
 
-def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str, client: Client) -> Digest:
-    """The layer with the whole store; `identity` is what a node compares with what it has."""
+def store_layers(
+    images: Sequence[oci.Image], tool: Path, store: Store, work: Path, identity: str, client: Client
+) -> list[Digest]:  # fmt: skip
+    """The layers that are the whole store: its records, then each layer of the images, which other stores may have, too.
+
+    identity: what a node compares with what it has.
+    """
     layers = {layer.chain: layer for image in images for layer in layers_of(store, image)}
     spool = Spool(work / "spool")
     trees = {chain: snapshot_tree(store.path(layer.blob.digest), layer, spool) for chain, layer in layers.items()}
@@ -94,11 +99,20 @@ def store_layer(images: Sequence[oci.Image], tool: Path, store: Store, work: Pat
     whole.add(ROOT, directory(0o700))
     for made in sorted(path for path in database.rglob("*") if path.is_file()):
         whole.add(f"{ROOT}/{made.relative_to(database).as_posix()}", file(made, 0o600))
-    for chain, tree in trees.items():
-        whole.graft(f"{ROOT}/{folder_of(chain)}/fs", tree)
     whole.add(f"{ROOT}/id", Node(content=spool.put(f"{identity}\n".encode())))
     whole.add(f"{ROOT}/{NAMES}", Node(content=spool.put("".join(f"{image.name}\n" for image in images).encode())))
-    return write_layer(store, whole)
+    return [write_layer(store, whole), *(_unpacked(chain, tree, store) for chain, tree in trees.items())]
+
+
+def _unpacked(chain: str, files: Tree, store: Store) -> Digest:
+    def made() -> dict[str, Any]:
+        own = Tree()
+        own.add(ROOT, directory(0o700))
+        own.graft(f"{ROOT}/{folder_of(chain)}/fs", files)
+        layer = write_layer(store, own)
+        return {"layer": layer, "blobs": [layer]}
+
+    return Digest(store.once(key_of("unpacked", ROOT, LAYOUT, chain, program_digest()), made)["layer"])
 
 
 def folder_of(chain: str) -> str:

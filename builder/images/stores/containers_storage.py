@@ -48,7 +48,7 @@ class ContainersStorage:
 
         def made() -> dict[str, Any]:
             with store.workdir("containers-storage") as work, step(f"unpacking {len(images)} images for containers/storage"):
-                image = oci.write_image(store, name, [store_layer(images, store, work)], oci.Process())
+                image = oci.write_image(store, name, store_layers(images, store, work), oci.Process())
             return {"image": image.digest, "blobs": list(oci.blobs_of(store, image.digest))}
 
         return oci.Image(name=name, digest=store.once(store_key(name, images), made)["image"])
@@ -84,15 +84,13 @@ def store_key(name: str, images: Sequence[oci.Image]) -> str:
     return key_of("containers-storage", name, program_digest(), [image.reference for image in images])
 
 
-def store_layer(images: Sequence[oci.Image], store: Store, work: Path) -> Digest:
-    """The layer with the whole store."""
+def store_layers(images: Sequence[oci.Image], store: Store, work: Path) -> list[Digest]:
+    """The layers that are the whole store: its records, then each layer of the images, which other stores may have, too."""
     spool, whole = Spool(work / "spool"), Tree()
     stacks = {image.digest: placed(layers_of(store, image)) for image in images}
     layers = {each.id: each for stack in stacks.values() for each in stack}
     created = creation(images, store)
     whole.add(ROOT, directory(0o700))
-    for each in layers.values():
-        _add_layer(whole, each, snapshot_tree(store.path(each.layer.blob.digest), each.layer, spool, LAYER_ROOT), spool)
     layer_records = [layer_record(each, created, store) for _, each in sorted(layers.items())]
     records = image_records(images, stacks, store)
     for folder, kind, found in ((LAYER_RECORDS, "layers", layer_records), (IMAGE_RECORDS, "images", records)):
@@ -102,7 +100,18 @@ def store_layer(images: Sequence[oci.Image], store: Store, work: Path) -> Digest
         for key, digest in big_data(store, image).items():
             place = f"{ROOT}/{IMAGE_RECORDS}/{image_id(store, image)}/{data_file(key)}"
             whole.add(place, _file(spool, store.read(digest)))
-    return write_layer(store, whole)
+    return [write_layer(store, whole), *(_unpacked(each, spool, store) for each in layers.values())]
+
+
+def _unpacked(each: Placed, spool: Spool, store: Store) -> Digest:
+    def made() -> dict[str, Any]:
+        own = Tree()
+        own.add(ROOT, directory(0o700))
+        _add_layer(own, each, snapshot_tree(store.path(each.layer.blob.digest), each.layer, spool, LAYER_ROOT), spool)
+        layer = write_layer(store, own)
+        return {"layer": layer, "blobs": [layer]}
+
+    return Digest(store.once(key_of("unpacked", ROOT, each.id, each.below, program_digest()), made)["layer"])
 
 
 def _file(spool: Spool, data: bytes) -> Node:
