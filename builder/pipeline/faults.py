@@ -22,7 +22,7 @@ from builder.reading.tree import Tree
 from builder.reading.words import did_you_mean, one_of, shown
 from builder.recipe.model import Recipe
 from builder.spec import fields, hardening
-from builder.spec.files import misplaced
+from builder.spec.files import misplaced, unread
 from builder.spec.model import Addition, Handler, ImageSpec, PodNetwork
 from builder.spec.needs import Needs
 from builder.spec.root import Root
@@ -141,7 +141,7 @@ def policies(case: Case) -> Iterator[Mistake]:
 
 def files(case: Case) -> Iterator[Mistake]:
     """Each file can be where it is wanted, and is seen there."""
-    for index, message, hint in misplaced(case.recipe.files, case.root):
+    for index, message, hint in (*misplaced(case.recipe.files, case.root), *unread(case.recipe.files)):
         yield case.mistake(("files", index, "path"), message, hint)
 
 

@@ -1,8 +1,9 @@
 """The files of a recipe: where each lies in the node's root, and what is text and what is not."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from builder.errors import InputError
@@ -47,6 +48,22 @@ def _manifests(names: Iterable[str], folder: Path) -> Iterator[NodeFile]:
     for index, name in enumerate(names):
         word = re.sub(r"[^\w.-]", "-", Path(name).stem, flags=re.ASCII)
         yield NodeFile(path=f"{MANIFESTS}/80-{index:03}-{word}.yaml", contents=text_of(folder / name) or "")
+
+
+READ: Mapping[str, tuple[str, ...]] = {
+    "/etc/kubelet.conf.d": ("arguments", "*.conf"), "/etc/environment.d": ("*.conf",), "/etc/sysctl.d": ("*.conf",),
+    "/etc/modules-load.d": ("*.conf",), "/etc/modprobe.d": ("*.conf",),
+}  # fmt: skip
+"""Folders of which the node reads files of these names alone."""
+
+
+def unread(files: Iterable[File]) -> Iterator[tuple[int, str, str]]:
+    """Each file that nobody reads where it lies: its number, why, and what to do."""
+    for index, file in enumerate(files):
+        folder, _, name = file.path.rpartition("/")
+        wanted = READ.get(folder, ("*",))
+        if not file.directory and not any(fnmatch(name, pattern) for pattern in wanted):
+            yield index, f"nobody reads it: of {folder} the node reads {' and '.join(wanted)}", "give it such a name"
 
 
 def misplaced(files: Iterable[File], root: Root) -> Iterator[tuple[int, str, str]]:

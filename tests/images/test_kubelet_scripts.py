@@ -145,12 +145,15 @@ def test_the_service_stops_its_kubelet(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kib", "memory"), [(1_000_000, "128Mi"), (3_000_000, "292Mi"), (64_000_000, "1024Mi")], ids=["small", "usual", "large"]
+    ("kib", "disk", "memory"),
+    [(1_000_000, "ext4", "128Mi"), (3_000_000, "ext4", "292Mi"), (64_000_000, "ext4", "1024Mi"), (3_000_000, "tmpfs", "658Mi")],
+    ids=["small", "usual", "large", "without a disk"],
 )
-def test_a_share_of_the_memory_is_the_node_s_own(node: Node, kib: int, memory: str) -> None:
+def test_a_share_of_the_memory_is_the_node_s_own(node: Node, kib: int, disk: str, memory: str) -> None:
     node.put("var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n")
     node.put("meminfo", f"MemTotal:       {kib} kB\nMemFree: 1 kB\n")
-    words = ("/var/lib/kubelet/config.yaml", "/run/kubelet.conf.d", "/meminfo")
+    node.put("mounts", f"tmpfs /run tmpfs rw 0 0\n/dev/x /var {disk} rw 0 0\ntmpfs /var/lib/x tmpfs rw 0 0\n")
+    words = ("/var/lib/kubelet/config.yaml", "/run/kubelet.conf.d", "/meminfo", "/mounts")
     assert node.run("kubelet-reserved.sh", *words).returncode == 0
     written = yaml.safe_load(node.text("run/kubelet.conf.d/10-reserved.conf"))
     assert written["kind"] == "KubeletConfiguration"

@@ -53,6 +53,9 @@ MISTAKES = {
     f"replace: {{etcd: 'x/y@{DIGEST}'}}": "3:11: replace.etcd: has no effect: it is an image for pods",
     "files: [{path: /etc, contents: x}]": "3:16: files[0].path: /etc is a folder of the node (name a file in it, such as",
     "files: [{path: /opt/cni/bin, symlink: /x}]": "3:16: files[0].path: /opt/cni/bin is a folder of the node",
+    "files: [{path: /etc/kubelet.conf.d/args, contents: x}]": "3:16: files[0].path: nobody reads it: of /etc/kubelet.conf.d the "
+    "node reads arguments and *.conf",
+    "files: [{path: /etc/sysctl.d/x, contents: x}]": "3:16: files[0].path: nobody reads it: of /etc/sysctl.d the node reads",
     "files: [{path: /etc/passwd/x, contents: x}]": "3:16: files[0].path: /etc/passwd is a file, so nothing can lie below it",
     "files: [{path: /etc/passwd, directory: true}]": "3:16: files[0].path: /etc/passwd is a file of the node, not a folder",
     "files: [{path: /etc/kubernetes, contents: x}]": "3:16: files[0].path: /etc/kubernetes is a folder of the node",

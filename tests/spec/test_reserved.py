@@ -21,3 +21,14 @@ def test_each_service_has_its_group(name: str) -> None:
     group, _, _ = asked.cgroups_path.partition("/")
     assert group in ("podruntime", "systemreserved")
     assert asked.runtime is not None and group in (asked.runtime.cgroups or ())
+
+
+SHELL = "getty"
+"""What a person starts there is the first to go."""
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_no_service_is_ended_for_memory_before_a_pod(name: str) -> None:
+    """As the kubelet's documentation has it for the node's own programs (OOM scores of -999 and below 0)."""
+    score = load_description(PROJECT.pkg / name).linuxkit.plain().get("oomScoreAdj")
+    assert score is None if name == SHELL else isinstance(score, int) and -999 <= score < 0

@@ -1,13 +1,16 @@
 package services
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +55,9 @@ type options struct {
 	CLIOpts string `toml:"cliopts"`
 	Stderr  string `toml:"stderr"`
 	Stdout  string `toml:"stdout"`
+
+	// strange names keys that this node does not know.
+	strange string
 }
 
 // readOptions reads the options; a missing file has none.
@@ -61,8 +67,17 @@ func readOptions(path string) (options, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return read, nil
 	}
+	var unknown *toml.StrictMissingError
 	if err == nil {
+		err = toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&read)
+	}
+	if errors.As(err, &unknown) {
 		err = toml.Unmarshal(text, &read)
+		keys := map[string]bool{}
+		for _, each := range unknown.Errors {
+			keys[each.Key()[0]] = true
+		}
+		read.strange = strings.Join(slices.Sorted(maps.Keys(keys)), ", ")
 	}
 	if err != nil {
 		return read, fmt.Errorf("%s: %w", path, err)
@@ -81,6 +96,9 @@ func StartDaemon(ctx context.Context, out *console.Console, reaper *process.Reap
 	read, err := readOptions(daemonOptions)
 	if err != nil {
 		return nil, out.Begin("containerd", "").End(err, nil)
+	}
+	if read.strange != "" {
+		out.Printf("%s: this node knows no %s: that has no effect", daemonOptions, read.strange)
 	}
 	life, stop := context.WithCancel(context.Background())
 	daemon := &Daemon{

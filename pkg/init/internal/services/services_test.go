@@ -47,8 +47,9 @@ func TestReadOptions(t *testing.T) {
 		problem    string
 	}{
 		{"all", "cliopts = \"--log-level debug\"\nstderr = \"/var/log/c.err\"\nstdout = \"stdout\"\n",
-			options{"--log-level debug", "/var/log/c.err", "stdout"}, ""},
-		{"defaults", "", options{"", daemonLog, daemonLog}, ""},
+			options{"--log-level debug", "/var/log/c.err", "stdout", ""}, ""},
+		{"defaults", "", options{"", daemonLog, daemonLog, ""}, ""},
+		{"unknown", "env = [\"A=b\"]\nstderr = \"stderr\"\n[plugins]\nx = 1\ny = 2\n", options{"", "stderr", daemonLog, "env, plugins"}, ""},
 		{"bad target", "stderr = \"syslog\"\n", options{}, "syslog"},
 		{"no TOML", "cliopts = --x\n", options{}, "runtime-config.toml"},
 	}
