@@ -9,7 +9,7 @@ from builder.cluster.model import MASTER, Cluster, Node
 from builder.cluster.parallel import for_each
 from builder.deadline import Deadline
 from builder.errors import CheckError, InputError
-from builder.forming.clock import demand_clock
+from builder.forming.clock import agrees, demand_clock
 from builder.forming.init import init_master
 from builder.forming.join import join_all
 from builder.forming.objects import name_of
@@ -92,8 +92,13 @@ def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Che
         except NotYet as reason:
             raise NotYet(said(node)) from reason
 
+    def clock(node: Node) -> str:
+        machine = machines[node.name]
+        return agrees(lambda command: machine.shell().run(command, machine.within(30)).output)
+
+    clocks = [Check("A4c", f"the clock of {node.name} is right", partial(clock, node), 60) for node in cluster.nodes]
     joins = [Check("A7", f"{node.name} joins by itself", partial(joined, node), 240) for node in cluster.workers]
-    return [Check("A6", f"{cluster.masters[0].name} forms the cluster by itself", formed, 240), *joins]
+    return [*clocks, Check("A6", f"{cluster.masters[0].name} forms the cluster by itself", formed, 240), *joins]
 
 
 def demand_init(cluster: Cluster) -> None:

@@ -26,6 +26,8 @@ const othersPeriod = 25 * time.Second
 type Manager struct {
 	client   *containerd.Client
 	services []*service
+	// leftovers ends what containers of other namespaces are left once the pods are gone.
+	leftovers func()
 }
 
 // NewManager gives a manager of the services in dir, none of them started. containerd must answer.
@@ -52,6 +54,7 @@ func NewManager(out *console.Console, preparer *bundle.Preparer, dir, logDir str
 		}
 		manager.services = append(manager.services, newService(out, dir, launcher))
 	}
+	manager.leftovers = func() { stopForeign(client, manager.namespaces()) }
 	return manager, nil
 }
 
@@ -93,7 +96,7 @@ func (m *Manager) StopAll(ctx context.Context, pods func(context.Context)) {
 	defer cancel()
 	pods(forPods)
 	all(ctx,
-		func() { stopForeign(m.client, m.namespaces()) },
+		m.leftovers,
 		func() { m.stopThose(ctx, func(name string) bool { return name != firstStopped }) },
 	)
 }

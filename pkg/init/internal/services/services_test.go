@@ -250,6 +250,54 @@ func TestAContainerStuckInTheKernelDoesNotHoldTheOthers(t *testing.T) {
 	}
 }
 
+// noted is a run that says when it is asked to end.
+type noted struct {
+	*fakeRun
+	asked func()
+}
+
+func (n noted) signal(number unix.Signal) { n.asked(); n.fakeRun.signal(number) }
+
+func TestTheKubeletEndsFirstThenThePodsThenAllElse(t *testing.T) {
+	var mu sync.Mutex
+	var order []string
+	note := func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, what)
+	}
+	manager := &Manager{leftovers: func() { note("rest") }}
+	for _, name := range []string{"sshd", "kubelet", "syslog"} {
+		what := name
+		if name != "kubelet" {
+			what = "rest"
+		}
+		made, _ := newFakeService(func(<-chan struct{}) (run, error) { return noted{newFakeRun(), func() { note(what) }}, nil })
+		made.dir = "/containers/services/" + name
+		if err := made.start(); err != nil {
+			t.Fatal(err)
+		}
+		manager.services = append(manager.services, made)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	manager.StopAll(ctx, func(forPods context.Context) {
+		note("pods")
+		whole, _ := ctx.Deadline()
+		if until, bounded := forPods.Deadline(); !bounded || whole.Sub(until) < othersPeriod-time.Second {
+			t.Errorf("the pods have until %v of %v", until, whole)
+		}
+	})
+	if want := []string{"kubelet", "pods", "rest", "rest", "rest"}; !slices.Equal(order, want) {
+		t.Errorf("ended %v", order)
+	}
+	for _, each := range manager.services {
+		if state := each.snapshot().State; state != "stopped" {
+			t.Errorf("%s is %s", each.dir, state)
+		}
+	}
+}
+
 func TestWhatIsStoppedIsWaitedForNoLongerThanTheShutdownLasts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
