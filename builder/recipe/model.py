@@ -278,7 +278,7 @@ class Ssh(Frozen):
 
 class Metadata(Frozen):
     faults: Literal["degrade", "halt"] = Field(
-        "degrade", description="what a node does whose metadata can't be honoured: go on without its kubelet, or stop its boot"
+        "degrade", description="what a node does whose metadata, state disk or images can't be had: go on without its kubelet, or stop"
     )
 
 

@@ -205,6 +205,7 @@ def test_all_works_within_and_between_the_two(joined: Pair) -> None:
     joined.passes(check for room in rooms for check in room.checks())
 
 
+@pytest.mark.long
 def test_the_network_is_cut_for_a_minute_and_heals(joined: Pair) -> None:
     worker = joined.machine(joined.worker)
     worker.set_link("cluster", up=False)

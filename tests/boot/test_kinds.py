@@ -115,7 +115,6 @@ class TestByThemselves:
         pass_all(by_themselves, policies.checks()[3:5])
         policies.lift()
 
-    @pytest.mark.long
     def test_they_come_back_after_a_power_cut(self, by_themselves: Formed) -> None:
         cluster, machines, _ = by_themselves
         kubectl = Kubectl(cluster)
