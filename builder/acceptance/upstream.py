@@ -15,7 +15,7 @@ from builder.acceptance.ginkgo import GOOD, TEST, bounds, is_test, message_of
 from builder.acceptance.ledger import LOGS, Ledger, Result
 from builder.checks import Check, NotYet, Outcome
 from builder.cluster.kubectl import Kubectl
-from builder.cluster.model import Cluster
+from builder.cluster.model import Cluster, Node
 from builder.deadline import Deadline, poll
 from builder.errors import CheckError
 from builder.progress import Step, note, step
@@ -58,9 +58,15 @@ class Upstream:
         if workers > 1:
             return f"{workers} workers"
         for master in self.cluster.masters:
-            if any(taint.get("key") == _TAINT for taint in self.kubectl.get("node", master.name)["spec"].get("taints", ())):
+            if self._tainted(master):
                 self.kubectl.text("taint", "node", master.name, f"{_TAINT}-")
+            if self._tainted(master):
+                raise NotYet(f"{master.name} takes no pods yet")
         return f"{len(self.cluster.nodes)} nodes, the masters among them"
+
+    def _tainted(self, master: Node) -> bool:
+        taints = self.kubectl.get("node", master.name)["spec"].get("taints", ())
+        return any(taint.get("key") == _TAINT for taint in taints)
 
     def run_left(self) -> str:
         """Runs what has no result yet; raises NotYet where a test did not pass, CheckError where the tests can't go on."""

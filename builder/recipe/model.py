@@ -278,7 +278,8 @@ class Ssh(Frozen):
 
 class Metadata(Frozen):
     faults: Literal["degrade", "halt"] = Field(
-        "degrade", description="what a node does whose metadata, state disk or images can't be had: go on without its kubelet, or stop"
+        "degrade",
+        description="what a node does whose metadata, state disk or images can't be had: go on without its kubelet, or stop",
     )
 
 

@@ -180,5 +180,19 @@ def test_all_well_in_the_cluster(node: Node) -> None:
         suite.by_kubernetes()[3].look()
 
 
+def test_a_pod_that_is_not_ready_and_a_monitor_that_is_silent_are_seen(node: Node) -> None:
+    for name in ("redis", "client"):
+        world = a_world(node)
+        world.objects["pod", "redis", name]["status"]["conditions"][0]["status"] = "False"
+        suite = Redis(a_cluster(), world, lambda: node, lambda: 1.0)  # type: ignore[arg-type]
+        with pytest.raises(NotYet, match=name):
+            suite.by_kubernetes()[0].look()
+    node.monitored = False
+    suite = Redis(a_cluster(), a_world(node), lambda: node, lambda: 1.0)  # type: ignore[arg-type]
+    suite.by_kubernetes()[0].look()
+    with pytest.raises(NotYet, match="MONITOR told"):
+        suite.by_kubernetes()[2].look()
+
+
 def test_only_its_own_media_have_the_image() -> None:
     assert [name for name, suite in known().items() if "redis" in suite.extra.images] == ["redis"]

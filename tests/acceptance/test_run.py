@@ -225,6 +225,34 @@ def test_a_node_that_came_back_by_itself_is_no_healthy_one(
     assert failed == ([("A3e", f"c-worker-1: {fault}")] if fault else [])
 
 
+def failures(cluster: Cluster, out: Path) -> list[tuple[str, str]]:
+    found = run_suite(cluster, a_suite(lambda: "seen"), out)
+    return [(finding.id, finding.reason) for finding in found.findings if finding.outcome is Outcome.FAILED]
+
+
+def test_a_machine_that_stands_still_does_not_run(
+    cluster: Cluster, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machines
+    monkeypatch.setattr(FakeMachine, "status", lambda _: "paused")
+    assert failures(cluster, tmp_path / "out") == [("A1", "c-master-1 is paused")]
+
+
+@pytest.mark.parametrize("log", ['KUBEISO {"stage":"init","state":"ok"}\n', "Booting `kubeiso'\n", ""])
+def test_a_console_that_lost_its_beginning_is_seen(cluster: Cluster, machines: Machines, tmp_path: Path, log: str) -> None:
+    machines["c-worker-1"].console_log.write_text(log)
+    ((check, reason),) = failures(cluster, tmp_path / "out")
+    assert check == "A1b" and "has no words of the boot loader before the node's" in reason
+
+
+def test_a_machine_that_had_to_be_killed_did_not_power_off(
+    cluster: Cluster, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machines
+    monkeypatch.setattr(FakeMachine, "stop", lambda *_, **__: Ending(how="SIGKILL"))
+    assert failures(cluster, tmp_path / "out") == [("A19", "ended by SIGKILL, SIGKILL")]
+
+
 @pytest.mark.parametrize("check", ["A1b", "A3", "A3e", "A19"])
 def test_no_machine_is_no_proof(cluster: Cluster, machines: Machines, tmp_path: Path, check: str) -> None:
     run = Run(cluster, a_suite(lambda: "seen"), tmp_path / "out")

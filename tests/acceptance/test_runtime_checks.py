@@ -80,3 +80,56 @@ def test_a_runtime_that_nobody_reaches(tmp_path: Path, name: str) -> None:
 def test_each_runtime_has_something_to_prove(path: Path) -> None:
     """One without a check would pass every A4 there is: none."""
     assert checks(path.stem)
+
+
+EVERY = [(path.stem, name) for path in sorted(RUNTIMES.glob("*.yml")) for name in checks(path.stem)]
+
+
+@pytest.mark.parametrize("ends_with", ["127", "1", "0"], ids=["absent", "failing", "silent"])
+@pytest.mark.parametrize(("runtime", "name"), EVERY)
+def test_no_check_of_any_runtime_passes_on_silence(tmp_path: Path, runtime: str, name: str, ends_with: str) -> None:
+    for program in ("ctr", "crictl", "docker", "crio") if ends_with != "127" else ():
+        (tmp_path / program).write_text(f"#!/bin/sh\nexit {ends_with}\n")
+        (tmp_path / program).chmod(0o755)
+    told = subprocess.run(["sh", "-c", checks(runtime)[name]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert told.returncode != 0
+
+
+DOCKER = checks("docker")
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "well"),
+    [
+        ("Docker answers", "29.8.0 with API 1.52", True),
+        ("Docker answers", " with API ", False),
+        ("Docker has the images that the node brings", "registry.k8s.io/pause:3.10.2", True),
+        ("Docker has the images that the node brings", "docker.io/x/pause:3.10.2", False),
+    ],
+)
+def test_what_docker_tells(tmp_path: Path, name: str, told: str, *, well: bool) -> None:
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{told}'\n")
+    (tmp_path / "docker").chmod(0o755)
+    done = subprocess.run(["sh", "-c", DOCKER[name]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert (done.returncode == 0) is well
+
+
+CRIO = checks("cri-o")
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "well"),
+    [
+        ("CRI-O answers", "Version:  0.1.0\nRuntimeName:  cri-o\nRuntimeVersion:  1.36.0", True),
+        ("CRI-O answers", "Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  1.36.0", False),
+        ("CRI-O answers", "RuntimeName:  cri-o", False),
+        ("the images in the node's root are there", "IMAGE TAG\nregistry.k8s.io/pause 3.10", True),
+        ("the images in the node's root are there", "IMAGE TAG", False),
+        ("the images in the node's root are there", "IMAGE TAG\nregistry.k8s.io/etcd 3.6", False),
+    ],
+)
+def test_what_cri_o_tells(tmp_path: Path, name: str, told: str, *, well: bool) -> None:
+    (tmp_path / "ctr").write_text(f"#!/bin/sh\nprintf '%s\\n' '{told}'\n")
+    (tmp_path / "ctr").chmod(0o755)
+    done = subprocess.run(["sh", "-c", CRIO[name]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert (done.returncode == 0) is well

@@ -208,6 +208,13 @@ def class_pod(**spec: object) -> Callable[[World], Any]:
     return lambda world: world.pods["class-box", "boxed"]["spec"].update(spec)
 
 
+def test_a_class_whose_pod_is_not_accepted_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(world, "text", lambda *_, **__: "namespace/class-box created\n")
+    with pytest.raises(NotYet, match="does not tell of pod/boxed"):
+        world.classes["C1"].look()
+
+
 CLASS_HARM: list[tuple[str, Callable[[World], Any], str]] = [
     ("C2", class_pod(runtimeClassName=None), "its RuntimeClass is None"),
     ("C2", lambda w: w.pods["class-box", "boxed"]["status"].update(conditions=[]), "boxed"),

@@ -224,12 +224,15 @@ class Nodes:
     def __init__(self, keys: list[str]) -> None:
         self.taints = [{"key": key, "effect": "NoSchedule"} for key in keys]
         self.said: list[tuple[str, ...]] = []
+        self.stuck = False
 
     def get(self, *_: str) -> dict[str, Any]:
         return {"spec": {"taints": self.taints} if self.taints else {}}
 
     def text(self, *words: str) -> str:
         self.said.append(words)
+        if not self.stuck:
+            self.taints = []
         return ""
 
 
@@ -246,3 +249,11 @@ def test_two_nodes_take_pods(lab: Lab, workers: int, taints: list[str], said: li
     cluster = a_cluster(1, workers, directory=lab.folder)
     made = Upstream(cluster, cast(Kubectl, nodes), lab.program, lab.ledger, lab.folder, 1.0, lambda: None)
     assert "2 " in made.open_nodes() and nodes.said == said
+
+
+def test_a_master_that_keeps_its_taint_is_seen(lab: Lab) -> None:
+    nodes = Nodes([upstream._TAINT])
+    nodes.stuck = True
+    made = Upstream(a_cluster(1, 1), cast(Kubectl, nodes), lab.program, lab.ledger, lab.folder, 1.0, lambda: None)
+    with pytest.raises(NotYet, match="c-master-1 takes no pods yet"):
+        made.open_nodes()
