@@ -15,6 +15,7 @@ from builder.acceptance.run import Asked, Suite, run_suite
 from builder.acceptance.suites import known
 from builder.checks import Outcome
 from builder.cli.common import Name, choose_sink, open_store, out_folder, show
+from builder.cli.completion import suites
 from builder.cli.options import How, Size, Told, Which, spread
 from builder.cli.up import Wish, discard, plan_of
 from builder.cluster import lifecycle, state
@@ -119,7 +120,7 @@ def test(
     how: How,
     told: Told,
     tests: Tests,
-    suite_name: Annotated[str, typer.Option("--suite", help=", ".join(known()))] = "smoke",
+    suite_name: Annotated[str, typer.Option("--suite", help=", ".join(known()), autocompletion=suites)] = "smoke",
     name: Name = "test",
 ) -> None:
     """Builds, boots, inits, checks and tears down; exit code 0 only when every check was seen to pass."""

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from builder.cli.common import say
+from builder.cli.completion import typed
 from builder.cli.interrupt import Interrupt
 from builder.errors import BuildError, KubeisoError
 from builder.progress import JsonLines, sink
@@ -74,7 +75,7 @@ def command_line(words: Sequence[str]) -> typer.Typer:
         help="Builds immutable Kubernetes node images with LinuxKit, boots them in QEMU and forms clusters with kubeadm.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
+        add_completion=True,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -90,7 +91,7 @@ def main() -> None:
     """Runs one verb. README has the exit codes."""
     interrupt = Interrupt()
     try:
-        command_line(sys.argv[1:])(prog_name="kubeiso")
+        command_line(typed(sys.argv[1:]))(prog_name="kubeiso")
     except KubeisoError as error:
         _fail(error)
     except BrokenPipeError:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from builder import progress
+from builder.cli.completion import clusters, recipes
 from builder.errors import InputError
 from builder.project import Project
 from builder.reading.words import did_you_mean
@@ -18,7 +19,10 @@ DEFAULT_RUNTIME = "cri-containerd"
 SOURCES = {"auto": "auto", "release": "release", "modules": "golang"}
 """The words for the sources of components, and what the components' descriptions call them."""
 
-Runtime = Annotated[str | None, typer.Option("--runtime", "-r", help=f"Takes recipes/NAME.yml (default {DEFAULT_RUNTIME}).")]
+Runtime = Annotated[
+    str | None,
+    typer.Option("--runtime", "-r", help=f"Takes recipes/NAME.yml (default {DEFAULT_RUNTIME}).", autocompletion=recipes),
+]
 Recipe = Annotated[Path | None, typer.Option("--recipe", help="Takes this recipe file instead.")]
 Json = Annotated[bool, typer.Option("--json", help="Results and progress as JSON, for machines.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Shows every command that is run.")]
@@ -41,7 +45,7 @@ Values = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the recipe: {{ values.NAME }}.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where results go.")]
-Name = Annotated[str, typer.Option("--name", help="The cluster's name.")]
+Name = Annotated[str, typer.Option("--name", help="The cluster's name.", autocompletion=clusters)]
 Nodes = Annotated[int, typer.Option("--nodes", "-n", min=1, help="How many nodes, masters included.")]
 Masters = Annotated[int, typer.Option("--masters", min=1, help="How many of them are masters; the others are workers.")]
 Memory = Annotated[int, typer.Option("--memory", min=1800, help="Memory of a master, MiB.")]
