@@ -49,11 +49,21 @@ type surveyor struct {
 	partition func(path string) string
 }
 
-// survey looks at all devices of these names.
+// survey looks at all devices of these names. A disk that is reached by several ways has several, and counts once: what two names have
+// alike must be more than what the hardware says of itself, which some of it says of each of its disks.
 func (s surveyor) survey(names []string, wanted wish) []finding {
 	var all []finding
+	known := map[string]bool{}
 	for _, name := range names {
-		all = append(all, s.look(name, wanted))
+		found := s.look(name, wanted)
+		if id := s.devices.Identity(name); id != "" {
+			key := fmt.Sprint(id, found.size, found.is, found.content)
+			if known[key] {
+				continue
+			}
+			known[key] = true
+		}
+		all = append(all, found)
 	}
 	return all
 }

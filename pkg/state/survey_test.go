@@ -245,3 +245,45 @@ func TestADamagedSuperblockIsMendedWhenAskedFor(t *testing.T) {
 		t.Errorf("%s is %s\n%s", device, found, &said)
 	}
 }
+
+func TestADiskThatIsReachedByTwoWaysIsOne(t *testing.T) {
+	n := newNode(t)
+	wanted := usualWish(t, "")
+	path := n.device("sda", 100, n.ext4(usual))
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.device("sdb", 100, written(t, 0, data))
+	n.device("sdc", 100, n.ext4(usual))
+	n.device("sdd", 100, func(string) {})
+	n.device("sde", 100, func(string) {})
+	seen := func(same ...string) (kinds string) {
+		for _, name := range []string{"sda", "sdb", "sdc", "sdd", "sde"} {
+			id := "naa.600" + name
+			if slices.Contains(same, name) {
+				id = "naa.6001"
+			}
+			n.attribute(name, "device/wwid", id)
+		}
+		for _, each := range n.survey(n.devices.Names(), wanted) {
+			kinds += " " + strings.TrimPrefix(each.path, n.devices.Dev+"/")
+		}
+		return kinds
+	}
+	for told, same := range map[string][]string{
+		" sda sdb sdc sdd sde": nil,
+		" sda sdc sdd sde":     {"sda", "sdb"},
+		" sda sdb sdc sdd":     {"sdd", "sde"},
+	} {
+		if kinds := seen(same...); kinds != told {
+			t.Errorf("of %v one: seen%s, not%s", same, kinds, told)
+		}
+	}
+	if kinds := seen("sda", "sdb", "sdc", "sdd", "sde"); kinds != " sda sdc sdd" {
+		t.Errorf("hardware that calls all its disks alike hides those with other contents: seen%s", kinds)
+	}
+	if found := choose(n.survey([]string{"sda", "sdb"}, wanted), wanted); found.take == nil {
+		t.Errorf("it is not taken: %+v", found)
+	}
+}

@@ -3,6 +3,7 @@ package blockdev
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -71,6 +72,18 @@ func (s System) Disk(name string) string {
 		return name
 	}
 	return filepath.Base(filepath.Dir(target))
+}
+
+// Identity is what the hardware says of the disk (its World Wide Identifier; ABI/stable/sysfs-block, sysfs-bus-scsi), with the
+// partition's number; "" where it says nothing. Several names have one where a disk is reached by several ways.
+func (s System) Identity(name string) string {
+	for _, attribute := range [][]string{{"wwid"}, {"device", "wwid"}} {
+		text, _ := os.ReadFile(s.entry(s.Disk(name), attribute...))
+		if id := strings.TrimSpace(string(text)); id != "" {
+			return fmt.Sprintf("%s#%d", id, s.number(name, "partition"))
+		}
+	}
+	return ""
 }
 
 // Behind is how many bytes of its disk lie free behind a partition: up to the next one, or to the disk's end.
