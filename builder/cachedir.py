@@ -30,7 +30,7 @@ def claim(root: Path) -> None:
         _take(root)
     mode = stat.S_IMODE(root.stat().st_mode)
     if mode & stat.S_IRWXO:
-        with suppress(PermissionError):  # another's folder, which its owner lets others write to
+        with suppress(OSError):  # another's folder, which its owner lets others write to; a disk that nobody writes to
             root.chmod(mode & ~stat.S_IRWXO)
 
 

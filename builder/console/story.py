@@ -67,15 +67,15 @@ class Story:
     @classmethod
     def from_log(cls, log: Path | None) -> "Story":
         """The story of the last start in a console log; an empty one where there is no such file."""
-        return cls.since(log, 0) if log and log.exists() else cls()
+        return cls.since(log, None) if log and log.exists() else cls()
 
     @classmethod
-    def since(cls, log: Path, size: int) -> "Story":
-        """What came after the log had `size` bytes; the start before is known but for its faults. 0: since the last start."""
+    def since(cls, log: Path, size: int | None) -> "Story":
+        """What came after the log had `size` bytes; the start before is known but for its faults. None: since the last start."""
         content = log.read_bytes()
-        before, after = (content[:size].decode(errors="replace"), content[size:].decode(errors="replace"))
-        if not size:
-            before, after = "", after[_last_start(after) :]
+        before, after = content[: size or 0].decode(errors="replace"), content[size or 0 :].decode(errors="replace")
+        if size is None:
+            after = after[_last_start(after) :]
         story = cls.of(_whole_lines(before[_last_start(before) :]))
         story._forget_faults()
         for line in _whole_lines(after):

@@ -106,11 +106,13 @@ def nodes(stream: IO[bytes], origin: str, take: Take) -> Iterator[tuple[str, Nod
     for info, file in entries(stream):
         name = plain(info.name)
         if info.islnk():
-            node = linked(contents, plain(info.linkname), name, origin)
+            node = contents[name] = linked(contents, plain(info.linkname), name, origin)
         elif file:
             node = contents[name] = replace(node_of(info), content=take(info, file), inode=f"{origin}:{name}")
         else:
             node = node_of(info)
+            if info.issym():
+                contents[name] = node
         yield name, node
 
 

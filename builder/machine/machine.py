@@ -194,9 +194,11 @@ class Machine:
 
     def reset(self) -> None:
         """As the reset button; the console forgets what it told of the boot before."""
-        separate(self.spec.console_log, self.spec.name)
         with self.qmp() as qmp:
+            qmp.execute("stop")  # what it still tells is of the start before
+            separate(self.spec.console_log, self.spec.name)
             qmp.execute("system_reset")
+            qmp.execute("cont")
         self.console().forget()
         if self._control:
             self._control.forget()

@@ -64,7 +64,7 @@ func (r *treeReader) token(path string) (json.Token, error) {
 	switch {
 	case err == nil:
 		return token, nil
-	case errors.As(err, &syntax) && syntax.Offset < int64(len(r.text)):
+	case errors.As(err, &syntax) && !strings.HasPrefix(syntax.Error(), "unexpected end"):
 		return nil, r.at(syntax.Offset, path, "this is no JSON: "+syntax.Error())
 	case syntax != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF): // as the version of Go has it
 		return nil, r.at(int64(len(r.text)), path, "the JSON ends too early")

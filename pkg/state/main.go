@@ -87,6 +87,6 @@ func run(wanted wish, from finder, target string, now release, out io.Writer) er
 		wrong := fmt.Errorf("%s can be mounted, but not written: %w\nnext: %s", disk.path, err, wanted.wayOut())
 		return errors.Join(from.unmount(target), wrong) // without it a node comes up for somebody to look at
 	}
-	_, err = fmt.Fprintf(out, "state: %s (%s) keeps %s%s%s\n", disk.path, disk.kind, target, remark, from.room(target))
+	_, err = fmt.Fprintf(out, "state: %s (%s) keeps %s%s%s\n", disk.path, disk.kind, target, remark+from.reserve(target), from.room(target))
 	return err
 }

@@ -118,6 +118,7 @@ func (r *recorder) system() system {
 			return nil
 		},
 		free: func(string) (int64, int64, error) { return r.left << 20, 1000 << 20, nil },
+		bare: func(string) (int64, int64, error) { return 0, 0, errors.New("no file system of its own") },
 	}
 }
 

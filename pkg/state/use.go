@@ -42,6 +42,8 @@ type system struct {
 	unmount func(target string) error
 	// free gives how much room a mounted file system has and had, in bytes.
 	free func(target string) (left, all int64, err error)
+	// bare is the same for root, who has what a file system keeps for it besides.
+	bare func(target string) (left, all int64, err error)
 }
 
 // kernel is the real system. What programs write goes to out; tell hears of each that is still at work, every so often.
@@ -66,7 +68,14 @@ func kernel(out io.Writer, tell func(text string), often time.Duration) system {
 			err := unix.Statfs(target, &about)
 			return int64(about.Bavail) * about.Bsize, int64(about.Blocks) * about.Bsize, err
 		},
+		bare: bareRoom,
 	}
+}
+
+func bareRoom(target string) (left, all int64, err error) {
+	var about unix.Statfs_t
+	err = unix.Statfs(target, &about)
+	return int64(about.Bfree) * about.Bsize, int64(about.Blocks) * about.Bsize, err
 }
 
 // reporting tells every so often that something is still at work, until what it gives is called: a check of a large disk, or of one

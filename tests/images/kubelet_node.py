@@ -48,8 +48,11 @@ fi
 case $* in
 "init phase kubeconfig kubelet "*) [ -s $k/pki/ca.key ] || exit 1
     [ ! -e $k/kubelet.conf ] || { echo "error: it exists"; exit 1; }
+    cat "$6" >/asked-for
     step
-    echo "certificate" >$k/kubelet.conf ;;
+    made=$(echo "-----BEGIN CERTIFICATE of $(cat $k/pki/ca.key)" | base64)
+    printf '    client-certificate-data: %s\n' "$made" >$k/kubelet.conf
+    printf '    client-key-data: %s\n' "$(echo "the key" | base64)" >>$k/kubelet.conf ;;
 "upgrade apply "*) sed -i "s/^kubernetesVersion:.*/kubernetesVersion: $(sed -n 's/^  kubernetesVersion: //p' "$4")/" /cluster
     step
     : >/var/lib/kubelet/config.yaml
@@ -70,7 +73,9 @@ init*)
     step
     mkdir -p $k/manifests /var/lib/etcd/member/snap
     echo data >/var/lib/etcd/member/snap/db
-    echo pod >$k/manifests/kube-apiserver.yaml
+    echo "    - --name=one" >$k/manifests/etcd.yaml
+    echo "    kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint: 10.0.0.1:6443" >$k/manifests/kube-apiserver.yaml
+    echo "    image: registry.k8s.io/kube-apiserver:v1.36.3" >>$k/manifests/kube-apiserver.yaml
     step
     case $* in *--skip-phases=upload-config,*) ;; *) late ;; esac ;;
 *) left ;;

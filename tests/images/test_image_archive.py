@@ -27,7 +27,7 @@ def names(stream: io.BytesIO) -> list[str]:
 
 
 def test_a_hard_link_to_an_earlier_file() -> None:
-    assert names(archive(("usr/a", ""), ("usr/b", "./usr/a"))) == ["usr/a", "usr/b"]
+    assert names(archive(("usr/a", ""), ("usr/b", "./usr/a"), ("c", "usr/b"))) == ["usr/a", "usr/b", "c"]
 
 
 @pytest.mark.parametrize("entries", [[("b", "a"), ("a", "")], [("b", "../a")], [("b", "b")]])

@@ -152,62 +152,6 @@ def test_a_control_plane_that_came_up_once_is_never_reset(node: Node) -> None:
     assert "report kubeadm init failed error: the API server does not come up again_in=0.4" in node.text("console")
 
 
-LOST = ["", "\0" * 40, None]
-"""What a file that nobody synced holds after a power cut; a repaired disk may have dropped it."""
-
-
-def formed_cluster(node: Node, unfinished: str, conf: str | None, authority: str = "key\n") -> None:
-    """A master whose cluster came up, and that has lost what its kubelet knows the API server by."""
-    node.put("run/config/kubeadm/init")
-    (node.root / "var/lib/etcd/member/snap").mkdir(parents=True)
-    node.put("var/lib/etcd/member/snap/db", "years of work")
-    node.put("etc/kubernetes/manifests/kube-apiserver.yaml", "pod")
-    node.put("etc/kubernetes/pki/ca.key", authority)
-    node.put("var/lib/kubelet/config.yaml", "config")
-    node.put("var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS=""')
-    for path, text in ((UNFINISHED, unfinished or None), (CONF, conf)):
-        if text is not None:
-            node.put(path, text)
-
-
-@pytest.mark.parametrize("conf", LOST, ids=["empty", "zeros", "gone"])
-@pytest.mark.parametrize("unfinished", ["", "formed\n", "member\n"])
-def test_a_cluster_that_has_lost_its_kubelet_conf_is_never_reset(node: Node, unfinished: str, conf: str | None) -> None:
-    """The cluster's authority lies beside it, and gives another one."""
-    formed_cluster(node, unfinished, conf)
-    with node.service():
-        eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts")
-        if unfinished:
-            eventually(settled(node, "init"), "kubeadm ends well")
-    assert node.text("var/lib/etcd/member/snap/db") == "years of work"
-    assert node.text(CONF) == "certificate\n" and not node.has(UNFINISHED)
-    assert node.calls("kubeadm")[0] == "kubeadm init phase kubeconfig kubelet --config /etc/kubeadm/kubeadm.yaml"
-    assert "reset" not in verbs(node) and "init begin" not in verbs(node)
-
-
-@pytest.mark.parametrize("conf", LOST, ids=["empty", "zeros", "gone"])
-@pytest.mark.parametrize("unfinished", ["", "formed\n", "member\n"])
-def test_one_without_its_authority_is_told_and_left_as_it_is(node: Node, unfinished: str, conf: str | None) -> None:
-    formed_cluster(node, unfinished, conf, authority="")
-    node.put("broken", "error: no client could be made\n")
-    with node.service():
-        eventually(lambda: "report kubeadm kubelet.conf failed it is lost" in node.text("console"), "it is told")
-        what_follows = "report kubeadm init ok" if unfinished == "member\n" else "report kubeadm init failed"
-        eventually(lambda: what_follows in node.text("console"), "and what comes of it")
-    assert node.text("var/lib/etcd/member/snap/db") == "years of work"
-    assert "reset" not in verbs(node) and "init begin" not in verbs(node)
-
-
-def test_a_master_that_joined_gets_another_kubelet_conf_too(node: Node) -> None:
-    """Its etcd is a member: to reset it could cost the cluster its majority."""
-    formed_cluster(node, "begun\n", "")
-    (node.root / "run/config/kubeadm/init").unlink()
-    node.put("run/config/kubeadm/join", "10.0.0.1:6443 --token x\n")
-    with node.service():
-        eventually(settled(node, "join"), "kubeadm ends well")
-    assert "reset" not in verbs(node) and node.text(CONF) == "certificate\n"
-
-
 def test_a_join_that_did_not_come_as_far_as_etcd_is_done_again(node: Node) -> None:
     """It has an API server's manifest by then, and no certificate."""
     node.put("run/config/kubeadm/join", "10.0.0.1:6443 --token x\n")

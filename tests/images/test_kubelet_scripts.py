@@ -79,18 +79,29 @@ def test_certificates_are_seen_to_before_the_kubelet_starts(node: Node, trouble:
     assert ("certificates renew ended with exit code 4" in node.said()) == trouble
 
 
-@pytest.mark.parametrize("flags", ["", "--hostname-override=former"], ids=["by its own name", "by kubeadm's"])
-def test_a_node_that_has_lost_its_name_is_no_member_of_its_cluster(node: Node, flags: str) -> None:
+@pytest.mark.parametrize(
+    ("flags", "own", "known"),
+    [
+        ("", "", os.uname().nodename.lower()),
+        ("--hostname-override=former", "", "former"),
+        ("--hostname-override=former --v=2", "--hostname-override=Latter", "latter"),
+        ("", "--v=2 --hostname-override Latter", "latter"),
+    ],
+    ids=["its own", "kubeadm's", "the image's", "two words"],
+)
+def test_a_node_that_has_lost_its_name_is_no_member_of_its_cluster(node: Node, flags: str, own: str, known: str) -> None:
     """Its metadata are not there, and so maybe its address neither."""
     node.put("var/lib/kubelet/config.yaml", "config")
     node.put("var/lib/kubelet/kubeadm-flags.env", f'KUBELET_KUBEADM_ARGS="{flags}"')
+    node.put("etc/kubelet.conf.d/arguments", f'KUBELET_ARGS="{own}"')
     node.put("known-as", "meant\n")
     with node.service():
         eventually(lambda: "the kubelet waits: its cluster knows this node as meant" in node.said(), "it is told")
-        assert "report kubeadm kubelet failed its cluster knows this node as meant" in node.text("console")
+        eventually(lambda: "report kubeadm kubelet failed its cluster knows this node" in node.text("console"), "it is told")
         assert node.calls("kubelet") == []
-        node.put("known-as", "former\n" if flags else f"{os.uname().nodename.lower()}\n")
+        node.put("known-as", f"{known}\n")
         eventually(lambda: bool(node.calls("kubelet")), "the kubelet starts once the names are one")
+        assert "report kubeadm kubelet ok" in node.text("console")
 
 
 LABEL = "example.org/vm=true"

@@ -139,7 +139,7 @@ func (s *seeder) usable() (bool, error) {
 	for _, name := range []string{store.MetadataFile, store.RecordsFile(snapshotter)} {
 		path := filepath.Join(s.root, name)
 		about, err := os.Stat(path)
-		if errors.Is(err, os.ErrNotExist) || err == nil && about.Size() == 0 { // bolt would make an empty file a database
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || err == nil && about.Size() == 0 { // bolt would make an empty file a database
 			return false, nil
 		}
 		if err == nil {

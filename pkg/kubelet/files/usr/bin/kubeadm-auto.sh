@@ -112,8 +112,8 @@ at_work() {
     instance.sh after
 }
 
-if [ ! -e "$unfinished" ] && kubelet-conf.sh there && ! kubelet-conf.sh whole; then
-    tell "$verb" failed "the disk has a cluster, but no kubelet.conf: kubeadm init phase kubeconfig kubelet, or kubeadm reset"
+if [ ! -e "$unfinished" ] && kubelet-conf.sh there && kubelet-conf.sh lost; then
+    tell "$verb" failed "the disk has a cluster, but no kubelet.conf: give it one, or say kubeadm-reset.sh later, and reboot"
     exit 0
 fi
 if [ -e "$kubernetes/kubelet.conf" ] && [ ! -e "$unfinished" ]; then

@@ -4,10 +4,10 @@ exec 1>&2
 config=/var/lib/kubelet/config.yaml
 flags=/var/lib/kubelet/kubeadm-flags.env
 kubeadm-reset.sh wished || echo "kubelet.sh: kubeadm reset ended with exit code $?"
+kubelet-conf.sh mend || service report kubeadm kubelet.conf failed "it is lost, and could not be made anew" 2>/dev/null || true
 kubeadm-upgrade.sh "$$" || exit
 instance.sh files
 instance.sh boot
-kubelet-conf.sh mend || service report kubeadm kubelet.conf failed "it is lost, and could not be made anew" 2>/dev/null || true
 kubeadm-auto.sh "$$"
 if [ ! -s "$flags" ]; then
     echo "kubelet.sh: waiting for kubeadm init or join ($flags)"
@@ -32,8 +32,9 @@ certificates renew || echo "kubelet.sh: certificates renew ended with exit code 
 # A node that lacks its metadata has another name, and may have another's address: none is better than such a kubelet.
 called() {
     # shellcheck disable=SC2086
-    given=$(printf '%s\n' $KUBELET_KUBEADM_ARGS ${KUBELET_ARGS:-} | sed -n 's/^--hostname-override=//p' | tail -n 1)
-    echo "${given:-$(uname -n | tr '[:upper:]' '[:lower:]')}"
+    given=$(printf '%s ' $KUBELET_KUBEADM_ARGS ${KUBELET_ARGS:-} | sed 's/--hostname-override  */--hostname-override=/g' | tr ' ' '\n' |
+        sed -n 's/^--hostname-override=//p' | tail -n 1)
+    echo "${given:-$(uname -n)}" | tr '[:upper:]' '[:lower:]' # as the kubelet has it
 }
 known() { name=$(certificates name) && [ -n "$name" ] && [ "$name" != "$(called)" ]; }
 if known; then
@@ -41,6 +42,7 @@ if known; then
     echo "kubelet.sh: the kubelet waits: $why"
     service report kubeadm kubelet failed "$why" 2>/dev/null || true
     while known; do sleep "${NAME_PAUSE:-15}"; done
+    service report kubeadm kubelet ok 2>/dev/null || true
 fi
 certificates watch &
 watch=$!
