@@ -88,7 +88,11 @@ def make_toy(root: Path, work: Path, server: Server) -> Toy:
 
 
 def image(name: str) -> dict[str, object]:
-    return {"image": f"example.test/{name}:1", "contents": {f"usr/share/toy/{name}": f"{name}\n"}, "cmd": ["/usr/bin/true"]}
+    return {
+        "image": f"example.test/{name}:1",
+        "contents": {f"usr/share/toy/{name}": f"{name}\n"},
+        **({} if name == "firmware" else {"cmd": ["/usr/bin/true"]}),
+    }
 
 
 def kernel_package(work: Path, root: Path) -> bytes:

@@ -129,6 +129,7 @@ def test_each_start_has_a_part_of_the_log_of_its_own(tmp_path: Path) -> None:
     assert "half a li\n=== kubeiso: start 2 of n at " in log.read_text()
     assert log.read_text().startswith("=== kubeiso: start 1 of n at ") and log.stat().st_mode & 0o777 == 0o600
     assert Story.from_log(log).faults == ()
+    assert "Kernel panic" in Story.since(log, 0).faults[0], "of a node that was added meanwhile, all is looked at"
 
 
 def test_what_came_after_a_moment_is_of_the_boot_before_it(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Nothing becomes kubeiso's cache, or is emptied as such, that is not."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def test_others_read_nothing_of_it(tmp_path: Path) -> None:
         Store(tmp_path / "shared")
         assert (tmp_path / "shared").stat().st_mode & 0o7777 == 0o2770, "a group may share one"
         (tmp_path / "shared").chmod(0o2775)
+
+
+def test_a_cache_on_a_disk_that_nobody_writes_to_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Store(tmp_path / "c").put(b"found")
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    (tmp_path / "c").chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", refused)
+    assert Store(tmp_path / "c").read(found) == b"found"
 
 
 HOMES = {

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from foreign_images import archived, layout
 from spec_samples import spec_of
 
 from builder.pipeline.plan import judged
@@ -71,7 +72,7 @@ items:
 def advised(tmp_path: Path, pod: str) -> list[str]:
     """What is told of a manifest, of a recipe that holds team/app:1 and has no mistakes."""
     (tmp_path / "pod.yaml").write_text(pod)
-    (tmp_path / "app.tar").write_bytes(b"")
+    archived(layout(tmp_path / "l", ("docker.io/team/app:1", "x")), tmp_path / "app.tar")
     path = tmp_path / "own.yml"
     path.write_text("runtime: cri-containerd\nmanifests: [pod.yaml]\nimages: [{name: docker.io/team/app:1, source: app.tar}]\n")
     found = judged(Project.here(), path, {})

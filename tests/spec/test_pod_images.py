@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from foreign_images import layout
+from foreign_images import archived, layout
 from spec_samples import file_of, mistakes_of, spec_of
 
 from builder.pipeline.plan import judged
@@ -22,7 +22,7 @@ def test_cri_o_never_removes_them() -> None:
 
 def test_a_tar_and_a_layout_lie_beside_the_recipe_also_of_a_base(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
-    (tmp_path / "base/a.tar").write_bytes(b"looked into by the build")
+    archived(layout(tmp_path / "a", ("docker.io/team/app:1", "x")), tmp_path / "base/a.tar")
     layout(tmp_path / "base/l", ("x", "x"))
     given = "images:\n- {name: docker.io/team/app:1, source: a.tar}\n- {name: r.example:5000/team/app:1, source: l}\n"
     (tmp_path / "base/own.yml").write_text(f"runtime: cri-containerd\n{given}")

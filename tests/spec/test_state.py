@@ -38,7 +38,7 @@ def test_the_step_is_told_what_the_recipe_says(state: State, words: list[str]) -
 
 @pytest.mark.parametrize("state", [State(), State(need="required"), State(need="required", format="blank")], ids=str)
 def test_whatever_a_recipe_says_nobody_ends_the_step_while_it_waits_or_checks_the_disk(state: State) -> None:
-    assert settings(state)["annotations"] == {"org.kubeiso.limit": "0"}
+    assert settings(state)["annotations"]["org.kubeiso.limit"] == "0"
 
 
 def test_the_metadata_which_may_name_the_disk_are_read_before_it_is_looked_for() -> None:
