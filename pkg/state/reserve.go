@@ -15,8 +15,9 @@ const (
 	reserveSize = 64 << 20
 	// reservePart is how much of a small disk it is at the most, and reserveRest how much more has to be free for it to be made.
 	reservePart, reserveRest = 16, 4
-	// scarce is so little room that it is given up.
-	scarce = 16 << 20
+	// scarce is so little room that it is given up. Of what ext4 calls free it keeps up to 16 MiB for itself (fs/ext4/super.c,
+	// ext4_calculate_resv_clusters).
+	scarce = 40 << 20
 )
 
 // reserve keeps some room on the disk, or gives it up where the disk has no other. What it gives is a remark for people, or nothing.
