@@ -56,11 +56,18 @@ def _lines(found: Contents, digest: str) -> list[str]:
     ]  # fmt: skip
 
 
+NAMED_THERE = "LicenseRef-"
+"""How licences begin that have a name in a bill of materials alone (SPDX 2.3, 10.1)."""
+
+
 def _bill(bill: Summary) -> list[str]:
     """What it is made of, in short; the whole is in the file that lies beside the medium, and on it."""
     kinds = ", ".join(f"{number} of the kind {kind}" for kind, number in bill.kinds.items() if kind != "Node")
     parts = ", ".join(f"{name} {version}" for name, version in sorted(bill.components.items()))
-    return ["", f"Made of {kinds}.", f"Components: {parts}", f"Licences: {', '.join(bill.licences)}"]
+    own = [name for name in bill.licences if name.startswith(NAMED_THERE)]
+    listed = ", ".join(name for name in bill.licences if name not in own)
+    rest = f"; and {len(own)} that SPDX has no name for, in the bill of materials" if own else ""
+    return ["", f"Made of {kinds}.", f"Components: {parts}", f"Licences: {listed}{rest}"]
 
 
 def _by_size(found: Contents) -> list[Any]:
