@@ -216,7 +216,7 @@ def _whole(machine: Machine, seconds: float) -> Stage:
 
 def degraded(name: str, reason: str) -> CheckError:
     """The error of a node that runs without its kubelet."""
-    hint = "correct its metadata and reboot it; meanwhile it takes your SSH keys, as far as it could read them: kubeiso shell"
+    hint = "put that right and reboot it; meanwhile it takes your SSH keys, as far as it could read them: kubeiso shell"
     return CheckError(f"{name} is degraded: its kubelet does not run", why=reason, hint=hint)
 
 
