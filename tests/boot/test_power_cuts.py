@@ -93,6 +93,8 @@ def test_pods_that_write_while_the_power_goes_harm_neither_etcd_nor_images(plan:
         for number in range(CUTS or 4):
             powered.passes([Check("writer", "a pod writes on each node", _rolled_out(kubectl, len(cluster.nodes)), 240)])
             time.sleep(moment("pods write", number) * 10 * powered.scale)
+            if number % 2:
+                lose_kubelet_conf(powered)
             powered.cut()
             powered.start()
             powered.becomes_whole()
@@ -108,6 +110,12 @@ def _rolled_out(kubectl: Kubectl, count: int) -> Callable[[], str]:
         return f"{count} ready"
 
     return look
+
+
+def lose_kubelet_conf(powered: Powered) -> None:
+    """As a power cut in the midst of its writing does; what it was made of is there still."""
+    master = powered.machines[powered.cluster.masters[0].name]
+    said(master, "test -s /var/lib/kubeadm/kubelet.conf && : >/var/lib/kubeadm/kubelet.conf && sync", 30)
 
 
 BLOBS = "cd /var/lib/containerd/io.containerd.content.v1.content/blobs/sha256 && for each in *; do echo $each  $each; done"
