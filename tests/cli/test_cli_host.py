@@ -1,6 +1,7 @@
 """What the host lacks, and files that are no media."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from component_samples import closed_port
 from program import Outcome, Program, files, path_without, write_script
 
 from builder.run import run
+from builder.store import Digest, Store
 
 pytest_plugins = ["cli_fixtures"]
 Run = Callable[..., Outcome]
@@ -33,6 +35,16 @@ def test_a_source_that_does_not_answer_is_no_missing_tool(kubeiso: Run) -> None:
     assert "refused" in found["Debian packages"]["what"]
     assert "http_proxy" in found["Debian packages"]["hint"]
     assert "GOPROXY" in found["Go modules"]["hint"]
+
+
+def test_the_doctor_tells_what_takes_room(kubeiso: Run, program: Program) -> None:
+    """What takes no fifty megabytes is not worth a word."""
+    store = Store(program.cache)
+    (store.scratch("go") / "small").write_bytes(bytes(1000))
+    with store.path(Digest("sha256:" + "0" * 64)).open("wb") as blob:
+        os.posix_fallocate(blob.fileno(), 0, 120_000_000)
+    told = findings(kubeiso("doctor", "--no-probe", "--json"))["disk"]["what"]
+    assert "; in use: parts, images and layers 0.1 GB" in told and "Go's" not in told
 
 
 def test_the_doctor_names_what_to_install(kubeiso: Run, tmp_path: Path) -> None:
