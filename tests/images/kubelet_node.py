@@ -151,7 +151,12 @@ printf . >>/steps
 [ "$(stat -c %s /steps)" -lt "$(cat /cut)" ] || kill -9 0
 """
 # What is on the disk for sure.
-SYNC = "#!/bin/sh\nstep\ntar -C / -cf /disk.new etc/kubernetes var/lib && /usr/bin/mv /disk.new /disk.tar\n"
+# Exit code 1: a file changed meanwhile, as files on a disk do, too.
+SYNC = """#!/bin/sh
+step
+tar -C / -cf /disk.new etc/kubernetes var/lib 2>/dev/null || [ $? = 1 ] || exit
+/usr/bin/mv /disk.new /disk.tar
+"""
 MV = '#!/bin/sh\nstep\nexec /usr/bin/mv "$@"\n'
 CP = '#!/bin/sh\nstep\nexec /usr/bin/cp "$@"\n'
 RM = '#!/bin/sh\nstep\nexec /usr/bin/rm "$@"\n'
