@@ -60,8 +60,8 @@ class Upstream:
         for master in self.cluster.masters:
             if self._tainted(master):
                 self.kubectl.text("taint", "node", master.name, f"{_TAINT}-")
-            if self._tainted(master):
-                raise NotYet(f"{master.name} takes no pods yet")
+                if self._tainted(master):
+                    raise NotYet(f"{master.name} takes no pods yet")
         return f"{len(self.cluster.nodes)} nodes, the masters among them"
 
     def _tainted(self, master: Node) -> bool:

@@ -159,8 +159,16 @@ class Plan:
         return tuple(sorted({self._program_of(file) for file in self.section.outputs}))
 
     def _program_of(self, file: str) -> str:
-        one = self.section.together
-        return self.request.name if one and file in one.programs and not self.request.target.separate else file
+        return self.request.name if self._one and file in self._one.programs else file
+
+    @property
+    def _one(self) -> Together | None:
+        """What is one program here, unless separate ones are asked for."""
+        return None if self.request.target.separate else self.section.together
+
+    @property
+    def _tags(self) -> list[str]:
+        return ["-tags", ",".join(self.section.tags)] if self.section.tags else []
 
     def _file_of(self, place: str, work: Path, progress: Step) -> Path:
         """A file of a module, MODULE//PATH, in Go's cache. Go checks what it downloads against go.sum."""
@@ -190,15 +198,14 @@ class Plan:
         return files
 
     def _one_of_mains(self, work: Path, progress: Step) -> dict[Path, str]:
-        one = self.section.together
-        if not one or one.main or self.request.target.separate:
+        if not self._one or self._one.main:
             return {}
-        programs = {name: self._listed(self.section.packages[name], work, progress) for name in one.programs}
+        programs = {name: self._listed(self.section.packages[name], work, progress) for name in self._one.programs}
         return one_of(self.request.description.folder, programs)
 
     def _listed(self, package: str, work: Path, progress: Step) -> GoPackage:
-        tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
-        told = json.loads(self._attempt([str(self.go.program), "list", *tags, "-json=Dir,GoFiles", package], work, progress))
+        command = [str(self.go.program), "list", *self._tags, "-json=Dir,GoFiles", package]
+        told = json.loads(self._attempt(command, work, progress))
         return GoPackage(Path(told["Dir"]), tuple(told["GoFiles"]))
 
     def _command(self, output: Path, overlay: Sequence[str]) -> list[str]:
@@ -210,15 +217,12 @@ class Plan:
         major, minor, *_ = [*version.split("."), ""]
         added = [flag.format(version=version, major=major, minor=minor) for flag in self.section.ldflags]
         ldflags = " ".join(["-s -w -buildid=", *added])
-        tags = ["-tags", ",".join(self.section.tags)] if self.section.tags else []
-        return [str(self.go.program), *verb, *COMPILED_AS, *overlay, *tags, "-ldflags", ldflags, "-o", str(output), package]
+        return [str(self.go.program), *verb, *COMPILED_AS, *overlay, *self._tags, "-ldflags", ldflags, "-o", str(output), package]
 
     def _package(self, file: str) -> str:
         """What a file is built from. The program that is several may have the name of one of them."""
-        one = self.section.together
-        is_one = one and file == self.request.name and not self.request.target.separate
-        if one and is_one:
-            return one.main or f"./{FOLDER}"
+        if self._one and file == self.request.name:
+            return self._one.main or f"./{FOLDER}"
         return f"./{FOLDER}/{file}" if self.section.left_out else self.section.packages[file]
 
     def _environment(self, work: Path) -> dict[str, str]:

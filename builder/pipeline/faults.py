@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from builder.architecture import platform
 from builder.assembly.containers import config_json, identifiers, runtime_json, settings_of
 from builder.components.debian import load_lock, pinned
+from builder.components.model import Lock
 from builder.errors import InputError, KubeisoError
 from builder.images.held import looked_up
 from builder.images.model import HeldImage, ImageDescription
@@ -52,6 +54,11 @@ class Case:
     cri: tuple[str, ...]  # what can speak CRI for the recipe's runtime
     network: PodNetwork
     held: tuple[HeldImage, ...]
+
+    @cached_property
+    def lock(self) -> Lock | None:
+        """The project's pins, where it has any."""
+        return load_lock(self.project.lock) if self.project.lock.exists() else None
 
     def mistake(self, path: Place, message: str, hint: str = "", *, key: bool = False) -> Mistake:
         """The path is that of the Recipe; the mistake's is that of the file."""
@@ -100,7 +107,7 @@ def kernel_defaults(case: Case) -> Iterator[Mistake]:
 
 def pins(case: Case) -> Iterator[Mistake]:
     """The pinned packages are for the nodes' platform."""
-    pinned, wanted = load_lock(case.project.lock).platform if case.project.lock.exists() else "", case.recipe.platform
+    pinned, wanted = case.lock.platform if case.lock else "", case.recipe.platform
     if pinned and pinned != wanted:
         yield case.mistake(("platform",), f"{case.project.lock.name} has the packages for {pinned}", f"platform: {pinned}")
 
@@ -185,11 +192,10 @@ def packages(case: Case) -> Iterator[Mistake]:
         (("firmware", "images", number), name) for number, name in enumerate(case.recipe.firmware.images)
     ]
     added += [(("services", number, "image"), service.image) for number, service in enumerate(case.recipe.services)]
-    lock = load_lock(case.project.lock) if case.project.lock.exists() else None
     for place, name in added:
-        if lock and (described := case.described.get(name)) and described.packages:
+        if case.lock and (described := case.described.get(name)) and described.packages:
             try:
-                pinned(name, lock, described.packages)
+                pinned(name, case.lock, described.packages)
             except InputError as error:
                 yield case.mistake(place, "; ".join([error.what, *error.details]), error.hint)
 

@@ -126,9 +126,11 @@ func (n node) kubeletName() string {
 	if err != nil {
 		return ""
 	}
-	found, err := readIdentity(path)
+	var found *identity
 	if path == "" {
 		found, err = kubeconfig{n.path(kubernetes), "kubelet.conf"}.read()
+	} else {
+		found, err = readIdentity(path)
 	}
 	if err != nil {
 		return ""

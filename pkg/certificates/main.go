@@ -8,8 +8,8 @@
 //
 //	certificates renew             what has to be done before the kubelet starts
 //	certificates renew -restart    the same on a node that runs
-//	certificates name              the node's name in its cluster, by the kubelet's certificate; nothing where it has none
 //	certificates watch             that again and again; and what kubelets of the cluster ask for their ports is approved
+//	certificates name              the node's name in its cluster, by the kubelet's certificate; nothing where it has none
 package main
 
 import (

@@ -23,19 +23,19 @@ const (
 // reserve keeps some room on the disk, or gives it up where the disk has no other. What it gives is a remark for people, or nothing.
 func (s system) reserve(target string) string {
 	path := filepath.Join(target, reserveFile)
-	left, all, err := s.bare(target)
+	now, err := s.measure(target)
 	if err != nil {
 		return ""
 	}
 	about, err := os.Stat(path)
 	kept := err == nil && about.Size() > 0
-	size := min(reserveSize, all/reservePart)
+	size := min(reserveSize, now.all/reservePart)
 	switch {
-	case kept && left < scarce:
+	case kept && now.bare < scarce:
 		if os.Remove(path) == nil {
 			return fmt.Sprintf(", with %d MiB that were kept for the day when it is full", about.Size()>>20)
 		}
-	case !kept && left > reserveRest*size:
+	case !kept && now.bare > reserveRest*size:
 		if err := fill(path, size); err != nil {
 			_ = os.Remove(path)
 		}

@@ -25,7 +25,7 @@ func small(t *testing.T, size string) string {
 
 func TestSomeRoomIsKeptForTheDayWhenTheDiskIsFull(t *testing.T) {
 	target := small(t, "320m")
-	on := system{bare: bareRoom}
+	on := system{measure: measured}
 	path := filepath.Join(target, reserveFile)
 	for range 2 {
 		if said := on.reserve(target); said != "" {
@@ -35,7 +35,8 @@ func TestSomeRoomIsKeptForTheDayWhenTheDiskIsFull(t *testing.T) {
 			t.Fatalf("kept %v, %v", about, err)
 		}
 	}
-	left, _, _ := bareRoom(target)
+	now, _ := measured(target)
+	left := now.bare
 	if left > 301<<20 {
 		t.Errorf("it takes no room: %d MiB are free", left>>20)
 	}
@@ -45,8 +46,8 @@ func TestSomeRoomIsKeptForTheDayWhenTheDiskIsFull(t *testing.T) {
 	if said := on.reserve(target); !strings.Contains(said, "20 MiB that were kept for the day") {
 		t.Errorf("said %q", said)
 	}
-	if left, _, _ = bareRoom(target); left < 20<<20 {
-		t.Errorf("only %d MiB are free", left>>20)
+	if now, _ = measured(target); now.bare < 20<<20 {
+		t.Errorf("only %d MiB are free", now.bare>>20)
 	}
 	if said := on.reserve(target); said != "" {
 		t.Errorf("with none left it said %q", said)
@@ -68,7 +69,7 @@ func TestNoRoomIsKeptOfWhatIsNotThere(t *testing.T) {
 	if err := fill(filepath.Join(target, "filler"), 50<<20); err != nil {
 		t.Fatal(err)
 	}
-	if said := (system{bare: bareRoom}).reserve(target); said != "" {
+	if said := (system{measure: measured}).reserve(target); said != "" {
 		t.Errorf("said %q", said)
 	}
 	if _, err := os.Stat(filepath.Join(target, reserveFile)); err == nil {

@@ -117,8 +117,7 @@ func (r *recorder) system() system {
 			r.calls = append(r.calls, "unmount")
 			return nil
 		},
-		free: func(string) (int64, int64, error) { return r.left << 20, 1000 << 20, nil },
-		bare: func(string) (int64, int64, error) { return 0, 0, errors.New("no file system of its own") },
+		measure: func(string) (space, error) { return space{left: r.left << 20, all: 1000 << 20}, nil },
 	}
 }
 

@@ -40,10 +40,8 @@ type system struct {
 	// mount mounts a device, unmount takes it away again.
 	mount   func(device, target, kind string, flags uintptr, data string) error
 	unmount func(target string) error
-	// free gives how much room a mounted file system has and had, in bytes.
-	free func(target string) (left, all int64, err error)
-	// bare is the same for root, who has what a file system keeps for it besides.
-	bare func(target string) (left, all int64, err error)
+	// measure gives how much room a mounted file system has.
+	measure func(target string) (space, error)
 }
 
 // kernel is the real system. What programs write goes to out; tell hears of each that is still at work, every so often.
@@ -63,19 +61,17 @@ func kernel(out io.Writer, tell func(text string), often time.Duration) system {
 		feed:    feed,
 		mount:   unix.Mount,
 		unmount: func(target string) error { return unix.Unmount(target, 0) },
-		free: func(target string) (int64, int64, error) {
-			var about unix.Statfs_t
-			err := unix.Statfs(target, &about)
-			return int64(about.Bavail) * about.Bsize, int64(about.Blocks) * about.Bsize, err
-		},
-		bare: bareRoom,
+		measure: measured,
 	}
 }
 
-func bareRoom(target string) (left, all int64, err error) {
+// space is a file system's room in bytes: what is left of it, what root has left besides, and all of it.
+type space struct{ left, bare, all int64 }
+
+func measured(target string) (space, error) {
 	var about unix.Statfs_t
-	err = unix.Statfs(target, &about)
-	return int64(about.Bfree) * about.Bsize, int64(about.Blocks) * about.Bsize, err
+	err := unix.Statfs(target, &about)
+	return space{int64(about.Bavail) * about.Bsize, int64(about.Bfree) * about.Bsize, int64(about.Blocks) * about.Bsize}, err
 }
 
 // reporting tells every so often that something is still at work, until what it gives is called: a check of a large disk, or of one
@@ -146,10 +142,10 @@ func (s system) check(device string, wanted wish) error {
 
 // room is a remark on a disk that is full, or nothing.
 func (s system) room(target string) string {
-	left, all, err := s.free(target)
-	if err != nil || left >= all/fullPart {
+	now, err := s.measure(target)
+	if err != nil || now.left >= now.all/fullPart {
 		return ""
 	}
 	return fmt.Sprintf(", which is full: %d of %d MiB are free; take what is not needed from %s/log, or enlarge the disk",
-		left>>20, all>>20, target)
+		now.left>>20, now.all>>20, target)
 }

@@ -95,41 +95,23 @@ def test_no_check_of_any_runtime_passes_on_silence(tmp_path: Path, runtime: str,
     assert told.returncode != 0
 
 
-DOCKER = checks("docker")
-
-
 @pytest.mark.parametrize(
-    ("name", "told", "well"),
+    ("runtime", "program", "name", "told", "well"),
     [
-        ("Docker answers", "29.8.0 with API 1.52", True),
-        ("Docker answers", " with API ", False),
-        ("Docker has the images that the node brings", "registry.k8s.io/pause:3.10.2", True),
-        ("Docker has the images that the node brings", "docker.io/x/pause:3.10.2", False),
+        ("docker", "docker", "Docker answers", "29.8.0 with API 1.52", True),
+        ("docker", "docker", "Docker answers", " with API ", False),
+        ("docker", "docker", "Docker has the images that the node brings", "registry.k8s.io/pause:3.10.2", True),
+        ("docker", "docker", "Docker has the images that the node brings", "docker.io/x/pause:3.10.2", False),
+        ("cri-o", "ctr", "CRI-O answers", "Version:  0.1.0\nRuntimeName:  cri-o\nRuntimeVersion:  1.36.0", True),
+        ("cri-o", "ctr", "CRI-O answers", "Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  1.36.0", False),
+        ("cri-o", "ctr", "CRI-O answers", "RuntimeName:  cri-o", False),
+        ("cri-o", "ctr", "the images in the node's root are there", "IMAGE TAG\nregistry.k8s.io/pause 3.10", True),
+        ("cri-o", "ctr", "the images in the node's root are there", "IMAGE TAG", False),
+        ("cri-o", "ctr", "the images in the node's root are there", "IMAGE TAG\nregistry.k8s.io/etcd 3.6", False),
     ],
 )
-def test_what_docker_tells(tmp_path: Path, name: str, told: str, *, well: bool) -> None:
-    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{told}'\n")
-    (tmp_path / "docker").chmod(0o755)
-    done = subprocess.run(["sh", "-c", DOCKER[name]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
-    assert (done.returncode == 0) is well
-
-
-CRIO = checks("cri-o")
-
-
-@pytest.mark.parametrize(
-    ("name", "told", "well"),
-    [
-        ("CRI-O answers", "Version:  0.1.0\nRuntimeName:  cri-o\nRuntimeVersion:  1.36.0", True),
-        ("CRI-O answers", "Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  1.36.0", False),
-        ("CRI-O answers", "RuntimeName:  cri-o", False),
-        ("the images in the node's root are there", "IMAGE TAG\nregistry.k8s.io/pause 3.10", True),
-        ("the images in the node's root are there", "IMAGE TAG", False),
-        ("the images in the node's root are there", "IMAGE TAG\nregistry.k8s.io/etcd 3.6", False),
-    ],
-)
-def test_what_cri_o_tells(tmp_path: Path, name: str, told: str, *, well: bool) -> None:
-    (tmp_path / "ctr").write_text(f"#!/bin/sh\nprintf '%s\\n' '{told}'\n")
-    (tmp_path / "ctr").chmod(0o755)
-    done = subprocess.run(["sh", "-c", CRIO[name]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+def test_what_a_runtime_tells(tmp_path: Path, runtime: str, program: str, name: str, told: str, *, well: bool) -> None:
+    (tmp_path / program).write_text(f"#!/bin/sh\nprintf '%s\\n' '{told}'\n")
+    (tmp_path / program).chmod(0o755)
+    done = subprocess.run(["sh", "-c", checks(runtime)[name]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
     assert (done.returncode == 0) is well

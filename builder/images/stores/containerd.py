@@ -15,7 +15,7 @@ from typing import Any
 
 from builder import oci
 from builder.images.compose import program_digest, write_layer
-from builder.images.stores.layers import Layer, ahead_of, layers_of, snapshot_tree
+from builder.images.stores.layers import Layer, ahead_of, layers_of, once_unpacked, snapshot_tree
 from builder.images.tree import Node, Spool, Tree, directory, file
 from builder.progress import step
 from builder.references import split
@@ -105,14 +105,8 @@ def store_layers(
 
 
 def _unpacked(chain: str, files: Tree, store: Store) -> Digest:
-    def made() -> dict[str, Any]:
-        own = Tree()
-        own.add(ROOT, directory(0o700))
-        own.graft(f"{ROOT}/{folder_of(chain)}/fs", files)
-        layer = write_layer(store, own)
-        return {"layer": layer, "blobs": [layer]}
-
-    return Digest(store.once(key_of("unpacked", ROOT, LAYOUT, chain, program_digest()), made)["layer"])
+    key = key_of("unpacked", ROOT, LAYOUT, chain, program_digest())
+    return once_unpacked(store, ROOT, key, lambda tree: tree.graft(f"{ROOT}/{folder_of(chain)}/fs", files))
 
 
 def folder_of(chain: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 
 from builder import oci
 from builder.images.compose import program_digest, write_layer
-from builder.images.stores.layers import Layer, ahead_of, layer_stream, layers_of, snapshot_tree
+from builder.images.stores.layers import Layer, ahead_of, layer_stream, layers_of, once_unpacked, snapshot_tree
 from builder.images.tree import Node, Spool, Tree, directory, symlink
 from builder.progress import step
 from builder.store import CHUNK, Digest, Store, key_of
@@ -104,14 +104,10 @@ def store_layers(images: Sequence[oci.Image], store: Store, work: Path) -> list[
 
 
 def _unpacked(each: Placed, spool: Spool, store: Store) -> Digest:
-    def made() -> dict[str, Any]:
-        own = Tree()
-        own.add(ROOT, directory(0o700))
-        _add_layer(own, each, snapshot_tree(store.path(each.layer.blob.digest), each.layer, spool, LAYER_ROOT), spool)
-        layer = write_layer(store, own)
-        return {"layer": layer, "blobs": [layer]}
+    def add(tree: Tree) -> None:
+        _add_layer(tree, each, snapshot_tree(store.path(each.layer.blob.digest), each.layer, spool, LAYER_ROOT), spool)
 
-    return Digest(store.once(key_of("unpacked", ROOT, each.id, each.below, program_digest()), made)["layer"])
+    return once_unpacked(store, ROOT, key_of("unpacked", ROOT, each.id, each.below, program_digest()), add)
 
 
 def _file(spool: Spool, data: bytes) -> Node:

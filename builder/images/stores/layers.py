@@ -5,17 +5,18 @@ import hashlib
 import json
 import posixpath
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from builder import oci
 from builder.errors import BuildError
+from builder.images.compose import write_layer
 from builder.images.packages import nodes
-from builder.images.tree import Content, Node, Spool, Tree
-from builder.store import Store
+from builder.images.tree import Content, Node, Spool, Tree, directory
+from builder.store import Digest, Store
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -75,6 +76,22 @@ def snapshot_tree(path: Path, layer: Layer, spool: Spool, root: Node | None = No
             elif hidden not in tree:
                 tree.add(hidden, Node(type=tarfile.CHRTYPE, mode=0))
     return tree
+
+
+def once_unpacked(store: Store, root: str, key: str, add: Callable[[Tree], None]) -> Digest:
+    """The layer of a runtime's store below `root` that holds one layer of images alone, made once for all stores that have it.
+
+    key: of all that `add` puts there.
+    """
+
+    def made() -> dict[str, Any]:
+        tree = Tree()
+        tree.add(root, directory(0o700))
+        add(tree)
+        layer = write_layer(store, tree)
+        return {"layer": layer, "blobs": [layer]}
+
+    return Digest(store.once(key, made)["layer"])
 
 
 def ahead_of(folder: str, image: oci.Image, store: Store) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
