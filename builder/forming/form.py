@@ -74,10 +74,13 @@ def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Che
     kubectl = Kubectl(cluster)
     readiness = Readiness(cluster, kubectl)
 
+    def output(node: Node, command: str) -> str:
+        machine = machines[node.name]
+        return machine.shell().run(command, machine.within(30)).output
+
     def said(node: Node) -> str:
         """kubeadm-auto.sh speaks in the kubelet service's log; the console is a person's there."""
-        machine = machines[node.name]
-        told = machine.shell().run(f"grep '^kubeadm-auto' {_KUBELET_LOG} | tail -n 1", machine.within(30)).output.strip()
+        told = output(node, f"grep '^kubeadm-auto' {_KUBELET_LOG} | tail -n 1").strip()
         return f"{node.name}: {told or 'kubeadm has not begun'}"
 
     def formed() -> str:
@@ -93,8 +96,7 @@ def by_themselves(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Che
             raise NotYet(said(node)) from reason
 
     def clock(node: Node) -> str:
-        machine = machines[node.name]
-        return agrees(lambda command: machine.shell().run(command, machine.within(30)).output)
+        return agrees(partial(output, node))
 
     clocks = [Check("A4c", f"the clock of {node.name} is right", partial(clock, node), 60) for node in cluster.nodes]
     joins = [Check("A7", f"{node.name} joins by itself", partial(joined, node), 240) for node in cluster.workers]
