@@ -1,7 +1,7 @@
 """What the boot tests share."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,12 @@ from builder.acceptance import report
 from builder.acceptance.ledger import Ledger
 from builder.acceptance.run import run_suite
 from builder.acceptance.suites import known
+from builder.checks import Check
 from builder.cluster import lifecycle, state
+from builder.cluster.kubectl import Kubectl
 from builder.cluster.lifecycle import ClusterPlan
-from builder.cluster.model import Cluster, Hardware
+from builder.cluster.model import Cluster, Hardware, Node
+from builder.forming.readiness import Readiness
 from builder.machine.machine import Machine
 from builder.machine.model import Attachment, Firmware
 from builder.pipeline.clusters import cluster_plan
@@ -49,21 +52,27 @@ def as_laid_out(_: Cluster) -> None:
     """Nothing is changed before the start."""
 
 
+def every_node(_: Node) -> bool:
+    """All machines start at once."""
+    return True
+
+
 @contextmanager
 def booted(
-    plan: ClusterPlan, prepare: Callable[[Cluster], None] = as_laid_out
+    plan: ClusterPlan, prepare: Callable[[Cluster], None] = as_laid_out, first: Callable[[Node], bool] = every_node
 ) -> Iterator[tuple[Cluster, dict[str, Machine], float]]:
     """The machines of the plan with their services running; ended and removed afterwards, where a test has not done so.
 
-    prepare: changes the cluster's files before its machines start.
+    prepare: changes the cluster's files before its machines start. first: whether a node is started here, and not by the test.
     """
     with state.locked(plan.name) as directory:
         cluster = lifecycle.create(plan, directory)
         machines: dict[str, Machine] = {}
         try:
             prepare(cluster)
-            machines = lifecycle.start(cluster, leashed=True)
-            yield cluster, machines, lifecycle.wait_ready(cluster.nodes, machines)
+            nodes = [node for node in cluster.nodes if first(node)]
+            machines = lifecycle.start(cluster, nodes, leashed=True)
+            yield cluster, machines, lifecycle.wait_ready(nodes, machines)
         finally:
             for machine in machines.values():
                 machine.stop(grace=0)
@@ -112,6 +121,15 @@ def variant(plan: ClusterPlan, name: str, firmware: Firmware, attachment: Attach
 def shown(machine: Machine) -> str:
     """All that came to the machine's console since its first start."""
     return machine.spec.console_log.read_text(errors="replace")
+
+
+def answers_by_itself(cluster: Cluster, passes_all: Callable[[Iterable[Check]], None]) -> None:
+    """All nodes of a cluster whose last master joined now are Ready, and that master's own API server answers."""
+    kubectl = Kubectl(cluster)
+    passes_all(Readiness(cluster, kubectl).checks())
+    kubectl._masters.rotate(1)
+    assert kubectl.master == cluster.masters[-1].name
+    assert kubectl.text("get", "--raw", "/readyz").strip() == "ok", f"{kubectl.master}'s own API server"
 
 
 def said(machine: Machine, command: str, seconds: float = 30) -> str:

@@ -1,6 +1,6 @@
 """Two nodes, and what goes wrong while their cluster forms and while it runs: each ends with one reason, within its deadline.
 
-One pair of machines with the smallest disks goes through all of it, in this order.
+One pair of machines with the smallest disks goes through all of it, in this order; a second master joins them in its midst.
 """
 
 import os
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from boot_helpers import booted
+from boot_helpers import answers_by_itself, booted
 from leftovers import leftovers
 
 from builder.acceptance.across import Across
@@ -56,19 +56,28 @@ mkdir /var/filler.folder
 
 @dataclass(frozen=True)
 class Pair:
-    """A master and a worker; `machines` follows those that are started anew."""
+    """A master and a worker of a cluster that is laid out for two masters; `machines` follows those that are started anew."""
 
-    cluster: Cluster
+    whole: Cluster
     machines: dict[str, Machine]
     scale: float
 
     @property
+    def cluster(self) -> Cluster:
+        """As it is before the second master joins."""
+        return self.whole.model_copy(update={"nodes": tuple(node for node in self.whole.nodes if node != self.second)})
+
+    @property
     def master(self) -> Node:
-        return self.cluster.masters[0]
+        return self.whole.masters[0]
+
+    @property
+    def second(self) -> Node:
+        return self.whole.masters[1]
 
     @property
     def worker(self) -> Node:
-        return self.cluster.workers[0]
+        return self.whole.workers[0]
 
     @property
     def kubectl(self) -> Kubectl:
@@ -93,7 +102,7 @@ class Pair:
         """The worker's kubeadm join with that token ends by itself, and its reason has these words."""
         access = form.access(self.worker, self.machine(self.worker))
         with pytest.raises(CheckError) as failed:
-            join_node(self.worker, access, self.scale, discovery_of(self.cluster, token))
+            join_node(self.worker, access, self.scale, discovery_of(self.whole, token))
         assert [word for word in words if word not in failed.value.why] == [], str(failed.value)
 
     def passes(self, checks: Iterable[Check]) -> None:
@@ -111,21 +120,22 @@ class Pair:
 def pair(pair_plan: ClusterPlan) -> Iterator[Pair]:
     """Two machines with their services running."""
     hardware = pair_plan.hardware.model_copy(update={"disk": SMALLEST})
-    with booted(replace(pair_plan, name="t-faults", hardware=hardware)) as (cluster, machines, scale):
+    plan = replace(pair_plan, name="t-faults", hardware=hardware, masters=2)
+    with booted(plan, first=lambda node: not node.name.endswith("-master-2")) as (cluster, machines, scale):
         yield Pair(cluster, machines, scale)
 
 
 @pytest.fixture(scope="module")
 def formed(pair: Pair) -> Pair:
     """The master after kubeadm init."""
-    form.init(pair.cluster, pair.machines, pair.scale)
+    form.init(pair.whole, pair.machines, pair.scale)
     return pair
 
 
 @pytest.fixture(scope="module")
 def joined(formed: Pair) -> Pair:
     """Both nodes Ready, with a web server and a client on each."""
-    form.join(formed.cluster, [formed.worker], formed.machines, formed.scale)
+    form.join(formed.whole, [formed.worker], formed.machines, formed.scale)
     readiness = Readiness(formed.cluster, formed.kubectl)
     across = Across(formed.cluster, formed.kubectl, 10 * formed.scale)
     ready = Check("ready", "both nodes Ready", readiness.nodes, 180)
@@ -140,7 +150,7 @@ def test_init_on_a_full_disk(pair: Pair) -> None:
     pair.fill(pair.master)
     try:
         with pytest.raises(CheckError, match="kubeadm init on t-faults-master-1") as failed:
-            form.init(pair.cluster, pair.machines, pair.scale)
+            form.init(pair.whole, pair.machines, pair.scale)
         assert failed.value.why.startswith("a disk of the node is full"), str(failed.value)
         assert "no space left on device" in failed.value.why
     finally:
@@ -167,7 +177,7 @@ def test_join_without_a_network(formed: Pair) -> None:
     with bootstrap_token(formed.kubectl, formed.scale) as token:
         worker.set_link("cluster", up=False)
         try:
-            formed.join_fails(token, "the API server can't be reached from the node", f"{formed.master.address}:6443")
+            formed.join_fails(token, "the API server can't be reached from the node", "127.0.0.1:7443")
         finally:
             worker.set_link("cluster", up=True)
 
@@ -177,7 +187,7 @@ def test_qemu_killed_during_join(formed: Pair) -> None:
     worker = formed.machine(formed.worker)
     said = worker.spec.console_log.stat().st_size
     with ThreadPoolExecutor(1) as pool:
-        joining = pool.submit(form.join, formed.cluster, [formed.worker], formed.machines, formed.scale)
+        joining = pool.submit(form.join, formed.whole, [formed.worker], formed.machines, formed.scale)
 
         def under_way() -> bool | None:
             return True if joining.done() or b"[preflight]" in worker.spec.console_log.read_bytes()[said:] else None
@@ -191,7 +201,7 @@ def test_qemu_killed_during_join(formed: Pair) -> None:
     assert error.what.startswith("QEMU of t-faults-worker-1 has ended: "), str(error)
     assert time.monotonic() - began < 60
     assert worker.stop(grace=0).how == "ended before"
-    formed.machines.update(lifecycle.start(formed.cluster, [formed.worker], leashed=True))
+    formed.machines.update(lifecycle.start(formed.whole, [formed.worker], leashed=True))
     lifecycle.wait_ready([formed.worker], formed.machines)
 
 
@@ -241,9 +251,18 @@ def watched(pair: Pair, seconds: float) -> list[tuple[float, str]]:
     return seen
 
 
+def test_a_second_master_joins(joined: Pair) -> None:
+    """With an API server and a member of etcd of its own."""
+    second, whole = joined.second, joined.whole
+    joined.machines.update(lifecycle.start(whole, [second], leashed=True))
+    lifecycle.wait_ready([second], joined.machines)
+    form.join(whole, [second], joined.machines, joined.scale)
+    answers_by_itself(whole, joined.passes)
+
+
 def test_a_running_node_s_full_disk_is_told(joined: Pair) -> None:
     joined.fill(joined.worker)
-    readiness = Readiness(joined.cluster, joined.kubectl)
+    readiness = Readiness(joined.whole, joined.kubectl)
 
     def disk_pressure() -> str:
         try:
@@ -266,8 +285,9 @@ def test_down_leaves_nothing(joined: Pair) -> None:
     assert worker.pid
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait_ended(Deadline.after(30))
-    assert lifecycle.down(joined.cluster.name) == ["t-faults-master-1: quit", "t-faults-worker-1: ended before"]
-    assert_gone(joined.cluster)
+    ended = ["t-faults-master-1: quit", "t-faults-master-2: quit", "t-faults-worker-1: ended before"]
+    assert sorted(lifecycle.down(joined.whole.name)) == ended
+    assert_gone(joined.whole)
 
 
 def assert_gone(cluster: Cluster) -> None:
