@@ -36,12 +36,13 @@ def planned(
     *,
     masters: int = 1,
     workers: int = 0,
+    project: Project | None = None,
     recipe: Path | None = None,
     options: BuildOptions = CONSOLES,
     unattended: bool = False,
 ) -> ClusterPlan:
     """Media built the way `kubeiso up` builds them, of the default recipe, with the consoles open."""
-    project = Project.here()
+    project = project or Project.here()
     return cluster_plan(
         project, recipe or project.recipes / "cri-containerd.yml", Store(), out, options,
         name="plan", hardware=Hardware(), masters=masters, workers=workers, unattended=unattended,

@@ -1,5 +1,5 @@
-"""Clusters that go on with a newer Kubernetes: a master alone, whose former medium is refused after that; and three masters and a
-worker, by `kubeiso upgrade`, while a Service answers."""
+"""Clusters that go on with another Kubernetes: a master alone, to a newer patch and back, and to the next minor version,
+whose former medium is refused after that; and three masters and a worker, by `kubeiso upgrade`, while a Service answers."""
 
 import threading
 import urllib.request
@@ -26,12 +26,15 @@ from builder.forming import form
 from builder.forming.objects import rolled_out
 from builder.forming.readiness import Readiness
 from builder.forming.upgrade import Upgrade
+from builder.pipeline.pins import add_kubernetes
 from builder.progress import note
 from builder.project import Project
+from builder.store import Store
 
 pytestmark = [pytest.mark.boot, pytest.mark.long]
 
 DISK = 6144
+EARLIER_PATCH = "1.36.1"
 WEB = f"""
 apiVersion: apps/v1
 kind: Deployment
@@ -70,13 +73,15 @@ spec: {{type: NodePort, selector: {{app: web}}, ports: [{{port: 80, nodePort: {N
 
 @pytest.fixture(scope="module")
 def of(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ClusterPlan]:
-    """Media of the default recipe with that minor version of Kubernetes."""
+    """Media of the default recipe with that version of Kubernetes, as the project pins it."""
 
-    def made(minor: str, *, masters: int = 1, workers: int = 0, unattended: bool = False) -> ClusterPlan:
-        recipe = tmp_path_factory.mktemp("recipe") / f"kubernetes-{minor}.yml"
+    def made(
+        version: str, *, project: Project | None = None, masters: int = 1, workers: int = 0, unattended: bool = False
+    ) -> ClusterPlan:
+        recipe = tmp_path_factory.mktemp("recipe") / f"kubernetes-{version}.yml"
         text = (Project.here().recipes / "cri-containerd.yml").read_text()
-        recipe.write_text(text.replace("  version: 1.36.3\n", f"  version: '{minor}'\n"))
-        plan = planned(out, recipe=recipe, masters=masters, workers=workers, unattended=unattended)
+        recipe.write_text(text.replace("  version: 1.36.3\n", f"  version: '{version}'\n"))
+        plan = planned(out, project=project, recipe=recipe, masters=masters, workers=workers, unattended=unattended)
         return replace(plan, hardware=plan.hardware.model_copy(update={"disk": DISK}))
 
     return made
@@ -101,18 +106,37 @@ def test_a_master_goes_on_with_the_next_minor_version_and_not_back(of: Callable[
         powered.start()
         steps = Upgrade(cluster, new.kubernetes_version, kubectl)
         powered.passes([*steps.after(node), *Readiness(cluster, kubectl).checks()])
-        as_new(powered, before, new)
+        as_new(powered, before, new, old.kubernetes_version)
         onto(powered, old)
         with pytest.raises(CheckError, match=f"v{old.kubernetes_version} is older.*boot a medium with v1.37"):
             powered.start()
         onto(powered, new)
         powered.start()
         powered.passes(Readiness(cluster, kubectl).checks())
-        as_new(powered, before, new)
+        as_new(powered, before, new, old.kubernetes_version)
 
 
-def as_new(powered: Powered, identity: str, plan: ClusterPlan) -> None:
-    """The cluster that it was, on the plan's version throughout, with a copy of the etcd that it had."""
+def test_a_master_goes_on_with_a_newer_patch_and_back(of: Callable[..., ClusterPlan], tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    earlier = Project(Project.here().root, own=tmp_path)
+    add_kubernetes(EARLIER_PATCH, earlier, Store())
+    old, new = of(EARLIER_PATCH, project=earlier, unattended=True), of("1.36")
+    assert old.kubernetes_version == EARLIER_PATCH < new.kubernetes_version
+    with booted(replace(old, name="t-patch")) as (cluster, machines, scale):
+        powered, kubectl = Powered(cluster, machines, scale), Kubectl(cluster)
+        powered.becomes_whole()
+        before = powered.identity()
+        kubectl.text("create", "configmap", "kept", "--from-literal=word=kept")
+        for former, plan in ((old, new), (new, old)):
+            onto(powered, plan)
+            powered.start()
+            steps = Upgrade(cluster, plan.kubernetes_version, kubectl)
+            powered.passes([*steps.after(cluster.masters[0]), *Readiness(cluster, kubectl).checks()])
+            as_new(powered, before, plan, former.kubernetes_version)
+
+
+def as_new(powered: Powered, identity: str, plan: ClusterPlan, former: str) -> None:
+    """The cluster that it was, on the plan's version throughout, with a copy of the etcd that it had under the former one."""
     kubectl, version = Kubectl(powered.cluster), f"v{plan.kubernetes_version}"
     assert powered.identity() == identity
     assert kubectl.get("configmap", "kept")["data"] == {"word": "kept"}
@@ -122,7 +146,7 @@ def as_new(powered: Powered, identity: str, plan: ClusterPlan) -> None:
     proxy = kubectl.get("daemonset", "kube-proxy", "-n", "kube-system")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert proxy.endswith(f":{version}")
     for machine in powered.machines.values():
-        copied = machine.shell().run("ls /var/lib/etcd-copies/v1.36.*-before-v1.37.*/member/snap/db", machine.within(30))
+        copied = machine.shell().run(f"ls /var/lib/etcd-copies/v{former}-before-{version}/member/snap/db", machine.within(30))
         assert copied.code == 0, copied.output
 
 
