@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from builder import moment
-from builder.architecture import AMD64
+from builder.architecture import Platform
 from builder.run import run
 
 SECTOR = 512
@@ -18,11 +18,11 @@ def sectors(program: Path) -> int:
     return max(LEAST, SPARE + program.stat().st_size // SECTOR * 51 // 50)
 
 
-def write_efi(target: Path, program: Path) -> Path:
+def write_efi(target: Path, program: Path, platform: Platform) -> Path:
     """Makes a file system with the program where firmware looks for it, the same bits each time."""
     clock = moment.environment()
     image, size = os.fspath(target), str(sectors(program))
     run(["mformat", "-C", "-i", image, "-T", size, "-h", "64", "-s", "32", "-N", SERIAL, "-v", "EFI", "::"], env=clock)
     run(["mmd", "-i", image, "::EFI", "::EFI/BOOT"], env=clock)
-    run(["mcopy", "-i", image, os.fspath(program), f"::EFI/BOOT/{AMD64.efi_file}"], env=clock, timeout=None)
+    run(["mcopy", "-i", image, os.fspath(program), f"::EFI/BOOT/{platform.efi_file}"], env=clock, timeout=None)
     return target

@@ -59,7 +59,7 @@ ROOMS: dict[str, set[str]] = {
     "recipe": set(),
     "components": set(),
     "images": {"components.model"},
-    "spec": {"recipe.model", "components.model", "images.model"},
+    "spec": {"recipe.model", "recipe.access", "components.model", "images.model"},
     "linuxkit": {"spec.model"},
     "assembly": {"linuxkit.model"},
     "media": {"assembly.model"},

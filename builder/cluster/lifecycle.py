@@ -139,7 +139,7 @@ def start(cluster: Cluster, nodes: Sequence[Node] | None = None, *, leashed: boo
 
     Each that was started is ended again when one fails to start.
     """
-    switch = Switch.start(cluster.sockets, leashed=leashed)
+    switch = Switch.start(cluster.sockets, qemu=cluster.acceleration.qemu, leashed=leashed)
     machines: Machines = {}
     try:
         for node in cluster.nodes if nodes is None else nodes:

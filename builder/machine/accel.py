@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import cpio
+from builder.architecture import Platform
 from builder.console.model import Stage
 from builder.console.speed import parse_stage, scale_of
 from builder.deadline import Deadline
 from builder.errors import InputError
-from builder.machine.model import PROGRAM, Acceleration
+from builder.machine.model import Acceleration
 from builder.process import boot_id
 from builder.progress import note, step, warn
 from builder.run import run, spawn
@@ -40,31 +41,31 @@ class Probe:
     scale: float = 0.0
 
 
-def probe(store: Store, kernel: Path, initrd: Path) -> Acceleration:
-    """How machines run on this host: KVM where a guest was seen to run well with it, else TCG.
+def probe(store: Store, kernel: Path, initrd: Path, platform: Platform) -> Acceleration:
+    """How machines of the platform run on this host: KVM where a guest was seen to run well with it, else TCG.
 
     `initrd` is one made by `probe_initrd`. What a probe showed is kept for this boot of the host, this kernel, this QEMU and this
     /dev/kvm; that there is none, or that it may not be used, is looked at each time, since a user can mend it.
     The environment variable KUBEISO_ACCEL=kvm|tcg decides instead. Raises InputError for another value, ToolMissing without QEMU.
     """
-    if decided := forced():
+    if decided := forced(platform):
         return decided
-    version = run([PROGRAM, "--version"]).stdout.partition("\n")[0]
+    version = run([platform.qemu.program, "--version"]).stdout.partition("\n")[0]
     if reason := _unusable():
-        return _told(Acceleration(name="tcg", reason=reason))
+        return _told(Acceleration(name="tcg", reason=reason, platform=platform.name))
     device = _DEVICE.stat()  # made anew when its module is loaded again, perhaps with other parameters
-    key = key_of("acceleration", version, os.uname().release, boot_id(), f"{device.st_ino} {device.st_ctime_ns}")
-    return _told(Acceleration.model_validate(store.once(key, lambda: _decide(store, kernel, initrd).model_dump())))
+    key = key_of("acceleration", platform.name, version, os.uname().release, boot_id(), f"{device.st_ino} {device.st_ctime_ns}")
+    return _told(Acceleration.model_validate(store.once(key, lambda: _decide(store, kernel, initrd, platform.name).model_dump())))
 
 
-def forced() -> Acceleration | None:
+def forced(platform: Platform) -> Acceleration | None:
     """What KUBEISO_ACCEL decides: then there is nothing to prepare for a probe. Raises InputError for neither kvm nor tcg."""
     named = os.environ.get(OVERRIDE)
     if not named:
         return None
     if named not in ("kvm", "tcg"):
         raise InputError(f"{OVERRIDE}={named} is neither kvm nor tcg", hint=f"unset {OVERRIDE} to have it found out")
-    return _told(Acceleration(name=named, reason=f"{OVERRIDE} says so"))
+    return _told(Acceleration(name=named, reason=f"{OVERRIDE} says so", platform=platform.name))
 
 
 def probe_initrd(program: Path, target: Path) -> None:
@@ -75,8 +76,9 @@ def probe_initrd(program: Path, target: Path) -> None:
 
 def probe_command(acceleration: Acceleration, kernel: Path, initrd: Path, console: Path) -> list[str]:
     """QEMU's arguments for a probe: a kernel, an initramfs, and a console that goes to a file."""
+    qemu = acceleration.qemu
     return [
-        PROGRAM, "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off", *acceleration.to_qemu(_PROBE_MEMORY),
+        qemu.program, "-nodefaults", "-no-user-config", "-machine", qemu.machine, *acceleration.to_qemu(_PROBE_MEMORY),
         "-smp", "2", "-m", str(_PROBE_MEMORY), "-display", "none", "-no-reboot",
         "-serial", f"file:{str(console).replace(',', ',,')}",
         "-kernel", str(kernel), "-initrd", str(initrd), "-append", "console=ttyS0 panic=-1 kubeiso.probe",
@@ -90,20 +92,23 @@ def _unusable() -> str:
     return "" if os.access(_DEVICE, os.R_OK | os.W_OK) else "/dev/kvm may not be used by this user (see group kvm)"
 
 
-def _decide(store: Store, kernel: Path, initrd: Path) -> Acceleration:
-    kvm = _boot(store, Acceleration(name="kvm", reason="probe"), kernel, initrd, KVM_SECONDS)
+def _decide(store: Store, kernel: Path, initrd: Path, platform: str) -> Acceleration:
+    def by(name: str, reason: str) -> Acceleration:
+        return Acceleration(name=name, reason=reason, platform=platform)
+
+    kvm = _boot(store, by("kvm", "probe"), kernel, initrd, KVM_SECONDS)
     if kvm.failure:
-        return Acceleration(name="tcg", reason=f"/dev/kvm is there, but {kvm.failure}")
+        return by("tcg", f"/dev/kvm is there, but {kvm.failure}")
     if kvm.scale <= NEAR_NATIVE:
-        return Acceleration(name="kvm", reason=f"a probe came to userspace with it after {kvm.seconds:.1f} s")
-    return _faster(kvm, _boot(store, Acceleration(name="tcg", reason="probe"), kernel, initrd, TCG_SECONDS))
+        return by("kvm", f"a probe came to userspace with it after {kvm.seconds:.1f} s")
+    return by(*_faster(kvm, _boot(store, by("tcg", "probe"), kernel, initrd, TCG_SECONDS)))
 
 
-def _faster(kvm: Probe, tcg: Probe) -> Acceleration:
+def _faster(kvm: Probe, tcg: Probe) -> tuple[str, str]:
+    """The quicker one's name, and why."""
     if tcg.failure or kvm.seconds <= tcg.seconds:
-        reason = f"a probe took {kvm.seconds:.1f} s with it; emulation {tcg.failure or f'took {tcg.seconds:.1f} s'}"
-        return Acceleration(name="kvm", reason=reason)
-    return Acceleration(name="tcg", reason=f"a probe took {kvm.seconds:.1f} s with KVM, {tcg.seconds:.1f} s without it")
+        return "kvm", f"a probe took {kvm.seconds:.1f} s with it; emulation {tcg.failure or f'took {tcg.seconds:.1f} s'}"
+    return "tcg", f"a probe took {kvm.seconds:.1f} s with KVM, {tcg.seconds:.1f} s without it"
 
 
 def _boot(store: Store, acceleration: Acceleration, kernel: Path, initrd: Path, seconds: float) -> Probe:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+from builder.architecture import platform
 from builder.aside import aside
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.fat import write_efi
@@ -40,7 +41,7 @@ def prepare(spec: MachineSpec) -> None:
         _make_variables(spec)
     if spec.efi_disk:
         with aside(spec.efi_disk) as made:
-            write_efi(made, spec.medium)
+            write_efi(made, spec.medium, platform(spec.acceleration.platform))
     if spec.overlay and not spec.overlay.exists():
         _make_overlay(spec.medium.absolute(), spec.overlay)
 

@@ -4,10 +4,8 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from builder.architecture import AMD64
+from builder.architecture import AMD64, Qemu, platform
 from builder.frozen import Frozen
-
-PROGRAM = AMD64.qemu
 
 PID_FILE = "qemu.pid"
 CONSOLE_LOG = "console.log"
@@ -35,17 +33,6 @@ class Attachment(StrEnum):
     LSI = "lsi"
 
 
-EMULATED_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+lahf-lm,+aes,+pclmulqdq,+rdrand,+fsgsbase"
-"""x86-64-v2 and AES, and no more: 5-level page tables, SMAP and protection keys of `-cpu max` cost an emulator dearly.
-
-A boot to running services took 37 s of processor time with this one, 47 s with `max` (QEMU 7.2, one run each in a row)."""
-
-
-EMULATED_VIRTUALISING_CPU = "max"
-"""A processor with SVM, so that a guest's own KVM works: a guest in the guest came to userspace in 14 s, and in 32 s on one that
-is EPYC,+svm,+npt (QEMU 7.2, one run each)."""
-
-
 CODE_CACHE = 3
 """An emulator may keep translated code in so much memory besides its guest's: one part in so many of that. What no longer fits is
 translated anew: a master of 3072 MiB had 1024 MiB of code after four minutes, a worker of 1536 MiB 600 when it had joined."""
@@ -56,10 +43,15 @@ DISK = 16 << 30
 
 
 class Acceleration(Frozen):
-    """`name` is "kvm" or "tcg"; `reason` says how that was found out."""
+    """How machines of a platform run here. `name` is "kvm" or "tcg"; `reason` says how that was found out."""
 
     name: str
     reason: str
+    platform: str = AMD64.name
+
+    @property
+    def qemu(self) -> Qemu:
+        return platform(self.platform).qemu
 
     def to_qemu(self, memory: int, *, virtualising: bool = False) -> list[str]:
         """The arguments for a guest with so much memory (MiB). virtualising: it runs virtual machines itself.
@@ -68,7 +60,7 @@ class Acceleration(Frozen):
         """
         if self.name == "kvm":
             return ["-accel", "kvm", "-cpu", "host"]
-        processor = EMULATED_VIRTUALISING_CPU if virtualising else EMULATED_CPU
+        processor = self.qemu.virtualising if virtualising else self.qemu.emulated
         return ["-accel", f"tcg,thread=multi,tb-size={memory // CODE_CACHE}", "-cpu", processor]
 
     def cpus(self, wanted: int, *, virtualising: bool = False, masters: int = 1) -> int:

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from builder.console.control import PORT
-from builder.machine.model import PROGRAM, Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
+from builder.machine.model import Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
 
 # Debian's and Ubuntu's package ovmf. What guards its variables, for Secure Boot, does so in system management mode.
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
@@ -46,9 +46,10 @@ def command(spec: MachineSpec) -> list[str]:
     second NIC, metadata and a state disk where the specification has them.
     Reboots work: nothing turns a reset into an end.
     """
+    qemu = spec.acceleration.qemu
     return [
-        PROGRAM, "-name", f"guest={_option(spec.name)}", "-uuid", str(machine_id(spec)),
-        "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off",
+        qemu.program, "-name", f"guest={_option(spec.name)}", "-uuid", str(machine_id(spec)),
+        "-nodefaults", "-no-user-config", "-machine", qemu.machine,
         *spec.acceleration.to_qemu(spec.memory, virtualising=spec.virtualising),
         "-smp", str(spec.cpus), "-m", str(spec.memory), "-rtc", "base=utc",
         "-display", "none", "-device", "VGA",

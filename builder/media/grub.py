@@ -6,13 +6,11 @@ The core images hold every GRUB module that is needed, so that the medium carrie
 import os
 from pathlib import Path
 
-from builder.architecture import AMD64
+from builder.architecture import Grub, Platform
 from builder.errors import InputError, ToolMissing
 from builder.run import run
 
 LIBRARY = Path("/usr/lib/grub")
-BIOS_GRUB, EFI_GRUB = AMD64.bios, AMD64.efi
-MBR = LIBRARY / BIOS_GRUB.folder / "boot_hybrid.img"
 PREFIX = "/boot/grub"
 COMMON = (
     "configfile",
@@ -90,31 +88,36 @@ def words(cmdline: str) -> list[str]:
     return [word for word in found if word]
 
 
-def mkimage_argv(platform: str, modules: tuple[str, ...], config: Path, target: Path) -> list[str]:
+def mbr(platform: Platform) -> Path:
+    """GRUB for the master boot record."""
+    return LIBRARY / platform.bios.folder / "boot_hybrid.img"
+
+
+def mkimage_argv(grub: Grub, config: Path, target: Path) -> list[str]:
     return [
-        "grub-mkimage", "-O", platform, "-d", os.fspath(LIBRARY / platform.removesuffix("-eltorito")),
-        "-o", os.fspath(target), "-p", PREFIX, "-c", os.fspath(config), *modules,
+        "grub-mkimage", "-O", grub.image, "-d", os.fspath(LIBRARY / grub.folder),
+        "-o", os.fspath(target), "-p", PREFIX, "-c", os.fspath(config), *grub.modules, *COMMON,
     ]  # fmt: skip
 
 
-def check_installed() -> None:
+def check_installed(platform: Platform) -> None:
     """Raises ToolMissing when the host lacks GRUB's files for one of the two firmwares."""
-    packages = {MBR: BIOS_GRUB.package, LIBRARY / EFI_GRUB.folder / "moddep.lst": EFI_GRUB.package}
-    for file, package in packages.items():
-        if not file.is_file():
-            raise ToolMissing(f"GRUB's file {file} is not installed", hint=f"apt-get install {package}   (or: make setup)")
+    packages = {mbr(platform): platform.bios.package, LIBRARY / platform.efi.folder / "moddep.lst": platform.efi.package}
+    if missing := {file: package for file, package in packages.items() if not file.is_file()}:
+        what = f"GRUB's {' and '.join(map(str, missing))} {'are' if len(missing) > 1 else 'is'} not installed"
+        raise ToolMissing(what, hint=f"apt-get install {' '.join(missing.values())}   (or: make setup)")
 
 
-def make_bios_image(work: Path, label: str) -> Path:
+def make_bios_image(work: Path, label: str, platform: Platform) -> Path:
     """The El Torito image for BIOS."""
     core = work / "eltorito.img"
-    run(mkimage_argv(BIOS_GRUB.image, (*BIOS_GRUB.modules, *COMMON), _early(work, label), core))
+    run(mkimage_argv(platform.bios, _early(work, label), core))
     return core
 
 
-def make_efi_program(work: Path, label: str, target: Path) -> Path:
+def make_efi_program(work: Path, label: str, target: Path, platform: Platform) -> Path:
     """GRUB as a program for UEFI."""
-    run(mkimage_argv(EFI_GRUB.image, (*EFI_GRUB.modules, *COMMON), _early(work, label), target))
+    run(mkimage_argv(platform.efi, _early(work, label), target))
     return target
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import moment
-from builder.architecture import AMD64
 from builder.errors import InputError
 from builder.fat import write_efi
 from builder.media import grub, uki
@@ -36,7 +35,7 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequ
     if not LABEL.fullmatch(prepared.label):
         raise InputError(f"{prepared.label!r} can't be a volume label", why="ISO 9660 takes 1 to 32 of A-Z, 0-9 and _")
     menu = grub.menu(prepared.label, prepared.cmdline)
-    core, efi = grub.make_bios_image(work, prepared.label), efi_partition(prepared, store, work)
+    core, efi = grub.make_bios_image(work, prepared.label, prepared.platform), efi_partition(prepared, store, work)
     files = {
         "boot/kernel": store.path(prepared.kernel),
         "boot/initrd.img": store.path(prepared.initrd),
@@ -46,19 +45,24 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequ
         **{path: store.path(digest) for path, digest in prepared.beside.items()},
     }
     with placed(target) as made:
-        argv = xorriso_argv(made, prepared.label, files, [Partition(EFI_SYSTEM, efi), *more])
+        argv = xorriso_argv(made, prepared.label, files, [Partition(EFI_SYSTEM, efi), *more], grub.mbr(prepared.platform))
         run(argv, env=moment.environment(), timeout=None)
 
 
 def efi_partition(prepared: Prepared, store: Store, work: Path) -> Path:
     """What UEFI starts: GRUB with its menu; where the user has a key, a signed kernel with its command line inside."""
-    program = work / AMD64.efi_file
+    platform = prepared.platform
+    program = work / platform.efi_file
     if prepared.secure is None:
-        return write_efi(work / "efi.img", grub.make_efi_program(work, prepared.label, program))
-    return write_efi(work / "efi.img", uki.unify(prepared, store, work, store.path(prepared.initrd), program))
+        grub.make_efi_program(work, prepared.label, program, platform)
+    else:
+        uki.unify(prepared, store, work, store.path(prepared.initrd), program)
+    return write_efi(work / "efi.img", program, platform)
 
 
-def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], partitions: Sequence[Partition]) -> list[str]:
+def xorriso_argv(
+    target: Path, label: str, files: Mapping[str, Path], partitions: Sequence[Partition], mbr: Path
+) -> list[str]:  # fmt: skip
     """The whole command line. `files`: path on the medium -> file; the first of `partitions` has the UEFI boot program."""
     return [
         "xorriso", "-as", "mkisofs", "-o", os.fspath(target), "-V", label,
@@ -66,7 +70,7 @@ def xorriso_argv(target: Path, label: str, files: Mapping[str, Path], partitions
         "-R", "-iso-level", "3", "-uid", "0", "-gid", "0", "-dir-mode", "0555", "-file-mode", "0444",
         f"--modification-date={moment.digits()}", "--set_all_file_dates", moment.digits(), "--gpt_disk_guid", disk_guid(label),
         # As a disk: GRUB in the master boot record for BIOS; GPT with the ISO as first partition and the EFI one behind it.
-        "--grub2-mbr", os.fspath(grub.MBR), "--protective-msdos-label", "-partition_cyl_align", "off", "-partition_offset", "16",
+        "--grub2-mbr", os.fspath(mbr), "--protective-msdos-label", "-partition_cyl_align", "off", "-partition_offset", "16",
         "--mbr-force-bootable", *appended(partitions), "-appended_part_as_gpt", "-no-pad",
         "-iso_mbr_part_type", BASIC_DATA,
         # As a CD: El Torito, first for BIOS, then for UEFI with the same EFI partition.

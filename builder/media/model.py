@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.architecture import AMD64, Platform
 from builder.store import Digest, Store
 
 BILL = "kubeiso/sbom.spdx.json"
 """Where on a medium its bill of materials lies."""
+
+UNKNOWN = Digest("")
+"""In the place of a digest that nobody knows yet."""
 
 DISK = 16 << 30
 """Bytes of a virtual machine's disk where nobody says otherwise."""
@@ -20,12 +24,14 @@ class MediaRequest:
     root: the root tree's tar in the store. initrd_program: the static /init of the initrd (the component `initrd`).
     label: ISO 9660 volume label, at most 32 of A-Z 0-9 _; the initrd finds the medium by it. changing: blobs of files that
     the next medium may well have others of; each gets a layer of its own, which takes more room and little time.
+    platform: the machines that it is for.
     """
 
-    root: Digest
     initrd_program: Digest
     label: str
+    root: Digest = UNKNOWN
     changing: tuple[Digest, ...] = ()
+    platform: Platform = AMD64
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Prepared:
 
     layers: path on the medium -> the squashfs blob, lowest first. disk: bytes that a virtual machine's disk has. secure: the key
     that what UEFI starts is signed with. notes: path on the medium -> a file for who looks at the medium; no node reads it.
+    platform: the machines that it is for.
     """
 
     label: str
@@ -57,6 +64,7 @@ class Prepared:
     disk: int = DISK
     secure: SecureBoot | None = None
     notes: Mapping[str, Digest] = field(default_factory=dict)
+    platform: Platform = AMD64
 
     @property
     def beside(self) -> Mapping[str, Digest]:
@@ -70,8 +78,9 @@ class Maker:
 
     tools: the host programs that it runs. versions: those of them whose versions the file's bits depend on. carried: what of the
     host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version. told: versions of what is
-    no program, by its name. check: raises ToolMissing for files of this host that are not there. refuse: raises InputError for a
-    command line of the kernel that the format can't carry. suffix: how the file's name ends, where that is not the format.
+    no program, by its name. check: raises ToolMissing for files that a platform's media want and this host has not.
+    refuse: raises InputError for a command line of the kernel that the format can't carry. suffix: how the file's name ends,
+    where that is not the format.
     """
 
     format: str
@@ -79,8 +88,8 @@ class Maker:
     tools: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     carried: Mapping[str, str] = field(default_factory=dict)
-    told: Mapping[str, Callable[[], str]] = field(default_factory=dict)
-    check: Callable[[], None] = lambda: None
+    told: Mapping[str, Callable[[Platform], str]] = field(default_factory=dict)
+    check: Callable[[Platform], None] = lambda _: None
     refuse: Callable[[str], None] = lambda _: None
     suffix: str = ""
 

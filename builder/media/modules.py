@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from builder.architecture import AMD64
+from builder.architecture import Platform
 from builder.errors import BuildError
 from builder.media.tree import Tree
 from builder.progress import warn
@@ -141,9 +141,9 @@ def content(tree: Tree, path: str) -> bytes:
     return tree.read(node)
 
 
-def kernel_version(kernel: bytes) -> str:
+def kernel_version(kernel: bytes, platform: Platform) -> str:
     """The release of a bzImage, such as 6.12.48-amd64 (Documentation/arch/x86/boot.rst: header fields at 0x202 and 0x20e)."""
     if kernel[0x202:0x206] != b"HdrS":
-        raise BuildError(f"boot/kernel is no Linux kernel for {AMD64.spoken} (no {AMD64.kernel_image})")
+        raise BuildError(f"boot/kernel is no Linux kernel for {platform.spoken} (no {platform.kernel_image})")
     (start,) = struct.unpack_from("<H", kernel, 0x20E)
     return kernel[start + 0x200 :].split(b"\0", 1)[0].split(b" ", 1)[0].decode()

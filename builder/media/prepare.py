@@ -25,10 +25,11 @@ def prepare(request: MediaRequest, store: Store) -> Prepared:
     unite(tree)
     kernel = boot_file(tree, "boot/kernel")
     cmdline = boot_file(tree, "boot/cmdline").decode().strip()
-    selection = modules.select(tree, modules.kernel_version(kernel))
+    selection = modules.select(tree, modules.kernel_version(kernel, request.platform))
     layers = {layer_path(each.layer): each for each in make_layers(tree, store, request.changing)}
     ramdisk = make_ramdisk(request, tree, layers, selection, store)
-    return Prepared(request.label, cmdline, store.put(kernel), ramdisk, {path: each.layer for path, each in layers.items()})
+    found = {path: each.layer for path, each in layers.items()}
+    return Prepared(request.label, cmdline, store.put(kernel), ramdisk, found, platform=request.platform)
 
 
 @cache

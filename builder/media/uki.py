@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from builder import cpio
-from builder.architecture import AMD64
+from builder.architecture import Platform
 from builder.errors import InputError, ToolMissing
 from builder.media import pe
 from builder.media.model import Maker, Prepared, SecureBoot
@@ -21,7 +21,7 @@ from builder.media.placing import placed, written
 from builder.run import run
 from builder.store import Store, file_digest
 
-STUB = Path("/usr/lib/systemd/boot/efi") / AMD64.efi_stub
+STUBS = Path("/usr/lib/systemd/boot/efi")
 MAGIC = re.compile(rb"systemd-stub \S+")
 ENGINE = ("--engine", "pkcs11")
 WHERE = ".kubeiso"
@@ -51,7 +51,7 @@ def unify(prepared: Prepared, store: Store, work: Path, initrd: Path, target: Pa
         (WHERE, written(work / "where", f"{prepared.label} {begin}")),
     ]
     unsigned = work / "unsigned.efi" if prepared.secure else target
-    pe.append(STUB, parts, unsigned)
+    pe.append(stub(prepared.platform), parts, unsigned)
     if prepared.secure:
         sign(unsigned, prepared.secure, target)
         unsigned.unlink()
@@ -76,18 +76,23 @@ def sbsign_argv(program: Path, keys: SecureBoot, target: Path) -> Sequence[str]:
     ]  # fmt: skip
 
 
-def check_installed() -> None:
+def stub(platform: Platform) -> Path:
+    """systemd's, of the host's package."""
+    return STUBS / platform.efi_stub
+
+
+def check_installed(platform: Platform) -> None:
     """Raises ToolMissing without systemd's stub."""
-    if not STUB.is_file():
-        what = f"systemd's EFI stub {STUB} is not installed"
+    if not stub(platform).is_file():
+        what = f"systemd's EFI stub {stub(platform)} is not installed"
         raise ToolMissing(what, hint="apt-get install systemd-boot-efi   (or: make setup)")
 
 
-def stub_version() -> str:
+def stub_version(platform: Platform) -> str:
     """As the stub tells it itself: "#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####" (systemd's src/boot)."""
-    check_installed()
-    found = MAGIC.search(STUB.read_bytes())
-    return found[0].decode() if found else f"systemd-stub {file_digest(STUB)}"
+    check_installed(platform)
+    found = MAGIC.search(stub(platform).read_bytes())
+    return found[0].decode() if found else f"systemd-stub {file_digest(stub(platform))}"
 
 
 def signing(maker: Maker) -> Maker:
@@ -98,9 +103,9 @@ def signing(maker: Maker) -> Maker:
     )  # fmt: skip
 
 
-def _all(checks: Sequence[Callable[[], None]]) -> None:
+def _all(checks: Sequence[Callable[[Platform], None]], platform: Platform) -> None:
     for check in checks:
-        check()
+        check(platform)
 
 
 STUB_NAME = "systemd-stub"

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from builder import cpio
-from builder.architecture import AMD64
+from builder.architecture import PLATFORMS
 from builder.errors import BuildError, InputError
 from builder.media import pe, pxe, uki
 from builder.media.initrd import CONFIG
@@ -174,10 +174,11 @@ def uefi_program(volume: Volume, work: Path) -> Path | None:
     place = efi_partition(volume.file) if volume.format != "pxe" else None
     if place is None:
         return None
-    image, program = work / "efi.img", work / AMD64.efi_file
+    image, program = work / "efi.img", work / "program.efi"
     copy(volume.file, place, image)
-    done = run(["mcopy", "-n", "-i", image, f"::EFI/BOOT/{AMD64.efi_file}", program], check=False)
-    return program if done.code == 0 else None
+    names = (f"::EFI/BOOT/{platform.efi_file}" for platform in PLATFORMS.values())
+    found = any(run(["mcopy", "-n", "-i", image, name, program], check=False).code == 0 for name in names)
+    return program if found else None
 
 
 def efi_partition(disk: Path) -> Place | None:

@@ -7,10 +7,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from builder.architecture import AMD64, Qemu
 from builder.deadline import Deadline
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.leash import leash, unleash
-from builder.machine.model import PROGRAM, SOCKET_PATH, ClusterCard, SwitchKind
+from builder.machine.model import SOCKET_PATH, ClusterCard, SwitchKind
 from builder.process import Identity, Process, noted, search
 from builder.progress import debug, note
 from builder.run import Completed, run, tool
@@ -42,8 +43,12 @@ class Switch:
         self._process = Process.find(state.identity, str(state.card.directory)) if state.identity else None
 
     @classmethod
-    def start(cls, directory: Path, *, kind: SwitchKind | None = None, leashed: bool = False) -> "Switch":
+    def start(
+        cls, directory: Path, *, kind: SwitchKind | None = None, qemu: Qemu = AMD64.qemu, leashed: bool = False
+    ) -> "Switch":  # fmt: skip
         """The switch that runs in that directory, else a new one, of the kind that this host has unless one is asked for.
+
+        qemu: whose machines are plugged into it.
 
         A new one outlives this program, unless it is `leashed`. Raises InputError for too long a path, ToolMissing where the host
         has nothing for it, and BuildError with the switch's own words when it does not come up.
@@ -52,7 +57,7 @@ class Switch:
         if running := _running(directory):
             return running
         _refuse(directory)
-        card = ClusterCard(directory=directory, kind=kind or choose())
+        card = ClusterCard(directory=directory, kind=kind or choose(qemu))
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _clean(card)
         _save(State(card=card))
@@ -102,12 +107,12 @@ class Switch:
         raise CheckError(f"the switch in {self.card.directory} (process {self.pid}) can't be ended")
 
 
-def choose() -> SwitchKind:
+def choose(qemu: Qemu) -> SwitchKind:
     """vde_switch where it is installed and QEMU was built with its part for it, else our own switch; the choice is told.
 
     Raises ToolMissing where QEMU can be plugged into neither.
     """
-    plugs = run([PROGRAM, "-netdev", "help"]).stdout.split()
+    plugs = run([qemu.program, "-netdev", "help"]).stdout.split()
     with suppress(ToolMissing):
         if "vde" in plugs and tool("vde_switch"):
             debug("the cluster's network is made by vde_switch")

@@ -17,7 +17,7 @@ from builder.images.stores.protocol import ImageStore
 from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
 from builder.media.make import SIGNED, make_medium, makers
-from builder.media.model import BILL, Maker
+from builder.media.model import BILL, Maker, MediaRequest
 from builder.media.uki import signing
 from builder.oci import Image
 from builder.pipeline.kubernetes import fitted
@@ -58,7 +58,7 @@ def chosen(plan: Plan, options: BuildOptions) -> tuple[Maker, ...]:
     wanted = makers(options.formats or plan.recipe.media.formats)
     found = tuple(signing(maker) if options.secure and maker.format in SIGNED else maker for maker in wanted)
     for maker in found:
-        maker.check()
+        maker.check(plan.target.platform)
         maker.refuse(" ".join(plan.recipe.kernel.arguments))
     return found
 
@@ -93,10 +93,12 @@ def build_role(
     yaml = document(spec)
     out.mkdir(parents=True, exist_ok=True)
     stem = stem_of(plan, role)
-    initrd = parts.components[INITRD].files["initrd"]
-    apart = changing(parts, pods, carrier, store)
+    request = MediaRequest(
+        parts.components[INITRD].files["initrd"], spec.label, changing=changing(parts, pods, carrier, store),
+        platform=plan.target.platform,
+    )  # fmt: skip
     with step(f"Preparing {stem}"):
-        root, ready = prepared(choose(options.assembler), yaml, initrd, spec.label, apart, store)
+        root, ready = prepared(choose(options.assembler), yaml, request, store)
     own, made = of_role(parts, plan.needs[role]), []
     bill = node_bill(Node(spec, yaml, carrier), own, store, stem)
     notes = {BILL: store.put(embedded(bill, stem, spec.id))}

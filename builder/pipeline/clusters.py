@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from builder.architecture import Platform
 from builder.cluster.layout import network as between
 from builder.cluster.lifecycle import ClusterPlan, NodeFiles, no_files
 from builder.cluster.model import Cluster, Hardware, PodClass, RuntimeFacts, Workload
@@ -57,7 +58,7 @@ def cluster_plan(
         runtime=facts(made),
         kubernetes_version=built[0].spec.kubernetes_version,
         kubectl=store.path(found.components["kubernetes"].files["kubectl"]),
-        acceleration=acceleration(store, built[0].media.kernel, found.components[INITRD].files["initrd"]),
+        acceleration=acceleration(store, built[0].media.kernel, found.components[INITRD].files["initrd"], made.target.platform),
         network=between(network.pod_subnet, network.service_subnet, host_ranges=made.network.host_ranges),
         hardware=hardware,
         masters=masters,
@@ -112,8 +113,8 @@ def facts(plan: Plan) -> RuntimeFacts:
     )  # fmt: skip
 
 
-def acceleration(store: Store, kernel: Digest, program: Digest) -> Acceleration:
-    """How machines run on this host, found out by booting a probe."""
+def acceleration(store: Store, kernel: Digest, program: Digest, platform: Platform) -> Acceleration:
+    """How machines of the platform run on this host, found out by booting a probe."""
     with store.workdir("probe") as work, step("Finding out how machines run here"):
         probe_initrd(store.path(program), work / "initrd.img")
-        return probe(store, store.path(kernel), work / "initrd.img")
+        return probe(store, store.path(kernel), work / "initrd.img", platform)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from builder.architecture import AMD64
 from builder.assembly.linuxkit import find_program
 from builder.components.description import describe, names
 from builder.components.golang import Golang, Section
@@ -81,7 +82,7 @@ def _good(good: bool, otherwise: State = State.WANTING) -> State:
 
 
 def _grub() -> str:
-    check_installed()
+    check_installed(AMD64)
     return str(LIBRARY)
 
 
@@ -157,8 +158,8 @@ def _acceleration(project: Project, store: Store) -> str:
 
 def probed(project: Project, store: Store) -> Acceleration:
     """How machines run here; fetches the kernel and builds the probe where they are needed and not in the cache."""
-    if decided := forced():
+    if decided := forced(AMD64):
         return decided
     program = find(INITRD, store, project).files["initrd"]
     kernel = kernel_image(project, store)
-    return acceleration(store, kernel, program)
+    return acceleration(store, kernel, program, AMD64)

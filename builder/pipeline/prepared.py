@@ -1,5 +1,7 @@
 """Document -> what media are made of. The root tree's tar between the two, a gigabyte, is not read again and so not kept."""
 
+from dataclasses import replace
+
 from builder.assembly.model import Assembler, RootTar
 from builder.linuxkit.model import Document
 from builder.media.model import MediaRequest, Prepared
@@ -8,12 +10,10 @@ from builder.progress import step
 from builder.store import Digest, Store, key_of
 
 
-def prepared(
-    assembler: Assembler, document: Document, initrd: Digest, label: str, changing: tuple[Digest, ...], store: Store
-) -> tuple[RootTar, Prepared]:
+def prepared(assembler: Assembler, document: Document, request: MediaRequest, store: Store) -> tuple[RootTar, Prepared]:
     """The root tree, known by its digest and no longer in the store, and what media are made of; remembered for equal inputs.
 
-    The parameters are those of MediaRequest. Raises what the assembler and `prepare` raise.
+    request: what goes on a medium; its root is the one that is found here. Raises what the assembler and `prepare` raise.
     """
     key = assembler.key(document)
 
@@ -22,11 +22,13 @@ def prepared(
             with step("Assembling the root tree"):
                 root = assembler.assemble(document, store)
             with step("Preparing kernel, initrd and layers"):
-                made = prepare(MediaRequest(root.digest, initrd, label, changing), store)
+                made = prepare(replace(request, root=root.digest), store)
             store.discard(root.digest)
-        return {**vars(made), "layers": list(made.layers.items()), "root": _name(root.digest), "size": root.size}
+        told = {"cmdline": made.cmdline, "kernel": made.kernel, "initrd": made.initrd, "layers": list(made.layers.items())}
+        return {**told, "root": _name(root.digest), "size": root.size}
 
-    inputs = (key, initrd, label, changing, program_digest(), tool_versions())
+    asked = (request.initrd_program, request.label, request.changing, request.platform.name)
+    inputs = (key, *asked, program_digest(), tool_versions())
     found = store.once(key_of("prepared", *inputs), make)
     root = RootTar(Digest(f"sha256:{found['root']}"), assembler.name, found["size"])
     kernel, ramdisk, layers = (
@@ -34,7 +36,7 @@ def prepared(
         Digest(found["initrd"]),
         {path: Digest(blob) for path, blob in found["layers"]},
     )
-    return root, Prepared(found["label"], found["cmdline"], kernel, ramdisk, layers)
+    return root, Prepared(request.label, found["cmdline"], kernel, ramdisk, layers, platform=request.platform)
 
 
 def _name(digest: Digest) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from builder.architecture import AMD64
 from builder.errors import ToolMissing
-from builder.machine.model import PROGRAM
 from builder.media.make import MAKERS
 from builder.media.prepare import TOOLS
 from builder.run import PACKAGE_OF, tool
@@ -11,7 +11,7 @@ from builder.run import PACKAGE_OF, tool
 # Every build runs these, most of them at its end.
 MEDIA_TOOLS = ("dpkg-deb", *TOOLS, *sorted({tool for maker in MAKERS.values() for tool in maker.tools}))
 BUILD_TOOLS = ("gcc", "xz", *MEDIA_TOOLS)
-RUN_TOOLS = (PROGRAM, "qemu-img")
+RUN_TOOLS = (AMD64.qemu.program, "qemu-img")
 
 
 def demand(tools: Iterable[str]) -> None:

@@ -99,7 +99,7 @@ def _wrong_value(tree: Tree, path: Place, finding: ErrorDetails, root: Model) ->
     annotation, given, kind = at(path, root), finding["input"], finding["type"]
     expected = described(annotation)
     if kind in WRONG_TYPE:
-        return tree.mistake(path, f"expected {expected}, got {kind_of(given)}", _right_type(tree, path, given, annotation))
+        return tree.mistake(path, f"expected {expected}, got {kind_of(given)}", _right_type(tree, path, given, root))
     if kind in ("enum", "literal_error"):
         got = shown(given) if isinstance(given, str) else kind_of(given)
         return tree.mistake(path, f"expected {expected}, got {got}", did_you_mean(str(given), choices(annotation)))
@@ -107,7 +107,7 @@ def _wrong_value(tree: Tree, path: Place, finding: ErrorDetails, root: Model) ->
         return tree.mistake(path, f"expected {expected}, got {shown(str(given))}")
     if kind in TOO_FEW:
         empty = "an empty list" if kind == "too_short" else "an empty text"
-        return tree.mistake(path, f"expected at least one {TOO_FEW[kind]}, got {empty}", "leave the key out to take the default")
+        return tree.mistake(path, f"expected at least one {TOO_FEW[kind]}, got {empty}", _without(path, root))
     cause = finding.get("ctx", {}).get("error")
     return tree.mistake(path, str(cause or _bounds(finding) or finding["msg"]), getattr(cause, "hint", ""))
 
@@ -119,11 +119,18 @@ def _bounds(finding: ErrorDetails) -> str:
     return f"expected {' and '.join(limits)}, got {finding['input']}" if limits else ""
 
 
-def _right_type(tree: Tree, path: Place, given: object, annotation: Any) -> str:
+def _without(path: Place, root: Model) -> str:
+    """What becomes of a key that has nothing."""
+    model = at(path[:-1], root)
+    field = keys_of(model).get(str(path[-1])) if _is_model(model) else None
+    return "it has to be given" if field is not None and field.is_required() else "leave the key out to take the default"
+
+
+def _right_type(tree: Tree, path: Place, given: object, root: Model) -> str:
     """How to write what was probably meant."""
-    node, kind = tree.nodes.get(path), bare(annotation)
+    node, kind = tree.nodes.get(path), bare(at(path, root))
     if given is None:
-        return "leave the key out to take the default"
+        return _without(path, root)
     if kind is str and isinstance(node, yaml.ScalarNode):
         return f"write it in quotes: '{node.value}'"
     if is_list(kind) and not isinstance(given, dict):

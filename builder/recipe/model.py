@@ -12,12 +12,12 @@ from builder.architecture import AMD64, PLATFORMS
 from builder.container import Settings
 from builder.frozen import Frozen
 from builder.reading.shapes import Shape
+from builder.recipe.access import Ssh, User
 from builder.recipe.texts import (
     check_address,
     check_certificates,
     check_path,
     check_private_key,
-    check_public_key,
     check_subnet,
     check_zone,
 )
@@ -57,7 +57,6 @@ Server = Annotated[
     str, Shape(r"^\S+$", "a name or an address, with :PORT where it is not 123 and IPv6 in [ ]", TimeServer.parse, longest=300)
 ]
 Zone = Annotated[str, Shape(r"^[A-Za-z0-9_+/-]+$", "a time zone such as Europe/Berlin", check_zone, longest=64)]
-PublicKey = Annotated[str, Shape(r"^[^\r\n]*[ \t]AAAA[^\r\n]*$", "one line of a .pub file", check_public_key, longest=16384)]
 Mode = Annotated[str, Shape(r"^0?[0-7]{3,4}$", "an octal mode such as 0644, in quotes")]
 NodePath = Annotated[
     str,
@@ -270,12 +269,6 @@ class Swap(Frozen):
     )
 
 
-class Ssh(Frozen):
-    authorized_keys: tuple[PublicKey, ...] = Field(
-        (), description="public keys for root, besides those of the metadata; with no key at all no SSH server runs"
-    )
-
-
 class Metadata(Frozen):
     faults: Literal["degrade", "halt"] = Field(
         "degrade",
@@ -369,7 +362,8 @@ class Recipe(Frozen):
     apparmor: dict[ProfileName, str] = Field(
         {}, description="AppArmor's profiles by name, for pods that ask for one of the node's (appArmorProfile: Localhost)"
     )
-    ssh: Ssh = Field(Ssh(), description="access with SSH")
+    ssh: Ssh = Field(Ssh(), description="access with SSH as root")
+    users: tuple[User, ...] = Field((), description="who else may log in by SSH, each under their own name")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     images: tuple[PodImage, ...] = Field((), description="further images that pods find on the node without a registry")
     manifests: tuple[Text, ...] = Field(

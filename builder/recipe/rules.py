@@ -82,6 +82,20 @@ def each_once(case: Case) -> Iterator[Mistake]:
     yield from _given_once(case, "manifests")
 
 
+def users_once(case: Case) -> Iterator[Mistake]:
+    """No two users have one name, or ask for one number; an administrator has root's."""
+    for key in ("name", "uid"):
+        seen: set[object] = set()
+        for place, _ in case.tree.listed("users"):
+            value = case.tree.at(*place, key, default=None)
+            if value is not None and value in seen:
+                yield case.tree.mistake((*place, key), f"another user has the {key} {shown(str(value))}", "each has their own")
+            seen.add(value)
+    for place, _ in case.tree.listed("users"):
+        if case.tree.at(*place, "administrator", default=False) is True and case.tree.at(*place, "uid", default=None) is not None:
+            yield case.tree.mistake((*place, "uid"), "an administrator has root's number, 0", "leave uid out")
+
+
 def known_network(case: Case) -> Iterator[Mistake]:
     yield from _described(case, ("network", "cni"), "networks", "network")
 
@@ -320,7 +334,7 @@ def _pinned(tree: Tree, path: Place, known: Sequence[str] = ()) -> Iterator[Mist
 
 
 RULES: tuple[Rule, ...] = (
-    known_runtime, known_handlers, known_storage, known_guest_tools, known_network, each_once, subnets, one_kind, sources,
-    pod_images, manifests, visible_files, named_once, images, kernel_variant, firmware, volumes, state_in_vain, swap_in_vain,
-    proxy_in_vain, profiles,
+    known_runtime, known_handlers, known_storage, known_guest_tools, known_network, each_once, users_once, subnets, one_kind,
+    sources, pod_images, manifests, visible_files, named_once, images, kernel_variant, firmware, volumes, state_in_vain,
+    swap_in_vain, proxy_in_vain, profiles,
 )  # fmt: skip

@@ -83,6 +83,12 @@ def check_public_key(line: str) -> None:
         raise Unfit(f"the key is cut off or is no {kind} key", "copy the whole line of the .pub file")
 
 
+def check_user(name: str) -> None:
+    """Raises Unfit for the one user that each node has."""
+    if name == "root":
+        raise Unfit("root is there already", "ssh: {authorized_keys: [...]} has root's keys")
+
+
 def key_type(blob: bytes) -> str:
     """The type that a key's first field names (RFC 4253, section 6.6); "" where a field is cut off."""
     fields = []

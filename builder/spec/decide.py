@@ -11,7 +11,7 @@ from builder.oci import Image, tag_of
 from builder.reading.values import Values
 from builder.recipe.model import Recipe, Role
 from builder.references import split
-from builder.spec import hardening, proxy, registries
+from builder.spec import hardening, proxy, registries, users
 from builder.spec.classes import CLASSES, manifest
 from builder.spec.descriptions import description_values
 from builder.spec.files import OwnFiles
@@ -160,6 +160,7 @@ def node_files(
     if recipe.ssh.authorized_keys:
         keys = "".join(f"{key.strip()}\n" for key in recipe.ssh.authorized_keys)
         yield NodeFile(path="root/.ssh/authorized_keys", contents=keys, mode="0600")
+    yield from users.files(recipe.users)
 
 
 def _kernel_files(recipe: Recipe) -> Iterator[NodeFile]:

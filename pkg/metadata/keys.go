@@ -9,26 +9,36 @@ import (
 
 // takeKeys adds SSH keys. Like cloud-init it takes a text with lines, a list, and a map of names to either.
 func (w *wanted) takeKeys(keys *fields, name string) {
+	for _, key := range w.keysAt(keys, name) {
+		w.addKey(key)
+	}
+}
+
+// keysAt gives what takeKeys takes.
+func (w *wanted) keysAt(keys *fields, name string) []string {
 	given, found := keys.take(name)
 	if !found {
-		return
+		return nil
 	}
 	all := []value{given}
 	if given.isMap() {
 		named, err := given.fields()
 		if err != nil {
 			w.fault(err)
-			return
+			return nil
 		}
 		all = named.rest()
 	}
+	var lines []string
 	for _, each := range all {
-		w.addKeys(each)
+		lines = append(lines, w.keysIn(each)...)
 	}
+	return lines
 }
 
-// addKeys adds every key that can be read; each other one is a fault.
-func (w *wanted) addKeys(at value) {
+// keysIn gives every key that can be read; each other one is a fault.
+func (w *wanted) keysIn(at value) []string {
+	var lines []string
 	all := []value{at}
 	if at.isList() {
 		all, _ = at.list()
@@ -47,9 +57,10 @@ func (w *wanted) addKeys(at value) {
 				w.fault(each.errorf("this is no SSH public key, such as ssh-ed25519 AAAA... NAME"))
 				continue
 			}
-			w.addKey(line)
+			lines = append(lines, line)
 		}
 	}
+	return lines
 }
 
 func (w *wanted) addKey(line string) {

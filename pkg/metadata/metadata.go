@@ -29,13 +29,14 @@ const (
 )
 
 // outlasting are the files and folders below /run/config that a degraded node has, too.
-var outlasting = []string{hostnameFile, "ssh", "state", "ntp"}
+var outlasting = []string{hostnameFile, "ssh", usersFolder, "state", "ntp"}
 
 // wanted is all that a volume asks of the node, as far as it can be read. `faults` are what can't be honoured; `warnings` what makes
 // no difference to the node.
 type wanted struct {
 	hostname string
 	keys     []string
+	people   []person
 	entries  entries
 	netdevs  []*netdev
 	// everywhere has the name servers that are those of no interface alone.
@@ -85,6 +86,7 @@ func (w *wanted) own(files map[string][]byte) {
 			add(keysFile, text, 0o600, "the SSH keys in "+metaDataFile+" or "+userDataFile)
 		}
 	}
+	w.addUsers(add)
 	// LinuxKit's programs find the whole of it there.
 	for _, name := range []string{userDataFile, configFile} {
 		if text := files[name]; len(bytes.TrimSpace(text)) > 0 {

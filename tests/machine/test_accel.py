@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from builder.architecture import AMD64
 from builder.errors import InputError
 from builder.machine import accel
 from builder.machine.accel import probe, probe_command, probe_initrd
-from builder.machine.model import EMULATED_CPU, Acceleration
+from builder.machine.model import Acceleration
 from builder.store import Store
 
 OK = 'open(console, \'w\').write(\'noise\\nKUBEISO {{"t":1,"stage":"probe","state":"ok","cpu_ms":{}}}\\n\'); time.sleep(30)'
@@ -47,7 +48,7 @@ class Host:
         program = self.root / "qemu-system-x86_64"
         program.write_text(PROGRAM.format(python=sys.executable, calls=str(self.root / "calls"), kvm=kvm, tcg=tcg))
         program.chmod(0o755)
-        return probe(self.store, self.root / "vmlinuz", self.root / "initrd.img")
+        return probe(self.store, self.root / "vmlinuz", self.root / "initrd.img", AMD64)
 
     @property
     def calls(self) -> list[str]:
@@ -149,7 +150,7 @@ def test_the_probes_command() -> None:
     tcg = Acceleration(name="tcg", reason="")
     assert probe_command(tcg, Path("/k"), Path("/i"), Path("/tmp/a,b")) == [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35,vmport=off",
-        "-accel", "tcg,thread=multi,tb-size=170", "-cpu", EMULATED_CPU, "-smp", "2", "-m", "512",
+        "-accel", "tcg,thread=multi,tb-size=170", "-cpu", AMD64.qemu.emulated, "-smp", "2", "-m", "512",
         "-display", "none", "-no-reboot",
         "-serial", "file:/tmp/a,,b", "-kernel", "/k", "-initrd", "/i", "-append", "console=ttyS0 panic=-1 kubeiso.probe",
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.architecture import AMD64
 from builder.errors import InputError, ToolMissing
 from builder.fat import write_efi
 from builder.media import grub
@@ -78,9 +79,10 @@ def test_the_medium_is_found_by_its_label() -> None:
 
 
 def test_the_core_images_command_line() -> None:
-    assert mkimage_argv("i386-pc-eltorito", ("biosdisk", "iso9660"), Path("/w/early.cfg"), Path("/w/core")) == [
+    assert mkimage_argv(AMD64.bios, Path("/w/early.cfg"), Path("/w/core")) == [
         "grub-mkimage", "-O", "i386-pc-eltorito", "-d", "/usr/lib/grub/i386-pc", "-o", "/w/core", "-p", "/boot/grub",
-        "-c", "/w/early.cfg", "biosdisk", "iso9660",
+        "-c", "/w/early.cfg", "biosdisk", "configfile", "echo", "iso9660", "linux", "normal", "part_gpt", "part_msdos",
+        "search", "search_label", "serial", "test",
     ]  # fmt: skip
 
 
@@ -88,9 +90,9 @@ def test_core_images_have_the_same_bits_at_another_time(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two", "three"):  # FAT keeps time in steps of two seconds
         (tmp_path / name).mkdir()
-        core = make_bios_image(tmp_path / name, "LABEL")
-        program = make_efi_program(tmp_path / name, "LABEL", tmp_path / name / "BOOTX64.EFI")
-        efi = write_efi(tmp_path / name / "efi.img", program)
+        core = make_bios_image(tmp_path / name, "LABEL", AMD64)
+        program = make_efi_program(tmp_path / name, "LABEL", tmp_path / name / "BOOTX64.EFI", AMD64)
+        efi = write_efi(tmp_path / name / "efi.img", program, AMD64)
         made.append((core.read_bytes(), efi.read_bytes()))
         time.sleep(1.1)
     assert made[0] == made[1] == made[2]
@@ -101,5 +103,5 @@ def test_core_images_have_the_same_bits_at_another_time(tmp_path: Path) -> None:
 def test_a_host_without_grubs_files_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grub, "LIBRARY", tmp_path)
     with pytest.raises(ToolMissing) as caught:
-        check_installed()
-    assert "grub-efi-amd64-bin" in str(caught.value)
+        check_installed(AMD64)
+    assert "apt-get install grub-pc-bin grub-efi-amd64-bin " in str(caught.value)

@@ -24,7 +24,8 @@ def make_iso(wanted: MediaRequest, store: Store, target: Path) -> Media:
 
 def test_the_whole_command_line() -> None:
     files = {"boot/kernel": Path("/s/k"), "boot/grub/eltorito.img": Path("/w/a=b"), "kubeiso/layer-1.squashfs": Path("/s/1")}
-    assert xorriso_argv(Path("/o/x.iso"), "LABEL", files, [Partition(EFI_SYSTEM, Path("/w/efi.img"))]) == [
+    partitions, mbr = [Partition(EFI_SYSTEM, Path("/w/efi.img"))], Path("/usr/lib/grub/i386-pc/boot_hybrid.img")
+    assert xorriso_argv(Path("/o/x.iso"), "LABEL", files, partitions, mbr) == [
         "xorriso", "-as", "mkisofs", "-o", "/o/x.iso", "-V", "LABEL",
         "-R", "-iso-level", "3", "-uid", "0", "-gid", "0", "-dir-mode", "0555", "-file-mode", "0444",
         "--modification-date=2017041816300000", "--set_all_file_dates", "2017041816300000",

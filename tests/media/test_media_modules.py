@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from media_samples import MODULES, VERSION, Item, item, kernel, link, node_items, tree_of
 
+from builder.architecture import AMD64
 from builder.errors import BuildError
 from builder.media.modules import closure, drivers, kernel_version, module_name, parse, reduced, select
 from builder.progress import Lines, use
@@ -108,10 +109,10 @@ def test_modules_without_tables_are_an_error(tmp_path: Path) -> None:
 
 
 def test_the_release_is_read_from_the_kernel() -> None:
-    assert kernel_version(kernel("6.12.48-amd64")) == "6.12.48-amd64"
+    assert kernel_version(kernel("6.12.48-amd64"), AMD64) == "6.12.48-amd64"
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF" + bytes(4096)])
 def test_what_is_no_kernel_is_an_error(data: bytes) -> None:
     with pytest.raises(BuildError, match="no Linux kernel"):
-        kernel_version(data)
+        kernel_version(data, AMD64)

@@ -7,6 +7,7 @@ import pefile
 import pytest
 from media_samples import node_items, read_newc, request
 
+from builder.architecture import AMD64
 from builder.errors import BuildError, InputError, ToolMissing
 from builder.media import pe, uki
 from builder.media.inspection import volume_label
@@ -131,14 +132,14 @@ def test_what_is_no_program_or_has_no_room_is_told(tmp_path: Path, monkeypatch: 
         pe.append(tmp_path / "text", [], tmp_path / "out")
     many = [(f".s{number}", tmp_path / "text") for number in range(100)]
     with pytest.raises(BuildError, match="no room for 100 sections"):
-        pe.append(uki.STUB, many, tmp_path / "out")
+        pe.append(uki.stub(AMD64), many, tmp_path / "out")
     monkeypatch.setattr(pe, "LIMIT", 1000)
     with pytest.raises(BuildError, match="beyond what a PE program can hold"):
-        pe.append(uki.STUB, many[:1], tmp_path / "out")
+        pe.append(uki.stub(AMD64), many[:1], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    monkeypatch.setattr(uki, "STUB", tmp_path / "none")
+    monkeypatch.setattr(uki, "STUBS", tmp_path)
     with pytest.raises(ToolMissing, match="systemd-boot-efi"):
-        MAKERS["uki"].check()
+        MAKERS["uki"].check(AMD64)
 
 
 def test_each_format_but_the_networks_is_signed() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from builder.machine.model import PROGRAM, ClusterCard
+from builder.architecture import AMD64
+from builder.machine.model import ClusterCard
 from builder.machine.qemu import plug
 
 EVERYBODY = b"\xff" * 6
@@ -80,7 +81,8 @@ def bridged(card: ClusterCard, directory: Path, name: str) -> Iterator[Bridged]:
     here, there = directory / f"{name}.here", directory / f"{name}.there"
     ends = f"local.type=unix,local.path={there},remote.type=unix,remote.path={here}"
     argv = [
-        PROGRAM, "-M", "none", "-nodefaults", "-display", "none", "-netdev", plug(card), "-netdev", f"dgram,id=test,{ends}",
+        AMD64.qemu.program, "-M", "none", "-nodefaults", "-display", "none", "-netdev", plug(card),
+        "-netdev", f"dgram,id=test,{ends}",
         "-netdev", "hubport,id=one,hubid=0,netdev=cluster", "-netdev", "hubport,id=two,hubid=0,netdev=test",
     ]  # fmt: skip
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:

@@ -14,6 +14,7 @@ import pytest
 from offspring import children
 from switch_plugs import EVERYBODY, Bridged, Direct, address, bridged, frame
 
+from builder.architecture import AMD64
 from builder.deadline import Deadline, poll
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine.model import ClusterCard, SwitchKind
@@ -203,13 +204,13 @@ def _there(path: Path) -> str:
 )
 def test_the_choice(plugs: str, others: list[str], chosen: SwitchKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_tools(tmp_path, monkeypatch, plugs, *others)
-    assert choose() is chosen
+    assert choose(AMD64.qemu) is chosen
 
 
 def test_an_old_qemu_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_tools(tmp_path, monkeypatch, "user socket vde")
     with pytest.raises(ToolMissing, match="can't be plugged") as missing:
-        choose()
+        choose(AMD64.qemu)
     assert "7.2" in missing.value.hint
 
 

@@ -99,7 +99,7 @@ MISTAKES = {
         (
             "2:1: colour: unknown key (known: apparmor, cri, dns, extend, files, firmware, guest_tools, handlers, images, "
             "kernel, kubeadm, kubelet, kubernetes, logs, manifests, media, metadata, network, platform, proxy, registries, "
-            "replace, roles, runtime, services, ssh, state, storage, swap, time, trust)"
+            "replace, roles, runtime, services, ssh, state, storage, swap, time, trust, users)"
         )
     ],
     START + "podSubnet: 10.0.0.0/16": ["2:1: podSubnet: unknown key (it belongs in network.pod_subnet)"],

@@ -117,7 +117,8 @@ def test_the_server_waits_for_keys_and_the_kubelet_for_a_node_that_is_whole() ->
     """Keys of the metadata are enough; see pkg/init for what the annotations do."""
     texts = {name: (ROOT / "pkg" / name / "image.yml").read_text() for name in ("sshd", "kubelet")}
     of = {name: yaml.safe_load(text)["linuxkit"]["annotations"] for name, text in texts.items()}
-    assert of["sshd"]["org.kubeiso.if-exists"].split() == ["/root/.ssh/authorized_keys", "/run/config/ssh/authorized_keys"]
+    keys = ["/root/.ssh/authorized_keys", "/run/config/ssh/authorized_keys", "/etc/ssh/users", "/run/config/users"]
+    assert of["sshd"]["org.kubeiso.if-exists"].split() == keys
     assert of["kubelet"]["org.kubeiso.unless-exists"] == "/run/degraded"
 
 

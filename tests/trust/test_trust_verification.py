@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from media_samples import change, node_items, noise, request
 
+from builder.architecture import AMD64
 from builder.errors import InputError
 from builder.media import uki
 from builder.media.make import MAKERS, make_medium
@@ -137,7 +138,7 @@ def test_what_tells_of_another_file_or_nothing_is_found(sent: Callable[[str], Pa
 def test_what_is_no_medium_or_no_key_is_the_users_mistake(tmp_path: Path, sent: Callable[[str], Path]) -> None:
     (tmp_path / "noise").write_bytes(noise(1 << 16))
     shutil.copy("/bin/true", tmp_path / "program")
-    (tmp_path / "x.efi").write_bytes(uki.STUB.read_bytes())
+    (tmp_path / "x.efi").write_bytes(uki.stub(AMD64).read_bytes())
     run(["tar", "-cf", tmp_path / "x.tar", "-C", tmp_path, "noise"])
     for name in ("noise", "program", "x.efi", "x.tar", "nothing"):
         with pytest.raises(InputError):
