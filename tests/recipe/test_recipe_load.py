@@ -8,8 +8,9 @@ from recipe_samples import PINNED, check, make_project, public_key, said
 
 from builder.errors import InputError
 from builder.project import Project
+from builder.recipe.access import Ssh
 from builder.recipe.load import LARGEST, check_recipe, load_recipe
-from builder.recipe.model import File, Kubernetes, Network, Recipe, Role, Service, Ssh
+from builder.recipe.model import File, Kubernetes, Network, Recipe, Role, Service
 
 ROOT = Path(__file__).parents[2]
 DEFAULT_RECIPE = ROOT / "recipes" / "cri-containerd.yml"

@@ -15,8 +15,9 @@ from recipe_samples import check, make_project
 from builder.project import Project
 from builder.reading.mistake import Mistake
 from builder.reading.words import nearest
+from builder.recipe.access import Ssh
 from builder.recipe.load import load_recipe
-from builder.recipe.model import File, Kernel, Kubernetes, Network, Recipe, Service, Ssh, Time
+from builder.recipe.model import File, Kernel, Kubernetes, Network, Recipe, Service, Time
 
 QUICK = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

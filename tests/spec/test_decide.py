@@ -14,7 +14,8 @@ from builder.errors import InputError
 from builder.linuxkit.emit import document
 from builder.linuxkit.model import Document
 from builder.project import Project
-from builder.recipe.model import File, Kernel, Recipe, Role, Service, Ssh
+from builder.recipe.access import Ssh
+from builder.recipe.model import File, Kernel, Recipe, Role, Service
 from builder.spec.descriptions import runtime
 from builder.spec.model import NOTHING
 from builder.spec.versions import control_plane
