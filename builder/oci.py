@@ -23,24 +23,24 @@ PACKINGS = {"": "", "+gzip": "gzip", ".gzip": "gzip"}
 LINUXKIT_LABEL = "org.mobyproject.config"
 
 
-class Frozen(BaseModel):
+class Immutable(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
 
-class Descriptor(Frozen):
+class Descriptor(Immutable):
     media_type: str = Field(alias="mediaType")
     digest: Digest
     size: int
 
 
-class Manifest(Frozen):
+class Manifest(Immutable):
     schema_version: int = Field(2, alias="schemaVersion")
     media_type: str = Field(MANIFEST, alias="mediaType")
     config: Descriptor
     layers: tuple[Descriptor, ...]
 
 
-class Process(Frozen):
+class Process(Immutable):
     """The `config` object of an image config: what a container made from the image runs."""
 
     entrypoint: tuple[str, ...] = Field((), alias="Entrypoint")
@@ -51,7 +51,7 @@ class Process(Frozen):
     labels: dict[str, str] = Field({}, alias="Labels")
 
 
-class Image(Frozen):
+class Image(Immutable):
     """An image in the store: the full name that it goes by, and the digest of its manifest ("" while it is not built)."""
 
     name: str

@@ -9,8 +9,15 @@ from builder.references import split
 from builder.spec.model import PodNetwork
 
 
-def advice(recipe: Recipe, folder: Path, network: PodNetwork, carried: Collection[str]) -> Iterator[str]:
-    """One line for each. folder: where the recipe lies. carried: the names of the images that nodes bring by themselves."""
+def advice(
+    recipe: Recipe, folder: Path, network: PodNetwork, carried: Collection[str], closed: Collection[str]
+) -> Iterator[str]:  # fmt: skip
+    """One line for each. folder: where the recipe lies. carried: the names of the images that nodes bring by themselves.
+
+    closed: the images of pkg/ that a node is made of whose consoles ask nobody in.
+    """
+    for name in sorted(recipe.replace.keys() - closed):
+        yield f"replace: {name} is part of what is built with --console-login alone"
     if network.policies and not recipe.network.policies:
         yield (
             f"with the pod network {recipe.network.cni}, NetworkPolicy objects are taken and do nothing; "

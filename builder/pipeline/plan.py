@@ -50,7 +50,8 @@ class Draft:
     def advice(self) -> Iterator[str]:
         both = [self.needs(role, console_login=False) for role in self.recipe.roles]
         carried = {self.described[name].image for need in both for name in need.containers if name in self.described}
-        return advice(self.recipe, self.folder, self.network, carried)
+        closed = {name for need in both for name in need.node}
+        return advice(self.recipe, self.folder, self.network, carried, closed)
 
     def held(self) -> tuple[HeldImage, ...]:
         return tuple(

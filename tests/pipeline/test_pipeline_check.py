@@ -211,6 +211,17 @@ def test_policies_that_do_nothing_are_advised_of(found: Project) -> None:
     assert judged(found, recipe, {}).advice == []
 
 
+def test_what_counts_only_where_the_console_is_open_is_advised_of(found: Project) -> None:
+    recipe = found.recipes / "x.yml"
+    write(found.root / "networks" / "lan.yml", {"title": "lan"})
+    recipe.write_text(f"runtime: toy\nnetwork: {{cni: lan}}\nreplace: {{getty: 'x/getty:1@sha256:{'0' * 64}'}}\n")
+    judgement = judged(found, recipe, {})
+    assert judgement.mistakes == []
+    assert [line for line in judgement.advice if "replace" in line] == [
+        "replace: getty is part of what is built with --console-login alone"
+    ]
+
+
 def test_policies_that_nothing_can_enforce_are_a_mistake(found: Project) -> None:
     recipe = found.recipes / "x.yml"
     recipe.write_text("runtime: toy\nnetwork: {cni: none, policies: true}\n")
