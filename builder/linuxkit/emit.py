@@ -13,7 +13,7 @@ def document(spec: ImageSpec) -> Document:
         init=list(spec.init),
         onboot=_entries(spec.onboot),
         services=_entries(spec.services),
-        files=[File(path="etc/linuxkit.yml", metadata="yaml", mode="0644"), *_files(spec.files)],
+        files=[File(path="etc/linuxkit.yml", metadata="yaml", mode="0600"), *_files(spec.files)],
     )
 
 

@@ -363,7 +363,7 @@ class Recipe(Frozen):
         {}, description="AppArmor's profiles by name, for pods that ask for one of the node's (appArmorProfile: Localhost)"
     )
     ssh: Ssh = Field(Ssh(), description="access with SSH as root")
-    users: tuple[User, ...] = Field((), description="who else may log in by SSH, each under their own name")
+    users: tuple[User, ...] = Field((), description="who else administers the node by SSH, each under their own name")
     files: tuple[File, ...] = Field((), description="further files, directories and links in the node's root")
     images: tuple[PodImage, ...] = Field((), description="further images that pods find on the node without a registry")
     manifests: tuple[Text, ...] = Field(

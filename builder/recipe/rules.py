@@ -83,17 +83,13 @@ def each_once(case: Case) -> Iterator[Mistake]:
 
 
 def users_once(case: Case) -> Iterator[Mistake]:
-    """No two users have one name, or ask for one number; an administrator has root's."""
-    for key in ("name", "uid"):
-        seen: set[object] = set()
-        for place, _ in case.tree.listed("users"):
-            value = case.tree.at(*place, key, default=None)
-            if value is not None and value in seen:
-                yield case.tree.mistake((*place, key), f"another user has the {key} {shown(str(value))}", "each has their own")
-            seen.add(value)
+    """No two users have one name."""
+    seen: set[str] = set()
     for place, _ in case.tree.listed("users"):
-        if case.tree.at(*place, "administrator", default=False) is True and case.tree.at(*place, "uid", default=None) is not None:
-            yield case.tree.mistake((*place, "uid"), "an administrator has root's number, 0", "leave uid out")
+        name = case.tree.at(*place, "name")
+        if isinstance(name, str) and name in seen:
+            yield case.tree.mistake((*place, "name"), f"another user has the name {shown(name)}", "give the first all keys")
+        seen.add(str(name))
 
 
 def known_network(case: Case) -> Iterator[Mistake]:

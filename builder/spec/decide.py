@@ -36,6 +36,8 @@ _ONBOOT_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "chrony": {**_BESIDE, "command": ["/usr/bin/clock.sh"]},
     "dhcpcd": {**_BESIDE, "command": ["/usr/bin/dhcpcd.sh", "-1", "-t", "30"]},
 }
+# A recipe's own fields of kubeadm's configurations can have tokens in them.
+_PRIVATE = "0600"
 _DEGRADING = ("metadata", "state", "image-seed", "pod-network")
 """Steps without which a node can be no part of its cluster, while somebody can get in and put it right."""
 _SYSCTL = {
@@ -217,11 +219,13 @@ def _kubeadm_files(
     yield NodeFile(path="etc/kubeadm", directory=True, mode="0755")
     master = role is Role.MASTER
     if master:
-        yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init_config(recipe, runtime, network, kubernetes))
+        init = init_config(recipe, runtime, network, kubernetes)
+        yield NodeFile(path="etc/kubeadm/kubeadm.yaml", contents=init, mode=_PRIVATE)
         yield from hardening.audit_files()
         if runtime.classes:
             yield NodeFile(path=CLASSES, contents=manifest(runtime.classes))
-    yield NodeFile(path=f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml", contents=join_config(recipe, runtime))
+    name = f"etc/kubeadm/{'kubeadm-join' if master else 'kubeadm'}.yaml"
+    yield NodeFile(path=name, contents=join_config(recipe, runtime), mode=_PRIVATE)
 
 
 def _upgrade_files(role: Role, kubernetes: Kubernetes, images: Mapping[str, Image]) -> Iterable[NodeFile]:

@@ -73,10 +73,7 @@ func TestACloudConfigOfClusterAPIBecomesTheNodesOwnOrders(t *testing.T) {
 		"kubeadm/init":                               "-v 5",
 		"hostname":                                   "master-0\n",
 		"ssh/authorized_keys":                        keyOne + "\n",
-		"users/ops/uid":                              "0\n",
-		"users/ops/authorized_keys":                  keyOne + "\n",
-		"users/guest/uid":                            "1000\n",
-		"users/guest/authorized_keys":                keyTwo + "\n",
+		"users/ops":                                  keyOne + "\n",
 	}
 	for path, text := range want {
 		if got := all.entries.made[path].content; got != text {
@@ -104,7 +101,7 @@ func TestACloudConfigOfClusterAPIBecomesTheNodesOwnOrders(t *testing.T) {
 		t.Errorf("got %v", config)
 	}
 	warned := strings.Join(all.warnings, "\n")
-	if len(all.warnings) != 1 || strings.Contains(warned, "ops") || strings.Contains(warned, "guest") {
+	if len(all.warnings) != 2 || strings.Contains(warned, "ops") || !strings.Contains(warned, "guest may not become root") {
 		t.Errorf("warnings: %q", all.warnings)
 	}
 	if len(all.keys) != 1 {

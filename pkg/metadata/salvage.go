@@ -22,12 +22,16 @@ func (w *wanted) salvage(file string, text []byte) {
 		found.takeHostname(keys, "local-hostname")
 		found.takeKeys(keys, "ssh_authorized_keys")
 		found.takeKeys(keys, "public-keys")
+		found.takeUsers(keys)
 	}
 	if found.hostname != "" {
 		w.hostname = found.hostname
 	}
 	for _, key := range found.keys {
 		w.addKey(key)
+	}
+	for _, each := range found.people {
+		w.addPerson(each)
 	}
 }
 

@@ -1,32 +1,25 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// usersFolder has a folder for each user, with their number and their keys (pkg/sshd). See outlasting, too.
+// usersFolder has a file for each user, with their keys (pkg/sshd).
 const usersFolder = "users"
 
-// The numbers of users that are people (login.defs(5), UID_MIN and UID_MAX).
-const (
-	firstUser = 1000
-	lastUser  = 60000
-)
-
+// userName is what useradd(8) takes, and sshd.sh.
 var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
 
-// person is a user that cloud-init would make: whoever may become root has root's number.
+// person is a user who logs in by SSH under a name of their own, with root's rights.
 type person struct {
-	name  string
-	uid   int
-	rises bool
-	keys  []string
+	name string
+	keys []string
 }
 
-// takeUsers takes those that cloud-init would make users. They log in by SSH, by their keys alone.
+// takeUsers takes the SSH keys of those that cloud-init would make users, if they may become root: a node has no others, since whoever is
+// on it sees what its pods see.
 func (w *wanted) takeUsers(keys *fields) {
 	given, found := keys.take("users")
 	if !found {
@@ -48,17 +41,23 @@ func (w *wanted) takeUsers(keys *fields) {
 func (w *wanted) takeUser(at value, user *fields) {
 	var one person
 	takeInto(w, user, "name", &one.name, value.text)
-	takeInto(w, user, "uid", &one.uid, value.integer)
 	rights, given := user.take("sudo")
-	one.rises = one.name == "root" || given && grants(rights)
-	one.keys = append(w.keysAt(user, "ssh_authorized_keys"), w.keysAt(user, "ssh-authorized-keys")...)
-	if one.rises {
-		for _, key := range one.keys {
-			w.addKey(key)
-		}
+	if one.name != "root" && (!given || !grants(rights)) {
+		w.warn(at, "a node has no users without root's rights, and %s may not become root", one.name)
+		return
 	}
-	if one.name != "root" {
-		w.addPerson(at, one)
+	one.keys = append(w.keysAt(user, "ssh_authorized_keys"), w.keysAt(user, "ssh-authorized-keys")...)
+	for _, key := range one.keys {
+		w.addKey(key)
+	}
+	switch {
+	case one.name == "root":
+	case len(one.keys) == 0:
+		w.warn(at, "%s has no SSH key, and a node takes no passwords: there is no such user", one.name)
+	case !userName.MatchString(one.name):
+		w.warn(at, "%q is no name of a user here: the keys log in as root", one.name)
+	default:
+		w.addPerson(one)
 	}
 }
 
@@ -75,41 +74,20 @@ func grants(rights value) bool {
 	return err != nil || may
 }
 
-func (w *wanted) addPerson(at value, one person) {
-	switch {
-	case !userName.MatchString(one.name):
-		w.fault(at.errorf("%q is no name of a user: lower-case letters, digits, _ and dashes", one.name))
-	case slices.ContainsFunc(w.people, func(other person) bool { return other.name == one.name }):
-		w.fault(at.errorf("the user %s is given twice", one.name))
-	case len(one.keys) == 0:
-		w.warn(at, "%s has no SSH key, and a node takes no passwords: there is no such user", one.name)
-	case one.uid != 0 && !one.rises && (one.uid < firstUser || one.uid > lastUser):
-		w.fault(at.errorf("%s: the number of a user is from %d to %d", one.name, firstUser, lastUser))
-	default:
-		w.people = append(w.people, one)
+// addPerson adds a user, or further keys to one that is there.
+func (w *wanted) addPerson(one person) {
+	for at := range w.people {
+		if there := &w.people[at]; there.name == one.name {
+			there.keys = append(there.keys, one.keys...)
+			return
+		}
 	}
+	w.people = append(w.people, person{one.name, slices.Clone(one.keys)})
 }
 
 // addUsers adds what the SSH server reads of each user.
 func (w *wanted) addUsers(add func(path, content string, mode uint32, from string)) {
-	free := firstUser
 	for _, each := range w.people {
-		number := each.uid
-		if each.rises {
-			number = 0
-		} else if number == 0 {
-			for w.isTaken(free) {
-				free++
-			}
-			number = free
-			free++
-		}
-		folder, from := usersFolder+"/"+each.name, "the user "+each.name+" in "+userDataFile
-		add(folder+"/uid", fmt.Sprintf("%d\n", number), 0o644, from)
-		add(folder+"/authorized_keys", strings.Join(each.keys, "\n")+"\n", 0o600, from)
+		add(usersFolder+"/"+each.name, strings.Join(each.keys, "\n")+"\n", 0o600, "the user "+each.name+" in "+userDataFile)
 	}
-}
-
-func (w *wanted) isTaken(number int) bool {
-	return slices.ContainsFunc(w.people, func(each person) bool { return each.uid == number })
 }

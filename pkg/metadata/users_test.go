@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,62 +12,73 @@ func parsedUsers(users string) *wanted {
 	return image("/").parse(map[string][]byte{"user-data": []byte(text)})
 }
 
-func TestUsersHaveNumbersAndKeys(t *testing.T) {
+// usersOf are the files that the SSH server reads, by the users' names.
+func usersOf(all *wanted) map[string]string {
+	found := map[string]string{}
+	for path, made := range all.entries.made {
+		if name, is := strings.CutPrefix(path, usersFolder+"/"); is && made.mode == 0o600 {
+			found[name] = made.content
+		}
+	}
+	return found
+}
+
+func TestWhoMayBecomeRootIsAUser(t *testing.T) {
 	all := parsedUsers(`
 - default
 - {name: ops, sudo: ["ALL=(ALL) NOPASSWD:ALL"], ssh_authorized_keys: [KEY1, KEY2]}
-- {name: guest, ssh-authorized-keys: KEY2}
-- {name: second, uid: "1000", sudo: false, ssh_authorized_keys: [KEY1]}
-- {name: third, sudo: null, ssh_authorized_keys: {a: KEY1}}
+- {name: second, sudo: ALL, ssh-authorized-keys: {a: KEY2}}
+- {name: second, sudo: true, ssh_authorized_keys: KEY1}
 - {name: root, ssh_authorized_keys: [KEY1]}
 `)
 	if err := all.failure(); err != nil || len(all.warnings) != 0 {
 		t.Fatalf("%v, %q", err, all.warnings)
 	}
-	want := map[string]string{
-		"users/ops/uid": "0\n", "users/ops/authorized_keys": keyOne + "\n" + keyTwo + "\n",
-		"users/guest/uid": "1001\n", "users/guest/authorized_keys": keyTwo + "\n",
-		"users/second/uid": "1000\n", "users/third/uid": "1002\n", "users/third/authorized_keys": keyOne + "\n",
-	}
-	for path, text := range want {
-		if got := all.entries.made[path]; got.content != text {
-			t.Errorf("%s: got %q, want %q", path, got.content, text)
-		}
-	}
-	if _, made := all.entries.made["users/root/uid"]; made {
-		t.Error("root is made once more")
-	}
-	if mode := all.entries.made["users/guest/authorized_keys"].mode; mode != 0o600 {
-		t.Errorf("others may read keys: %o", mode)
+	want := map[string]string{"ops": keyOne + "\n" + keyTwo + "\n", "second": keyTwo + "\n" + keyOne + "\n"}
+	if got := usersOf(all); !maps.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 	if !slices.Equal(all.keys, []string{keyOne, keyTwo}) {
-		t.Errorf("who may become root logs in as root, too: %q", all.keys)
+		t.Errorf("they log in as root, too: %q", all.keys)
 	}
 }
 
-func TestUsersThatCannotBe(t *testing.T) {
-	for users, want := range map[string]string{
-		"- {name: Ops, ssh_authorized_keys: [KEY1]}":                                         `line 3, users[0]: "Ops" is no name of a user`,
-		"- {name: ../../etc, ssh_authorized_keys: [KEY1]}":                                   "is no name of a user",
-		"- {ssh_authorized_keys: [KEY1]}":                                                    `"" is no name of a user`,
-		"- {name: a, ssh_authorized_keys: [KEY1]}\n- {name: a, ssh_authorized_keys: [KEY2]}": "line 4, users[1]: the user a is given twice",
-		"- {name: a, uid: 12, ssh_authorized_keys: [KEY1]}":                                  "from 1000 to 60000",
-		"- {name: a, ssh_authorized_keys: [none]}":                                           "this is no SSH public key",
+func TestUsersThatANodeHasNot(t *testing.T) {
+	for user, want := range map[string]string{
+		"- {name: a, ssh_authorized_keys: [KEY1]}":                          "a may not become root",
+		"- {name: a, sudo: false, ssh_authorized_keys: [KEY1]}":             "a may not become root",
+		"- {name: a, sudo: null, ssh_authorized_keys: [KEY1]}":              "a may not become root",
+		"- {name: a, sudo: [], ssh_authorized_keys: [KEY1]}":                "a may not become root",
+		"- {name: a, sudo: 'ALL=(ALL) ALL', passwd: x}":                     "a node takes no passwords: there is no such user",
+		"- {name: ../../etc, sudo: ALL, ssh_authorized_keys: [KEY1]}":       `"../../etc" is no name of a user here: the keys log in as root`,
+		"- {name: John.Doe, sudo: ALL, ssh_authorized_keys: [KEY1]}":        "no name of a user here",
+		"- {sudo: ALL, ssh_authorized_keys: [KEY1]}":                        `"" is no name of a user here`,
+		"- {name: a, sudo: ALL, ssh_authorized_keys: [KEY1], x: [1]}\n- {}": "may not become root",
 	} {
-		all := parsedUsers(users)
-		if err := all.failure(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %q", users, err, want)
+		all := parsedUsers(user)
+		warned := strings.Join(all.warnings, "\n")
+		if err := all.failure(); err != nil || len(all.warnings) != 1 || !strings.Contains(warned, want) {
+			t.Errorf("%s: got %v, %q, want %q", user, err, warned, want)
 		}
-	}
-	all := parsedUsers("- {name: a, sudo: 'ALL=(ALL) ALL', passwd: x}")
-	if len(all.people) != 0 || len(all.warnings) != 1 || !strings.Contains(all.warnings[0], "a node takes no passwords: there is no such user") {
-		t.Errorf("%v, %q", all.people, all.warnings)
+		if rises := strings.Contains(user, "sudo: ALL,"); rises != slices.Equal(all.keys, []string{keyOne}) {
+			t.Errorf("%s: keys for root: %q", user, all.keys)
+		}
 	}
 }
 
 func TestADegradedNodeHasItsUsers(t *testing.T) {
-	all := parsedUsers("- {name: ops, sudo: ALL, ssh_authorized_keys: [KEY1]}\nhostname: [no]\n")
-	if all.failure() == nil || !slices.Contains(outlasting, usersFolder) {
-		t.Error("the users of a node that can't be what it was to be are gone")
+	user := "- {name: ops, sudo: ALL, ssh_authorized_keys: [KEY1]}\n"
+	for _, text := range []string{user + "hostname: [no]\n", user + "write_files: {{\n"} {
+		all := parsedUsers(text)
+		if all.failure() == nil {
+			t.Fatal("that is no mistake")
+		}
+		all.degrade()
+		if got := usersOf(all); !maps.Equal(got, map[string]string{"ops": keyOne + "\n"}) {
+			t.Errorf("%q: got %q", text, got)
+		}
+		if _, made := all.entries.made[keysFile]; !made {
+			t.Errorf("%q: root's keys are gone", text)
+		}
 	}
 }

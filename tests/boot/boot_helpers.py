@@ -126,8 +126,8 @@ def shown(machine: Machine) -> str:
 
 def answers_by_itself(cluster: Cluster, passes_all: Callable[[Iterable[Check]], None]) -> None:
     """All nodes of a cluster whose last master joined now are Ready, and that master's own API server answers."""
+    passes_all(Readiness(cluster, Kubectl(cluster)).checks())
     kubectl = Kubectl(cluster)
-    passes_all(Readiness(cluster, kubectl).checks())
     kubectl._masters.rotate(1)
     assert kubectl.master == cluster.masters[-1].name
     assert kubectl.text("get", "--raw", "/readyz").strip() == "ok", f"{kubectl.master}'s own API server"

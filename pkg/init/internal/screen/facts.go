@@ -25,8 +25,11 @@ const (
 	maxTail = 4 << 10
 )
 
-// keyFiles are those of which the SSH service takes its keys.
-var keyFiles = []string{"root/.ssh/authorized_keys", "run/config/ssh/authorized_keys"}
+// The files of which the SSH service takes root's keys, and those of others, by their names.
+var (
+	keyFiles  = []string{"root/.ssh/authorized_keys", "run/config/ssh/authorized_keys"}
+	userFiles = []string{"etc/ssh/users/*", "run/config/users/*"}
+)
 
 // orders are those by which a node makes or joins a cluster without anybody (pkg/kubelet).
 var orders = []string{"run/config/kubeadm/init", "run/config/kubeadm/join"}
@@ -39,7 +42,9 @@ type facts struct {
 	member, controls bool
 	endpoint         string
 	// alone says that the node makes or joins its cluster without anybody.
-	alone, keys, login bool
+	alone, login bool
+	// user logs in by SSH: root, if anybody does as such.
+	user string
 }
 
 // card is a network card.
@@ -62,10 +67,26 @@ func look(root string) facts {
 		found.alone = found.alone || exists(filepath.Join(root, file))
 	}
 	found.login = exists(filepath.Join(root, login))
-	for _, file := range keyFiles {
-		found.keys = found.keys || exists(filepath.Join(root, file))
-	}
+	found.user = whoLogsIn(root)
 	return found
+}
+
+// whoLogsIn names a user who has keys for SSH: root before all others, who have names of their own; nobody if there is no key.
+func whoLogsIn(root string) string {
+	for _, file := range keyFiles {
+		if exists(filepath.Join(root, file)) {
+			return "root"
+		}
+	}
+	var names []string
+	for _, pattern := range userFiles {
+		files, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, file := range files {
+			names = append(names, filepath.Base(file))
+		}
+	}
+	slices.Sort(names)
+	return append(names, "")[0]
 }
 
 func exists(pattern string) bool {

@@ -152,12 +152,12 @@ func (p page) waysIn(width int) []row {
 	switch address := p.address(); {
 	case p.stopped != "":
 		ssh = "SSH: not started"
-	case !p.keys:
+	case p.user == "":
 		ssh = "SSH: no keys (ssh_authorized_keys in the metadata's user-data)"
 	case address == "":
 		ssh = "SSH: no address yet"
 	default:
-		ssh = "ssh root@" + address
+		ssh = "ssh " + p.user + "@" + address
 	}
 	here = "this image has no login on its consoles"
 	if p.login && p.stopped == "" {

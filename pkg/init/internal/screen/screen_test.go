@@ -53,7 +53,7 @@ func lacks(t *testing.T, text string, all ...string) {
 var eth0 = card{"eth0", "52:54:00:12:34:56", true, []string{"10.0.2.15/24", "fec0::1/64"}}
 
 func TestANodeThatIsReady(t *testing.T) {
-	node := page{facts: facts{name: "node-1", release: "kubeiso, Kubernetes v1.36.3", role: "master", cards: []card{eth0}, keys: true, login: true}}
+	node := page{facts: facts{name: "node-1", release: "kubeiso, Kubernetes v1.36.3", role: "master", cards: []card{eth0}, user: "root", login: true}}
 	text := shown(node, console.Line{Stage: "ready", State: console.OK, Uptime: 42 * time.Second},
 		console.Line{Stage: "clock", State: console.OK, Uptime: 60 * time.Second})
 	wants(t, text, "kubeiso  node-1", "kubeiso, Kubernetes v1.36.3, master", "Stage ready, 42 s", "eth0  10.0.2.15/24, fec0::1/64  52:54",
@@ -90,7 +90,7 @@ func TestABootThatStoppedSaysSo(t *testing.T) {
 	heard := newStory()
 	heard.take(console.Line{Stage: "onboot", Name: "003-state", State: console.Failed, Error: "the disk is cut off"})
 	heard.stop(errors.New("onboot step 003-state: the disk is cut off"))
-	text := textOf(page{facts: facts{keys: true, login: true, cards: []card{eth0}}, told: heard.told()}.rows(80, 25))
+	text := textOf(page{facts: facts{user: "root", login: true, cards: []card{eth0}}, told: heard.told()}.rows(80, 25))
 	wants(t, text, "The boot stopped", "Faults onboot step 003-state: the disk is cut off", "SSH: not started", "no login")
 	lacks(t, text, "ssh root@", "Enter")
 	if strings.Count(text, "cut off") != 1 {
@@ -105,7 +105,7 @@ func TestAStepAtWorkShowsItsWords(t *testing.T) {
 }
 
 func TestACardWithoutCableOrAddress(t *testing.T) {
-	node := page{facts: facts{cards: []card{{name: "eth0", mac: "a", cable: false}, {name: "eth1", mac: "b", cable: true}}, keys: true}}
+	node := page{facts: facts{cards: []card{{name: "eth0", mac: "a", cable: false}, {name: "eth1", mac: "b", cable: true}}, user: "root"}}
 	wants(t, shown(node), "Network eth0  no cable  a", "eth1  no address yet  b", "SSH: no address yet")
 	wants(t, shown(page{}), "no network card", "SSH: no keys")
 }
@@ -156,6 +156,21 @@ func TestRowsFitTheScreen(t *testing.T) {
 	}
 }
 
+func TestWhoLogsIn(t *testing.T) {
+	root := t.TempDir()
+	for _, step := range []struct{ file, want string }{
+		{"etc/hostname", ""}, {"run/config/users/grace", "grace"}, {"etc/ssh/users/ada", "ada"}, {"root/.ssh/authorized_keys", "root"},
+	} {
+		path := filepath.Join(root, step.file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("x"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if got := whoLogsIn(root); got != step.want {
+			t.Errorf("with %s: got %q, want %q", step.file, got, step.want)
+		}
+	}
+}
+
 func TestFactsAreReadFromTheNode(t *testing.T) {
 	root := t.TempDir()
 	for path, text := range map[string]string{
@@ -180,7 +195,7 @@ func TestFactsAreReadFromTheNode(t *testing.T) {
 		}
 	}
 	found := look(root)
-	if found.release != "kubeiso, Kubernetes v1.36.3" || found.role != "worker" || !found.member || found.controls || !found.keys || !found.login ||
+	if found.release != "kubeiso, Kubernetes v1.36.3" || found.role != "worker" || !found.member || found.controls || found.user != "root" || !found.login ||
 		found.alone || found.endpoint != "https://192.0.2.1:6443" {
 		t.Errorf("%+v", found)
 	}

@@ -15,47 +15,36 @@ for type in ed25519 ecdsa; do
     fi
 done
 
-# Who may log in: root, and those that have a folder of their name, of the image's or of the node's metadata, with the files uid
-# (0: root's rights) and authorized_keys. dropbear reads one file of keys for each, in the user's home.
-image=${SSH_USERS:-/hostroot/etc/ssh/users} metadata=${SSH_METADATA:-/run/config/users}
-homes=${SSH_HOMES:-/run/sshd/home} etc=${SSH_ETC:-/etc}
+# Who may log in: root, and those who have a file of their name with their keys, the image's or the node's metadata's. All have
+# root's number; the log tells their names. dropbear reads the keys in each one's home.
+image=/hostroot/etc/ssh/users metadata=/run/config/users homes=/run/sshd/home
 
-home() { # NAME UID PATH FILES: whose keys are in the files that there are
-    mkdir -p "$3/.ssh"
-    for file in "$4" "$5"; do
+home() { # NAME FILES: whose keys are in those files that there are
+    mkdir -p "$homes/$1/.ssh"
+    for file in "$2" "$3"; do
         if [ -f "$file" ]; then
             cat "$file"
             echo
         fi
-    done >"$3/.ssh/authorized_keys"
-    chmod 0700 "$3" "$3/.ssh"
-    chmod 0600 "$3/.ssh/authorized_keys"
-    chown -R "$2:$2" "$3"
+    done >"$homes/$1/.ssh/authorized_keys"
+    echo "$1:x:0:0::$homes/$1:/bin/sh" >>/etc/passwd
 }
 
-user() { # NAME UID
-    home "$1" "$2" "$homes/$1" "$image/$1/authorized_keys" "$metadata/$1/authorized_keys"
-    echo "$1:x:$2:$2::$homes/$1:/bin/sh" >>"$etc/passwd"
-    [ "$2" = 0 ] || echo "$1:x:$2:" >>"$etc/group"
-}
-
-umask 022
+umask 077
 rm -rf "$homes"
 mkdir -p "$homes"
-home root 0 "$homes/root" /root/.ssh/authorized_keys /run/config/ssh/authorized_keys
-echo "root:x:0:0:root:$homes/root:/bin/sh" >"$etc/passwd"
-echo root:x:0: >"$etc/group"
-{
-    ls "$image" 2>/dev/null || :
-    ls "$metadata" 2>/dev/null || :
-} | sort -u | while read -r name; do
-    for folder in "$image" "$metadata"; do
-        if [ -f "$folder/$name/uid" ]; then
-            user "$name" "$(cat "$folder/$name/uid")"
-            break
-        fi
-    done
+: >/etc/passwd
+home root /root/.ssh/authorized_keys /run/config/ssh/authorized_keys
+for folder in "$image" "$metadata"; do
+    [ ! -d "$folder" ] || ls "$folder"
+done | sort -u | while read -r name; do
+    case $name in
+    root | [!a-z_]* | *[!a-z0-9_-]*) echo "sshd.sh: $name is no name of a user, and does not log in" >&2 ;;
+    *) home "$name" "$image/$name" "$metadata/$name" ;;
+    esac
 done
+chmod 0644 /etc/passwd
+umask 022
 # -F in the foreground, -E tells on stderr, -s no passwords.
 exec dropbear -F -E -s -P /run/sshd.pid -p "${SSH_PORT:-22}" \
     -r "$keys/dropbear_ed25519_host_key" -r "$keys/dropbear_ecdsa_host_key"
