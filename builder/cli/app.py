@@ -94,19 +94,28 @@ def main() -> None:
         command_line(typed(sys.argv[1:]))(prog_name="kubeiso")
     except KubeisoError as error:
         _fail(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it once more at its end
-        sys.exit(CUT_OFF)
     except OSError as error:
         if os.environ.get(TRACEBACK):
             raise
         _fail(_refused(error))
-    except (KeyboardInterrupt, SystemExit):  # typer turns the first into the second
+    except (KeyboardInterrupt, SystemExit) as ended:  # typer turns the first into the second, and a broken pipe, too
         if not interrupt.came:
+            _heed_reader(ended)
             raise
         _tell(INTERRUPTED, "interrupted; what was finished is kept, the next run goes on from there")
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # a download that stalls has a thread of its own, for which sys.exit would wait
+
+
+def _heed_reader(ended: BaseException) -> None:
+    """Ends as a shell's programs do where nobody reads the results any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as broken:
+        ended.__context__ = broken
+    if isinstance(ended.__context__, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it once more at its end
+        sys.exit(CUT_OFF)
 
 
 def _refused(error: OSError) -> BuildError:

@@ -1,11 +1,15 @@
 """What the program tells of itself."""
 
 import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 import typer.main
-from program import Outcome, Program
+from program import ROOT, Outcome, Program
 
 from builder.cli import app as app_module
 from builder.cli.app import command_line
@@ -26,6 +30,17 @@ def test_each_verb_is_in_the_file_where_it_is_looked_for() -> None:
     assert sorted(app_module.VERBS) == VERBS
     for verb in VERBS:
         assert verb in typer.main.get_command(command_line([verb])).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("words", [("check", "--reference"), ("--version",)])
+def test_a_reader_that_goes_away_is_no_error(words: tuple[str, ...]) -> None:
+    """As `head` does: a shell's code for SIGPIPE, and no word."""
+    read, write = os.pipe()
+    os.close(read)
+    argv = [sys.executable, "-m", "builder", *words]
+    done = subprocess.run(argv, stdout=write, stderr=subprocess.PIPE, cwd=ROOT, check=False, timeout=120)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -97,16 +97,6 @@ def test_rules_that_the_kernel_refuses_fail_the_step(node: Node) -> None:
     assert "nowhere" in done.stderr
 
 
-def test_what_an_earlier_boot_left_goes_and_what_others_wrote_stays(node: Node) -> None:
-    node.put("var/lib/cni/net.d/10-flannel.conflist", '{\n  "cniVersion": "1.0.0",\n  "name": "kubeiso-flannel"\n}\n')
-    node.put("var/lib/cni/net.d/10-calico.conflist", '{"name": "k8s-pod-network"}\n')
-    node.put("var/lib/cni/networks/kubeiso-flannel/10.9.1.2", "pod\n")
-    node.put("var/lib/cni/networks/other/10.8.1.2", "pod\n")
-    assert node.run("pod-network.sh").returncode == 0
-    assert node.names("var/lib/cni/net.d") == ["10-calico.conflist", "10-x.conflist"]
-    assert node.names("var/lib/cni/networks") == ["other"]
-
-
 def test_a_network_that_needs_no_range_needs_none(node: Node) -> None:
     for name in ("10-x.conflist", "subnet"):
         (node.root / "etc/pod-network" / name).unlink()

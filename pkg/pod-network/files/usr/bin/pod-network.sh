@@ -5,17 +5,9 @@ set -eu
 source=/etc/pod-network
 given=/run/config/pod-network/subnet
 target=/var/lib/cni/net.d
-leases=/var/lib/cni/networks
 
-# Networks of this project are named kubeiso-*. What an earlier boot left of them goes, since this image may have another one:
-# configuration, and leases of addresses, whose pods ended with that boot. What others wrote stays.
+# /var/lib/cni is empty at each boot (pkg/state/stale.go): other networks' pods write theirs anew, too.
 mkdir -p "$target"
-for file in "$target"/*.conflist; do
-    if [ -f "$file" ] && grep -q '"name": *"kubeiso-' "$file"; then
-        rm "$file"
-    fi
-done
-rm -rf "$leases"/kubeiso-*
 
 [ -f "$given" ] || given=$source/subnet
 subnet=
