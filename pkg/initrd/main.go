@@ -87,12 +87,18 @@ func probe(out *console.Console) {
 	halt(out, fmt.Errorf("this machine does not power off"))
 }
 
-// halt keeps the machine still, with the reason on its console. Without its first process the kernel would panic and
-// scroll the reason away.
+// stillness is how long a machine that can't start keeps the reason on its console before it tries again: what was at fault, such as a
+// controller that hung, may be gone then, and its power button does nothing here.
+const stillness = 10 * time.Minute
+
+// halt keeps the machine still, with the reason on its console, and then starts it again. Without its first process the kernel would
+// panic and scroll the reason away.
 func halt(out *console.Console, err error) {
-	out.Printf("\nThe node cannot start: %v\nNothing was changed. The machine can be switched off.", err)
+	out.Printf("\nThe node cannot start: %v\nNothing was changed. The machine can be switched off; it starts again in %.0f minutes.",
+		err, stillness.Minutes())
 	for {
-		time.Sleep(time.Hour)
+		time.Sleep(stillness)
+		_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	}
 }
 
