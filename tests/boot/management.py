@@ -103,12 +103,15 @@ def management(folder: Path, store: Store, project: Project) -> Iterator[Managem
     ports = dict(zip(("etcd", "peer", "api"), free_ports(3), strict=True))
     with ExitStack() as running:
         running.enter_context(process(folder, "etcd", *_etcd(folder, ports)))
-        running.enter_context(process(folder, "kube-apiserver", *_api_server(folder, ports)))
+        server = running.enter_context(process(folder, "kube-apiserver", *_api_server(folder, ports)))
         made = Management(folder, folder / "kubectl")
-        poll(lambda: _ready(made), Deadline.after(120), what=f"the management cluster's API server ({folder})", interval=1.0)
+        what = f"the management cluster's API server ({folder})"
+        poll(lambda: _ready(made, server), Deadline.after(120), what=what, interval=1.0)
         definitions = sorted(path for path in folder.glob("*.yaml"))
         for path in definitions:
             made.call("apply", "--server-side", "-f", str(path))
+        # As the provider's own kustomization.yaml labels them: which version of them a contract's is.
+        made.call("label", "crd", "--all", "cluster.x-k8s.io/v1beta2=v1beta2")
         made.apply(infrastructure("BareCluster"), infrastructure("BareMachine"))
         made.call("wait", "--for=condition=Established", "--timeout=50s", "crd", "--all")
         for name in MANAGERS:
@@ -142,7 +145,7 @@ def _api_server(folder: Path, ports: Mapping[str, int]) -> Iterator[str]:
     )
     yield from (f"--service-account-key-file={folder / 'accounts.key'}", "--service-account-issuer=https://management.test")
     yield from (f"--service-account-signing-key-file={folder / 'accounts.key'}", "--service-cluster-ip-range=192.0.2.0/24")
-    yield from ("--disable-admission-plugins=ServiceAccount", "--authorization-mode=RBAC")
+    yield "--disable-admission-plugins=ServiceAccount"
 
 
 def _manager(folder: Path) -> Iterator[str]:
@@ -158,13 +161,13 @@ def _manager(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def process(folder: Path, name: str, *words: str) -> Iterator[None]:
+def process(folder: Path, name: str, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A program of the folder, with its log beside it."""
     with (folder / f"{name}.log").open("wb") as log:
         running = subprocess.Popen([folder / name, *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            yield
-            assert running.poll() is None, f"{name} ended by itself: {(folder / name).with_suffix('.log')}"
+            yield running
+            assert running.poll() is None, f"{name} ended by itself: {folder / name}.log"
         finally:
             running.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -173,7 +176,8 @@ def process(folder: Path, name: str, *words: str) -> Iterator[None]:
             running.wait()
 
 
-def _ready(made: Management) -> bool | None:
+def _ready(made: Management, server: "subprocess.Popen[bytes]") -> bool | None:
+    assert server.poll() is None, (made.folder / "kube-apiserver.log").read_text()
     try:
         return True if made.call("get", "--raw", "/readyz") == "ok" else None
     except KubeisoError:

@@ -55,9 +55,10 @@ def registration(node: Node, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_cluster(document: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for part, keys in OF_CLUSTER.items():
-        found[part] = {key: document[part][key] for key in keys if key in document.get(part, {})}
+    parts = (
+        (part, {key: document[part][key] for key in keys if key in document.get(part, {})}) for part, keys in OF_CLUSTER.items()
+    )
+    found: dict[str, Any] = {part: kept for part, kept in parts if kept}
     return {**found, "etcd": {"local": {"extraArgs": document["etcd"]["local"]["extraArgs"]}}}
 
 
