@@ -16,6 +16,7 @@ from builder.assembly.native import NativeAssembler
 from builder.errors import BuildError, InputError, ToolMissing
 from builder.images.compose import image_name, process_of
 from builder.images.description import load_description
+from builder.images.stores.registry import names
 from builder.linuxkit.emit import document as emit
 from builder.linuxkit.model import Document
 from builder.oci import Image, write_image
@@ -31,7 +32,6 @@ from builder.spec.needs import needs
 from builder.spec.root import Root
 from builder.store import Store
 
-STORES = ("containerd",)
 PROJECT = Path(__file__).parents[2]
 RECIPES = sorted(path.stem for path in (PROJECT / "recipes").glob("*.yml"))
 needs_cli = pytest.mark.skipif(find_program() is None, reason="LinuxKit's CLI is neither on PATH nor named by KUBEISO_LINUXKIT")
@@ -64,10 +64,17 @@ def test_both_assemblers_give_the_same_bytes_for_a_recipe(store: Store, recipe: 
     assert_same(document_of(recipe, role, store), store)
 
 
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_each_recipe_s_document_can_be_assembled(store: Store, recipe: str, role: Role) -> None:
+    """Where LinuxKit's CLI is not at hand, too."""
+    assert NativeAssembler().assemble(document_of(recipe, role, store), store).size > 0
+
+
 def document_of(name: str, role: Role, store: Store) -> Document:
     path = PROJECT / "recipes" / f"{name}.yml"
     recipe = load_recipe(path, Project(PROJECT))
-    described, network = runtime(Project(PROJECT), recipe.runtime, STORES), pod_network(Project(PROJECT), recipe.network.cni)
+    described, network = runtime(Project(PROJECT), recipe.runtime, names()), pod_network(Project(PROJECT), recipe.network.cni)
     need = needs(recipe, role, described, network, console_login=True)
     images = {folder: stand_in(folder, store) for folder in {*need.node, *need.containers}}
     kept = stand_in("image-store", store)
