@@ -21,7 +21,7 @@ from builder.errors import InputError
 from builder.forming import form
 from builder.pipeline.clusters import cluster_plan
 from builder.pipeline.model import BuildOptions, Plan
-from builder.pipeline.tools import MEDIA_TOOLS, RUN_TOOLS
+from builder.pipeline.tools import CLUSTER_TOOLS, MEDIA_TOOLS
 from builder.progress import note
 from builder.project import Project
 
@@ -60,7 +60,7 @@ def plan_of(
         note("two masters survive the loss of neither: etcd needs a majority of its members")
     state.refuse_existing(state.directory_of(wish.name))
     afford(wish.hardware, None, wish.masters, wish.workers)
-    demand_tools(options, (*MEDIA_TOOLS, *RUN_TOOLS))
+    demand_tools(options, (*MEDIA_TOOLS, *CLUSTER_TOOLS))
     plan = cluster_plan(
         Project.here(), path, open_store(), out_folder(out), options,
         name=wish.name, hardware=wish.hardware, masters=wish.masters, workers=wish.workers, unattended=wish.auto,

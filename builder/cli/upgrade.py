@@ -19,7 +19,7 @@ from builder.forming import form
 from builder.forming.upgrade import Upgrade, refuse_versions
 from builder.pipeline.clusters import cluster_plan
 from builder.pipeline.model import Plan
-from builder.pipeline.tools import MEDIA_TOOLS, RUN_TOOLS
+from builder.pipeline.tools import CLUSTER_TOOLS, MEDIA_TOOLS
 from builder.progress import note
 from builder.project import Project
 
@@ -47,7 +47,7 @@ def upgrade(
         cluster = state.load(name)
         refuse(cluster)
         running = versions(cluster)
-        demand_tools(options, (*MEDIA_TOOLS, *RUN_TOOLS))
+        demand_tools(options, (*MEDIA_TOOLS, *CLUSTER_TOOLS))
         plan = cluster_plan(
             Project.here(), which.path, open_store(), out_folder(how.out), options,
             name=name, hardware=cluster.hardware, masters=len(cluster.masters), workers=len(cluster.workers),

@@ -88,23 +88,15 @@ class Forward(Frozen):
     guest_port: int
 
 
-class SwitchKind(StrEnum):
-    """Who carries a cluster's network: the program vde_switch, or our own switch (builder/network/switch.py)."""
-
-    VDE = "vde"
-    OWN = "own"
-
-
 class ClusterCard(Frozen):
     """What a machine's second NIC is plugged into: the switch that has its files in `directory`."""
 
     directory: Path
-    kind: SwitchKind
 
     @property
     def socket(self) -> Path:
-        """vde_switch wants a directory for its sockets; ours has one socket."""
-        return self.directory / ("vde" if self.kind is SwitchKind.VDE else "switch.sock")
+        """vde_switch's directory for its sockets."""
+        return self.directory / "vde"
 
 
 class MachineSpec(Frozen):

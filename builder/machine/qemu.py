@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from builder.console.control import PORT
-from builder.machine.model import Attachment, ClusterCard, Firmware, MachineSpec, SwitchKind
+from builder.machine.model import Attachment, ClusterCard, Firmware, MachineSpec
 
 # Debian's and Ubuntu's package ovmf. What guards its variables, for Secure Boot, does so in system management mode.
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
@@ -158,10 +158,7 @@ def _network(spec: MachineSpec) -> list[str]:
 
 def plug(card: ClusterCard) -> str:
     """The value of -netdev that plugs a machine into a cluster's switch."""
-    socket = _option(card.socket)
-    if card.kind is SwitchKind.VDE:
-        return f"vde,id={CLUSTER},sock={socket},mode=0600"
-    return f"stream,id={CLUSTER},server=off,addr.type=unix,addr.path={socket}"
+    return f"vde,id={CLUSTER},sock={_option(card.socket)},mode=0600"
 
 
 def _card(spec: MachineSpec, name: str, index: int, netdev: str) -> list[str]:

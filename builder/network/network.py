@@ -1,8 +1,7 @@
-"""The network of one cluster: a switch as a process of its own, found again and ended by its directory alone."""
+"""The network of one cluster: vde_switch as a process of its own, found again and ended by its directory alone."""
 
 import os
 import shutil
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,15 +10,15 @@ from builder.architecture import AMD64, Qemu
 from builder.deadline import Deadline
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.leash import leash, unleash
-from builder.machine.model import SOCKET_PATH, ClusterCard, SwitchKind
+from builder.machine.model import SOCKET_PATH, ClusterCard
 from builder.process import Identity, Process, noted, search
-from builder.progress import debug, note
+from builder.progress import debug
 from builder.run import Completed, run, tool
 from builder.statefile import Kept, read_kept, write_kept
 
 STATE = "switch.json"
 PLUGS = 128
-"""Ports of vde_switch; our own switch has as many."""
+"""Ports of a switch."""
 
 PATIENCE = 5.0
 """Seconds that a switch gets for each way to end it, and for its first note. Both take milliseconds on a quiet host."""
@@ -43,21 +42,18 @@ class Switch:
         self._process = Process.find(state.identity, str(state.card.directory)) if state.identity else None
 
     @classmethod
-    def start(
-        cls, directory: Path, *, kind: SwitchKind | None = None, qemu: Qemu = AMD64.qemu, leashed: bool = False
-    ) -> "Switch":  # fmt: skip
-        """The switch that runs in that directory, else a new one, of the kind that this host has unless one is asked for.
-
-        qemu: whose machines are plugged into it.
+    def start(cls, directory: Path, *, qemu: Qemu = AMD64.qemu, leashed: bool = False) -> "Switch":
+        """The switch that runs in that directory, else a new one. qemu: whose machines are plugged into it.
 
         A new one outlives this program, unless it is `leashed`. Raises InputError for too long a path, ToolMissing where the host
-        has nothing for it, and BuildError with the switch's own words when it does not come up.
+        has none or its QEMU can't be plugged into one, and BuildError with the switch's own words when it does not come up.
         """
         directory = directory.absolute()
         if running := _running(directory):
             return running
         _refuse(directory)
-        card = ClusterCard(directory=directory, kind=kind or choose(qemu))
+        demand(qemu)
+        card = ClusterCard(directory=directory)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _clean(card)
         _save(State(card=card))
@@ -70,7 +66,7 @@ class Switch:
             _end_started(card)
             raise
         switch = cls(state)
-        debug(f"the cluster's network is {card.kind}, process {switch.pid}, in {directory}")
+        debug(f"the cluster's network is process {switch.pid}, in {directory}")
         return switch
 
     @classmethod
@@ -107,30 +103,17 @@ class Switch:
         raise CheckError(f"the switch in {self.card.directory} (process {self.pid}) can't be ended")
 
 
-def choose(qemu: Qemu) -> SwitchKind:
-    """vde_switch where it is installed and QEMU was built with its part for it, else our own switch; the choice is told.
-
-    Raises ToolMissing where QEMU can be plugged into neither.
-    """
-    plugs = run([qemu.program, "-netdev", "help"]).stdout.split()
-    with suppress(ToolMissing):
-        if "vde" in plugs and tool("vde_switch"):
-            debug("the cluster's network is made by vde_switch")
-            return SwitchKind.VDE
-    if "stream" not in plugs:
-        why = "it has neither -netdev vde with vde_switch beside it, nor -netdev stream (QEMU 7.2)"
-        raise ToolMissing("this QEMU can't be plugged into a cluster's network", why=why, hint="install QEMU 7.2 or newer")
-    reason = "is not installed" if "vde" in plugs else "is of no use to this QEMU"
-    note(f"the cluster's network is made by kubeiso's own switch: vde_switch {reason}")
-    return SwitchKind.OWN
+def demand(qemu: Qemu) -> None:
+    """Raises ToolMissing without vde_switch, and for a QEMU that was built without its part for it."""
+    tool("vde_switch")
+    if "vde" not in run([qemu.program, "-netdev", "help"]).stdout.split():
+        why = f"{qemu.program} was built without -netdev vde"
+        hint = "take the QEMU of Debian or Ubuntu, or build it with libvdeplug"
+        raise ToolMissing("this QEMU can't be plugged into a cluster's network", why=why, hint=hint)
 
 
 def switch_command(card: ClusterCard) -> list[str]:
     """The argument list of a switch. It returns once all is set up, with the switch in the background, or tells why it fails."""
-    directory = str(card.directory)
-    if card.kind is SwitchKind.OWN:
-        # The shell is its parent for a moment only: nobody has to wait for it.
-        return ["sh", "-c", '"$@" &', "sh", sys.executable, "-m", "builder.network.switch", directory]
     return [
         "vde_switch", "--sock", str(card.socket), "--mode", "0600", "--dirmode", "0700", "--numports", str(PLUGS),
         # Its configuration files are the host's, and could connect it to others.
@@ -159,15 +142,13 @@ def _running(directory: Path) -> Switch | None:
 
 def _searched(directory: Path) -> State | None:
     """A switch that runs, without its file."""
-    cards = [ClusterCard(directory=directory, kind=kind) for kind in SwitchKind]
-    found = ((card, _process_of(card)) for card in cards)
-    return next((State(card=card, identity=identity) for card, identity in found if identity), None)
+    card = ClusterCard(directory=directory)
+    identity = _process_of(card)
+    return State(card=card, identity=identity) if identity else None
 
 
 def _process_of(card: ClusterCard) -> Identity | None:
     """The switch itself, by the words of its command that name its directory (see switch_command)."""
-    if card.kind is SwitchKind.OWN:
-        return search("builder.network.switch", str(card.directory))
     return search("--pidfile", str(_pid_file(card.directory)))
 
 
@@ -178,25 +159,25 @@ def _refuse(directory: Path) -> None:
 
 
 def _launch(card: ClusterCard) -> Identity:
-    done = run(switch_command(card), cwd=Path(__file__).parents[2], check=False, timeout=60)
+    done = run(switch_command(card), check=False, timeout=60)
     identity = _await_note(card, PATIENCE if done.code == 0 else 0)
     if identity is None:
-        raise _dead_on_arrival(card, done)
+        raise _dead_on_arrival(done)
     return identity
 
 
 def _await_note(card: ClusterCard, seconds: float) -> Identity | None:
-    """Our own switch has written its note before it lets its output go, vde_switch does so some moments later."""
-    patience = Deadline.after(seconds if card.kind is SwitchKind.VDE else 0)
+    """The switch writes its note some moments after its parent has ended."""
+    patience = Deadline.after(seconds)
     while not (identity := noted(_pid_file(card.directory))) and not patience.expired:
         time.sleep(0.02)
     return identity
 
 
-def _dead_on_arrival(card: ClusterCard, done: Completed) -> BuildError:
+def _dead_on_arrival(done: Completed) -> BuildError:
     said = tuple((done.stderr or done.stdout).strip().splitlines()[-10:])
     return BuildError(
-        f"the switch of the cluster's network ({card.kind}) could not be started", why=f"it ended with exit code {done.code}",
+        "the switch of the cluster's network could not be started", why=f"it ended with exit code {done.code}",
         details=said or ("it said nothing",), hint=f"the command was: {' '.join(done.argv)}",
     )  # fmt: skip
 
@@ -212,9 +193,8 @@ def _pid_file(directory: Path) -> Path:
 
 def _clean(card: ClusterCard) -> None:
     """Removes the sockets and the note of a switch that does not run."""
-    shutil.rmtree(card.directory / "vde", ignore_errors=True)
-    for left in (card.directory / "switch.sock", _pid_file(card.directory)):
-        left.unlink(missing_ok=True)
+    shutil.rmtree(card.socket, ignore_errors=True)
+    _pid_file(card.directory).unlink(missing_ok=True)
 
 
 def _save(state: State) -> None:

@@ -24,7 +24,7 @@ from builder.machine.qemu import OVMF_CODE, OVMF_VARS
 from builder.media.grub import LIBRARY, check_installed
 from builder.pipeline.clusters import acceleration
 from builder.pipeline.kernel import kernel_image
-from builder.pipeline.tools import BUILD_TOOLS, RUN_TOOLS
+from builder.pipeline.tools import BUILD_TOOLS, CLUSTER_TOOLS
 from builder.project import Project
 from builder.run import run, tool
 from builder.store import Store
@@ -56,7 +56,7 @@ class Finding:
 
 def examine(project: Project, store: Store, *, probe: bool) -> list[Finding]:
     """Every finding; nothing is changed but the cache. With `probe`, a machine is booted to try KVM."""
-    findings = [_tool(name, "build") for name in BUILD_TOOLS] + [_tool(name, "up, test, boot") for name in RUN_TOOLS]
+    findings = [_tool(name, "build") for name in BUILD_TOOLS] + [_tool(name, "up, test, boot") for name in CLUSTER_TOOLS]
     findings += [_try("GRUB's modules", "build", _grub), _try("C libraries", "build", lambda: _libraries(project))]
     findings += [_try("Go toolchain", "build", lambda: go().version), _ovmf(), _linuxkit(), _disk(store), _memory()]
     findings.append(_try("mke2fs", "nodes with a disk", lambda: tool("mke2fs"), State.WANTING))

@@ -12,6 +12,7 @@ from builder.run import PACKAGE_OF, tool
 MEDIA_TOOLS = ("dpkg-deb", *TOOLS, *sorted({tool for maker in MAKERS.values() for tool in maker.tools}))
 BUILD_TOOLS = ("gcc", "xz", *MEDIA_TOOLS)
 RUN_TOOLS = (AMD64.qemu.program, "qemu-img")
+CLUSTER_TOOLS = (*RUN_TOOLS, "vde_switch")
 
 
 def demand(tools: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from cluster_samples import a_cluster
 from builder.cluster import media, state
 from builder.cluster.machines import machine_spec
 from builder.cluster.model import MASTER, WORKER, Cluster
-from builder.machine.model import ClusterCard, SwitchKind
+from builder.machine.model import ClusterCard
 
 pytest_plugins = ["cluster_fixtures"]
 
@@ -34,9 +34,7 @@ def new(tmp_path: Path, role: str) -> Path:
 
 
 def boots(cluster: Cluster, name: str) -> str:
-    return machine_spec(
-        cluster, cluster.node(name), ClusterCard(directory=cluster.directory, kind=SwitchKind.OWN)
-    ).medium.read_text()
+    return machine_spec(cluster, cluster.node(name), ClusterCard(directory=cluster.directory)).medium.read_text()
 
 
 def test_one_node_after_another_gets_the_new_medium_and_the_others_keep_theirs(cluster: Cluster, tmp_path: Path) -> None:

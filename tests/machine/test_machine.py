@@ -19,7 +19,7 @@ from builder.errors import BuildError, CheckError, InputError, ToolMissing
 from builder.machine import launch as launch_module
 from builder.machine import machine as machine_module
 from builder.machine.machine import Machine
-from builder.machine.model import Acceleration, ClusterCard, Firmware, MachineSpec, SwitchKind
+from builder.machine.model import Acceleration, ClusterCard, Firmware, MachineSpec
 
 Start = Callable[..., Machine]
 
@@ -248,10 +248,10 @@ def test_bad_specs_are_refused_before_anything_starts(spec: MachineSpec, tmp_pat
     for field, what in (("metadata", "metadata volume"), ("state_disk", "state disk")):
         with pytest.raises(InputError, match=f"there is no {what}"):
             Machine.start(spec.model_copy(update={field: tmp_path / "none.img"}))
-    card = ClusterCard(directory=tmp_path / "net", kind=SwitchKind.OWN)
+    card = ClusterCard(directory=tmp_path / "net")
     with pytest.raises(CheckError, match="does not run") as unplugged:
         Machine.start(spec.model_copy(update={"cluster_network": card}))
-    assert "switch.sock" in unplugged.value.why
+    assert "/vde" in unplugged.value.why
     with pytest.raises(InputError, match="too long a name"):
         Machine.start(spec.model_copy(update={"directory": tmp_path / ("x" * 100)}))
     monkeypatch.setattr(launch_module, "OVMF_VARS", tmp_path / "none.fd")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.machine.model import Acceleration, Attachment, ClusterCard, Firmware, Forward, MachineSpec, SwitchKind
+from builder.machine.model import Acceleration, Attachment, ClusterCard, Firmware, Forward, MachineSpec
 from builder.machine.qemu import command, mac_address, machine_id
 
 DIRECTORY = Path("/state/one")
@@ -138,17 +138,10 @@ def test_forwards_listen_on_loopback_only() -> None:
     assert "hostfwd=tcp:127.0.0.1:1025-:22" in network.split(",")
 
 
-@pytest.mark.parametrize(
-    ("kind", "netdev"),
-    [
-        (SwitchKind.VDE, "vde,id=cluster,sock=/state/net/vde,mode=0600"),
-        (SwitchKind.OWN, "stream,id=cluster,server=off,addr.type=unix,addr.path=/state/net/switch.sock"),
-    ],
-)
-def test_a_node_has_a_second_card_and_its_volumes(kind: SwitchKind, netdev: str) -> None:
+def test_a_node_has_a_second_card_and_its_volumes() -> None:
     plain = spec()
     node = spec(
-        cluster_network=ClusterCard(directory=Path("/state/net"), kind=kind),
+        cluster_network=ClusterCard(directory=Path("/state/net")),
         metadata=Path("/state/one/cidata.img"), state_disk=Path("/state/one/state.img"),
     )  # fmt: skip
     argv, before = command(node), command(plain)
@@ -158,12 +151,13 @@ def test_a_node_has_a_second_card_and_its_volumes(kind: SwitchKind, netdev: str)
         block("state", "/state/one/state.img", 'false, "discard": "unmap", "cache": {"no-flush": true}'),
         "-device", "virtio-blk-pci,drive=state,serial=state",
     ]  # fmt: skip
+    netdev = "vde,id=cluster,sock=/state/net/vde,mode=0600"
     card = ["-netdev", netdev, "-device", f"virtio-net-pci,netdev=cluster,mac={mac_address(node, 1)},romfile="]
     assert argv == [*before[:at], *volumes, *before[at : at + 4], *card, *before[at + 4 :]]
 
 
 def test_what_passes_is_captured_when_asked() -> None:
-    card = ClusterCard(directory=Path("/state/net"), kind=SwitchKind.OWN)
+    card = ClusterCard(directory=Path("/state/net"))
     assert "filter-dump" not in " ".join(command(spec(cluster_network=card)))
     dumps = [words for words in after(command(spec(cluster_network=card, capture=True)), "-object") if "filter-dump" in words]
     assert dumps == [
@@ -177,7 +171,7 @@ def test_hardware_addresses_stay_what_they_were() -> None:
 
 
 def test_all_paths_become_whole() -> None:
-    card = ClusterCard(directory=Path("net"), kind=SwitchKind.VDE)
+    card = ClusterCard(directory=Path("net"))
     whole = spec(directory=Path("one"), medium=Path("m.iso"), metadata=Path("c.img"), cluster_network=card).absolute()
     here = Path.cwd()
     assert (whole.directory, whole.medium, whole.metadata, whole.state_disk) == (
@@ -186,7 +180,7 @@ def test_all_paths_become_whole() -> None:
         here / "c.img",
         None,
     )
-    assert whole.cluster_network == ClusterCard(directory=here / "net", kind=SwitchKind.VDE)
+    assert whole.cluster_network == ClusterCard(directory=here / "net")
 
 
 def test_machines_differ_in_what_must_be_unique() -> None:

@@ -1,7 +1,6 @@
-"""Ends of a cluster's network for tests: one that speaks to our own switch itself, and one behind a QEMU without a machine."""
+"""An end of a cluster's network for tests, behind a QEMU without a machine."""
 
 import socket
-import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +11,6 @@ from builder.machine.model import ClusterCard
 from builder.machine.qemu import plug
 
 EVERYBODY = b"\xff" * 6
-LENGTH = struct.Struct(">I")
 
 
 def address(number: int) -> bytes:
@@ -22,38 +20,6 @@ def address(number: int) -> bytes:
 def frame(target: bytes, source: bytes, text: bytes = b"") -> bytes:
     """An Ethernet frame of the local experimental type 0x88b5 (IEEE 802), as long as the shortest may be."""
     return (target + source + b"\x88\xb5" + text).ljust(60, b"\0")
-
-
-def framed(frame: bytes) -> bytes:
-    return LENGTH.pack(len(frame)) + frame
-
-
-class Direct:
-    """A plug in our own switch, as QEMU's -netdev stream is one."""
-
-    def __init__(self, card: ClusterCard) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
-        self.socket.connect(str(card.socket))
-        self._file = self.socket.makefile("rb")
-
-    def send(self, frame: bytes) -> None:
-        self.socket.sendall(framed(frame))
-
-    def receive(self) -> bytes:
-        """The next frame; empty when the switch hung up."""
-        head = self._file.read(LENGTH.size)
-        return self._file.read(LENGTH.unpack(head)[0]) if head else b""
-
-    def close(self) -> None:
-        self._file.close()
-        self.socket.close()
-
-    def __enter__(self) -> "Direct":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Bridged:
