@@ -11,9 +11,9 @@ HOST_PACKAGES := \
 	python3 python3-venv \
 	gcc libc6-dev pkg-config libseccomp-dev \
 	debian-archive-keyring dpkg e2fsprogs xz-utils zstd kmod \
-	squashfs-tools cryptsetup-bin xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin systemd-boot-efi sbsigntool minisign \
+	squashfs-tools cryptsetup-bin xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin sbsigntool minisign \
 	qemu-system-x86 qemu-utils ovmf vde2
-TEST_PACKAGES := fdisk gpg gpg-agent iproute2 libengine-pkcs11-openssl openssh-client openssl shellcheck skopeo softhsm2
+TEST_PACKAGES := systemd-boot-efi fdisk gpg gpg-agent iproute2 libengine-pkcs11-openssl openssh-client openssl shellcheck skopeo softhsm2
 
 .PHONY: help setup cluster build test test-media test-all check bench doctor clean
 help:

@@ -40,7 +40,8 @@ class Platform:
     elf: e_machine (System V ABI, registry of machines). kernel_image: the file that Linux' build makes to boot from.
     command_line: the bytes that the kernel takes (COMMAND_LINE_SIZE less the end).
     efi_file: the program that firmware starts from a medium (UEFI 2.10, 3.5.1.1). efi_stub: systemd's, which starts the
-    kernel that is behind it in the same program (systemd-stub(7)).
+    kernel that is behind it in the same program (systemd-stub(7)). efi_menu: systemd's, which lets a person choose between such
+    programs (systemd-boot(7)).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Platform:
     efi: Grub
     efi_file: str
     efi_stub: str
+    efi_menu: str
     qemu: Qemu
 
 
@@ -81,6 +83,7 @@ AMD64 = Platform(
     efi=Grub("x86_64-efi", "x86_64-efi", "grub-efi-amd64-bin", ("all_video", "efifwsetup", "fat")),
     efi_file="BOOTX64.EFI",
     efi_stub="linuxx64.efi.stub",
+    efi_menu="systemd-bootx64.efi",
     qemu=Qemu("qemu-system-x86_64", "q35,vmport=off", emulated=_EMULATED, virtualising=_VIRTUALISING),
 )
 PLATFORMS: Mapping[str, Platform] = {each.name: each for each in (AMD64,)}

@@ -1,10 +1,10 @@
-"""FAT file systems with the one program that UEFI starts from a medium."""
+"""FAT file systems with what UEFI starts from a medium."""
 
 import os
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
 from builder import moment
-from builder.architecture import Platform
 from builder.run import run
 
 SECTOR = 512
@@ -13,16 +13,23 @@ LEAST, SPARE = 4096, 2048
 SERIAL = "4b494f00"
 
 
-def sectors(program: Path) -> int:
+def sectors(files: Iterable[Path]) -> int:
     """What the file system has, in sectors."""
-    return max(LEAST, SPARE + program.stat().st_size // SECTOR * 51 // 50)
+    return max(LEAST, SPARE + sum(file.stat().st_size for file in files) // SECTOR * 51 // 50)
 
 
-def write_efi(target: Path, program: Path, platform: Platform) -> Path:
-    """Makes a file system with the program where firmware looks for it, the same bits each time."""
+def boot_path(efi_file: str) -> str:
+    """Where firmware looks for the program that it starts (UEFI 2.10, 3.5.1.1)."""
+    return f"EFI/BOOT/{efi_file}"
+
+
+def write_efi(target: Path, files: Mapping[str, Path]) -> Path:
+    """Makes a file system with the files at their paths, the same bits each time."""
     clock = moment.environment()
-    image, size = os.fspath(target), str(sectors(program))
+    image, size = os.fspath(target), str(sectors(files.values()))
     run(["mformat", "-C", "-i", image, "-T", size, "-h", "64", "-s", "32", "-N", SERIAL, "-v", "EFI", "::"], env=clock)
-    run(["mmd", "-i", image, "::EFI", "::EFI/BOOT"], env=clock)
-    run(["mcopy", "-i", image, os.fspath(program), f"::EFI/BOOT/{platform.efi_file}"], env=clock, timeout=None)
+    folders = sorted({str(parent) for path in files for parent in PurePosixPath(path).parents if str(parent) != "."})
+    run(["mmd", "-i", image, *(f"::{folder}" for folder in folders)], env=clock)
+    for path, file in sorted(files.items()):
+        run(["mcopy", "-i", image, os.fspath(file), f"::{path}"], env=clock, timeout=None)
     return target

@@ -9,7 +9,7 @@ from pathlib import Path
 from builder.architecture import platform
 from builder.aside import aside
 from builder.errors import BuildError, CheckError, InputError, ToolMissing
-from builder.fat import write_efi
+from builder.fat import boot_path, write_efi
 from builder.machine.model import DISK, SOCKET_PATH, Firmware, MachineSpec
 from builder.machine.qemu import OVMF_VARS, command, image_format, ovmf_code
 from builder.machine.secureboot import enroll
@@ -41,7 +41,7 @@ def prepare(spec: MachineSpec) -> None:
         _make_variables(spec)
     if spec.efi_disk:
         with aside(spec.efi_disk) as made:
-            write_efi(made, spec.medium, platform(spec.acceleration.platform))
+            write_efi(made, {boot_path(platform(spec.acceleration.platform).efi_file): spec.medium})
     if spec.overlay and not spec.overlay.exists():
         _make_overlay(spec.medium.absolute(), spec.overlay)
 

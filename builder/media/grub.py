@@ -8,6 +8,7 @@ from pathlib import Path
 
 from builder.architecture import Grub, Platform
 from builder.errors import InputError, ToolMissing
+from builder.media.entries import ENTRIES
 from builder.run import run
 
 LIBRARY = Path("/usr/lib/grub")
@@ -43,23 +44,17 @@ fi
 set default=0
 set timeout_style=hidden
 set timeout=1
-menuentry '{label}' {{
-  linux /boot/kernel {cmdline}
-  initrd /boot/initrd.img
-}}
-menuentry '{label}, with every message of the kernel' {{
-  linux /boot/kernel {cmdline} ignore_loglevel
-  initrd /boot/initrd.img
-}}
-menuentry '{label}, with its console on the first serial port' {{
-  linux /boot/kernel {cmdline} console=ttyS0,115200n8
-  initrd /boot/initrd.img
-}}
-if [ "$grub_platform" = efi ]; then
+{entries}if [ "$grub_platform" = efi ]; then
   menuentry 'The settings of the firmware' {{
     fwsetup
   }}
 fi
+"""
+ENTRY = """\
+menuentry '{title}' {{
+  linux /boot/kernel {words}
+  initrd /boot/initrd.img
+}}
 """
 
 
@@ -70,7 +65,9 @@ def early_config(label: str) -> str:
 
 def menu(label: str, cmdline: str) -> str:
     """grub.cfg. Raises InputError for a kernel command line that GRUB can't hand on unchanged."""
-    return MENU.format(label=label, cmdline=" ".join(f"'{word}'" for word in words(cmdline)))
+    given = [f"'{word}'" for word in words(cmdline)]
+    entries = (ENTRY.format(title=label + each.title, words=" ".join([*given, *each.more.split()])) for each in ENTRIES)
+    return MENU.format(entries="".join(entries))
 
 
 def words(cmdline: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder import moment
 from builder.errors import InputError
-from builder.fat import write_efi
+from builder.fat import boot_path, write_efi
 from builder.media import grub, uki
 from builder.media.model import Maker, Prepared
 from builder.media.placing import placed, written
@@ -50,14 +50,16 @@ def write(prepared: Prepared, store: Store, work: Path, target: Path, more: Sequ
 
 
 def efi_partition(prepared: Prepared, store: Store, work: Path) -> Path:
-    """What UEFI starts: GRUB with its menu; where the user has a key, a signed kernel with its command line inside."""
+    """What UEFI starts: GRUB with its menu; where the user has a key, systemd's menu and the kernel behind it, both signed."""
     platform = prepared.platform
     program = work / platform.efi_file
     if prepared.secure is None:
         grub.make_efi_program(work, prepared.label, program, platform)
-    else:
-        uki.unify(prepared, store, work, store.path(prepared.initrd), program)
-    return write_efi(work / "efi.img", program, platform)
+        return write_efi(work / "efi.img", {boot_path(platform.efi_file): program})
+    uki.sign(store.path(prepared.programs[platform.efi_menu]), prepared.secure, program)
+    kernel = uki.unify(prepared, store, work, store.path(prepared.initrd), work / "kernel.efi")
+    settings = written(work / "loader.conf", uki.MENU)
+    return write_efi(work / "efi.img", {boot_path(platform.efi_file): program, uki.KERNEL: kernel, uki.SETTINGS: settings})
 
 
 def xorriso_argv(

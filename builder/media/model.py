@@ -53,7 +53,7 @@ class Prepared:
 
     layers: path on the medium -> the squashfs blob, lowest first. disk: bytes that a virtual machine's disk has. secure: the key
     that what UEFI starts is signed with. notes: path on the medium -> a file for who looks at the medium; no node reads it.
-    platform: the machines that it is for.
+    platform: the machines that it is for. programs: those of other makers that the medium carries itself, by their names.
     """
 
     label: str
@@ -65,6 +65,7 @@ class Prepared:
     secure: SecureBoot | None = None
     notes: Mapping[str, Digest] = field(default_factory=dict)
     platform: Platform = AMD64
+    programs: Mapping[str, Digest] = field(default_factory=dict)
 
     @property
     def beside(self) -> Mapping[str, Digest]:
@@ -77,8 +78,8 @@ class Maker:
     """A format of media. make: writes a file of what was prepared, with a folder for its own work; same bits for the same input.
 
     tools: the host programs that it runs. versions: those of them whose versions the file's bits depend on. carried: what of the
-    host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version. told: versions of what is
-    no program, by its name. check: raises ToolMissing for files that a platform's media want and this host has not.
+    host's own gets on the medium, by its name in an SBOM, with the tool whose version is its version. folders: those of pkg/
+    whose files the medium carries itself. check: raises ToolMissing for files that a platform's media want and this host has not.
     refuse: raises InputError for a command line of the kernel that the format can't carry. suffix: how the file's name ends,
     where that is not the format.
     """
@@ -88,7 +89,7 @@ class Maker:
     tools: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     carried: Mapping[str, str] = field(default_factory=dict)
-    told: Mapping[str, Callable[[Platform], str]] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
     check: Callable[[Platform], None] = lambda _: None
     refuse: Callable[[str], None] = lambda _: None
     suffix: str = ""

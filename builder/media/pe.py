@@ -25,9 +25,12 @@ class Section:
 
 
 def sections(program: Path) -> Mapping[str, Section]:
-    """By their names. Raises BuildError for a file that is no PE program."""
+    """By their names, the first of each name. Raises BuildError for a file that is no PE program."""
+    found: dict[str, Section] = {}
     with _opened(program) as pe:
-        return {name: Section(name, *place) for name, place in ((_name(each), _place(each)) for each in pe.sections)}
+        for each in pe.sections:
+            found.setdefault(_name(each), Section(_name(each), *_place(each)))
+    return found
 
 
 def append(program: Path, added: Sequence[tuple[str, Path]], target: Path) -> None:

@@ -1,31 +1,33 @@
 """The format uki: one program for UEFI with kernel, initrd and command line inside, signed where the user has a key.
 
 (uapi-group.org/specifications/specs/unified_kernel_image.) Its initrd has the roots of the layers' hashes, so whoever signs the
-program signs the whole node. On an ISO or a disk it stands where GRUB does otherwise, and finds the layers beside it; as a medium
-of its own it has the layers inside, too, and boots from any EFI partition, or over HTTP.
+program signs the whole node. On an ISO or a disk it stands where GRUB does otherwise, behind systemd's menu, and finds the layers
+beside it; as a medium of its own it has the layers inside, too, and boots from any EFI partition, or over HTTP. Each entry of the
+menu is a profile of the same program, with a command line of its own.
 """
 
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from builder import cpio
-from builder.architecture import Platform
-from builder.errors import InputError, ToolMissing
+from builder.errors import InputError
 from builder.media import pe
+from builder.media.entries import ENTRIES
 from builder.media.model import Maker, Prepared, SecureBoot
 from builder.media.placing import placed, written
 from builder.run import run
-from builder.store import Store, file_digest
+from builder.store import Store
 
-STUBS = Path("/usr/lib/systemd/boot/efi")
-MAGIC = re.compile(rb"systemd-stub \S+")
 ENGINE = ("--engine", "pkcs11")
 WHERE = ".kubeiso"
 """The section for who looks at the program: the label, and where in the initrd the layers begin (0: they are not in it)."""
+SYSTEMD = "systemd-boot"
+"""The folder of pkg/ with systemd's stub and menu."""
+# Where the menu looks for kernels and for what it is to do (systemd-boot(7), loader.conf(5)): a second for a key, as GRUB's.
+KERNEL, SETTINGS = "EFI/Linux/kubeiso.efi", "loader/loader.conf"
+MENU = "timeout 1\neditor no\nsecure-boot-enroll off\n"
 # Where the engine and the token's module have their own settings: libp11's, p11-kit's, OpenSSL's and SoftHSM's.
 TOKENS = ("PKCS11_MODULE_PATH", "P11_KIT_CONFIG", "OPENSSL_CONF", "OPENSSL_ENGINES", "SOFTHSM2_CONF")
 
@@ -49,13 +51,23 @@ def unify(prepared: Prepared, store: Store, work: Path, initrd: Path, target: Pa
         (".linux", store.path(prepared.kernel)),
         (".initrd", initrd),
         (WHERE, written(work / "where", f"{prepared.label} {begin}")),
+        *_profiles(prepared, work),
     ]
     unsigned = work / "unsigned.efi" if prepared.secure else target
-    pe.append(stub(prepared.platform), parts, unsigned)
+    pe.append(store.path(prepared.programs[prepared.platform.efi_stub]), parts, unsigned)
     if prepared.secure:
         sign(unsigned, prepared.secure, target)
         unsigned.unlink()
     return target
+
+
+def _profiles(prepared: Prepared, work: Path) -> Iterator[tuple[str, Path]]:
+    """One for each entry; what it has of its own stands behind it (the specification's "Multi-profile UKIs")."""
+    for number, each in enumerate(ENTRIES):
+        text = f"ID={each.name}\nTITLE={prepared.label}{each.title}\n"
+        yield ".profile", written(work / f"profile-{number}", text)
+        if each.more:
+            yield ".cmdline", written(work / f"cmdline-{number}", f"{prepared.cmdline} {each.more}")
 
 
 def sign(program: Path, keys: SecureBoot, target: Path) -> None:
@@ -76,39 +88,9 @@ def sbsign_argv(program: Path, keys: SecureBoot, target: Path) -> Sequence[str]:
     ]  # fmt: skip
 
 
-def stub(platform: Platform) -> Path:
-    """systemd's, of the host's package."""
-    return STUBS / platform.efi_stub
-
-
-def check_installed(platform: Platform) -> None:
-    """Raises ToolMissing without systemd's stub."""
-    if not stub(platform).is_file():
-        what = f"systemd's EFI stub {stub(platform)} is not installed"
-        raise ToolMissing(what, hint="apt-get install systemd-boot-efi   (or: make setup)")
-
-
-def stub_version(platform: Platform) -> str:
-    """As the stub tells it itself: "#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####" (systemd's src/boot)."""
-    check_installed(platform)
-    found = MAGIC.search(stub(platform).read_bytes())
-    return found[0].decode() if found else f"systemd-stub {file_digest(stub(platform))}"
-
-
 def signing(maker: Maker) -> Maker:
-    """The maker of a medium whose program for UEFI is signed: a unified kernel, in whatever file it lies."""
-    return replace(
-        maker, tools=(*maker.tools, "sbsign"), carried={**maker.carried, **MAKER.carried}, told={**maker.told, **MAKER.told},
-        check=partial(_all, (maker.check, check_installed)),
-    )  # fmt: skip
+    """The maker of a medium whose programs for UEFI are signed: a unified kernel, in whatever file it lies."""
+    return replace(maker, tools=(*maker.tools, "sbsign"), folders=(SYSTEMD,))
 
 
-def _all(checks: Sequence[Callable[[Platform], None]], platform: Platform) -> None:
-    for check in checks:
-        check(platform)
-
-
-STUB_NAME = "systemd-stub"
-MAKER = Maker(
-    "uki", write, carried={STUB_NAME: STUB_NAME}, told={STUB_NAME: stub_version}, check=check_installed, suffix="efi",
-)  # fmt: skip
+MAKER = Maker("uki", write, folders=(SYSTEMD,), suffix="efi")

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from builder import cpio
 from builder.architecture import PLATFORMS
 from builder.errors import BuildError, InputError
+from builder.fat import boot_path
 from builder.media import pe, pxe, uki
 from builder.media.initrd import CONFIG
 from builder.media.inspection import CMDLINE, FORMS, INITRD, KERNEL, demand_whole, located, volume_label
@@ -167,18 +168,17 @@ def _layers(medium: Path, start: int, end: int) -> dict[str, Place]:
             raise InputError(f"{medium} is cut short", why=str(error), hint="copy or build it again") from error
 
 
-def uefi_program(volume: Volume, work: Path) -> Path | None:
-    """The program that UEFI starts from it, from the EFI partition; None where there is none, as for iPXE."""
+def uefi_programs(volume: Volume, work: Path) -> list[Path]:
+    """The programs that UEFI starts from it, from the EFI partition: the kernel last. None where there is none, as for iPXE."""
     if volume.format == "uki":
-        return volume.file
+        return [volume.file]
     place = efi_partition(volume.file) if volume.format != "pxe" else None
     if place is None:
-        return None
-    image, program = work / "efi.img", work / "program.efi"
+        return []
+    image, names = work / "efi.img", (*(boot_path(platform.efi_file) for platform in PLATFORMS.values()), uki.KERNEL)
     copy(volume.file, place, image)
-    names = (f"::EFI/BOOT/{platform.efi_file}" for platform in PLATFORMS.values())
-    found = any(run(["mcopy", "-n", "-i", image, name, program], check=False).code == 0 for name in names)
-    return program if found else None
+    made = ((name, work / f"{number}.efi") for number, name in enumerate(names))
+    return [path for name, path in made if run(["mcopy", "-n", "-i", image, f"::{name}", path], check=False).code == 0]
 
 
 def efi_partition(disk: Path) -> Place | None:

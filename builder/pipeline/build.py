@@ -16,10 +16,10 @@ from builder.images.files import files_image
 from builder.images.stores.protocol import ImageStore
 from builder.images.stores.registry import image_store
 from builder.linuxkit.emit import document
-from builder.media.make import SIGNED, make_medium, makers
+from builder.media.make import make_medium
 from builder.media.model import BILL, Maker, MediaRequest
-from builder.media.uki import signing
 from builder.oci import Image
+from builder.pipeline.formats import chosen, programs
 from builder.pipeline.kubernetes import fitted
 from builder.pipeline.linking import check_linked
 from builder.pipeline.model import BuildOptions, Plan
@@ -51,16 +51,6 @@ def build(project: Project, plan: Plan, store: Store, out: Path, options: BuildO
     wanted = chosen(plan, options)
     made = parts(project, plan, store, options)
     return [built for role in plan.needs for built in build_role(plan, role, made, store, out, options, wanted)]
-
-
-def chosen(plan: Plan, options: BuildOptions) -> tuple[Maker, ...]:
-    """The makers of what is asked for. Raises InputError for an unknown format, ToolMissing for what they lack on this host."""
-    wanted = makers(options.formats or plan.recipe.media.formats)
-    found = tuple(signing(maker) if options.secure and maker.format in SIGNED else maker for maker in wanted)
-    for maker in found:
-        maker.check(plan.target.platform)
-        maker.refuse(" ".join(plan.recipe.kernel.arguments))
-    return found
 
 
 def parts(project: Project, plan: Plan, store: Store, options: BuildOptions) -> Parts:
@@ -99,10 +89,12 @@ def build_role(
     )  # fmt: skip
     with step(f"Preparing {stem}"):
         root, ready = prepared(choose(options.assembler), yaml, request, store)
-    own, made = of_role(parts, plan.needs[role]), []
+    own, made = of_role(parts, plan.needs[role], plan.carried), []
     bill = node_bill(Node(spec, yaml, carrier), own, store, stem)
     notes = {BILL: store.put(embedded(bill, stem, spec.id))}
-    ready = replace(ready, disk=plan.recipe.media.disk << 20, secure=options.secure, notes=notes)
+    ready = replace(
+        ready, disk=plan.recipe.media.disk << 20, secure=options.secure, notes=notes, programs=programs(plan, parts.images, store)
+    )
     for maker in formats:
         name = maker.name(stem)
         with step(f"Making {name}"), file_set(out, name) as aside:

@@ -16,7 +16,8 @@ from builder.machine.accel import probe, probe_initrd
 from builder.machine.model import Acceleration
 from builder.machine.secureboot import SIGNER
 from builder.media.model import SecureBoot
-from builder.pipeline.build import build_role, chosen, parts
+from builder.pipeline.build import build_role, parts
+from builder.pipeline.formats import chosen
 from builder.pipeline.model import BuildOptions, Plan
 from builder.pipeline.plan import plan
 from builder.progress import step

@@ -46,7 +46,7 @@ class Plan:
 
     expected: what the pinned kubeadm asks for, where that is known. pins: the version of Kubernetes whose pins are
     taken. own: a developer's own programs of Kubernetes. held: the recipe's further images for pods. foreign: images of others
-    for the node itself.
+    for the node itself. carried: folders of pkg/ whose files the media carry themselves.
     """
 
     recipe: Recipe
@@ -62,6 +62,7 @@ class Plan:
     extra: Extra = NOTHING
     held: tuple[HeldImage, ...] = ()
     foreign: tuple[HeldImage, ...] = ()
+    carried: tuple[str, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -71,4 +72,5 @@ class Plan:
     @property
     def folders(self) -> tuple[str, ...]:
         """Every folder of pkg/ that the plan makes an image of."""
-        return tuple(sorted({name for need in self.needs.values() for name in (*need.node, *need.containers)}))
+        named = {name for need in self.needs.values() for name in (*need.node, *need.containers)}
+        return tuple(sorted({*named, *self.carried}))

@@ -99,9 +99,12 @@ def decided(
     return spec.model_copy(update={"container_images": (*spec.container_images, *(image.reference for image in held))})
 
 
-def of_role(parts: Parts, need: Needs) -> Parts:
-    """Those of the parts that one role's media are made of: so a record of it does not depend on what else was built."""
-    folders = sorted({*need.node, *need.containers})
+def of_role(parts: Parts, need: Needs, carried: Iterable[str]) -> Parts:
+    """Those of the parts that one role's media are made of: so a record of it does not depend on what else was built.
+
+    carried: folders of pkg/ whose files the media carry themselves.
+    """
+    folders = sorted({*need.node, *need.containers, *carried})
     chosen = {name: parts.contents[name] for name in folders}
     names = component_names(chosen.values(), parts.store_tool)
     return Parts(

@@ -13,6 +13,7 @@ from builder.images.stores.registry import names as image_stores
 from builder.oci import Image
 from builder.pipeline.advice import advice
 from builder.pipeline.faults import Case, faults
+from builder.pipeline.formats import asked
 from builder.pipeline.kubernetes import chosen_version, own_programs, pins_for
 from builder.pipeline.model import BuildOptions, OwnPrograms, Plan
 from builder.progress import warn
@@ -86,7 +87,7 @@ def plan(project: Project, recipe_path: Path, roles: Iterable[Role] | None, opti
     need = {role: made.needs(role, console_login=options.console_login, extra=options.extra) for role in wanted}
     _warn_of_replacements(made, need)
     pins = pins_for(project, made.version)
-    asked = expected(project, pins)
+    told = expected(project, pins)
     return Plan(
         made.recipe,
         recipe_path,
@@ -94,13 +95,14 @@ def plan(project: Project, recipe_path: Path, roles: Iterable[Role] | None, opti
         made.network,
         need,
         made.files(),
-        asked,
+        told,
         pins,
         console_login=options.console_login,
         own=own,
         extra=options.extra,
         held=made.held(),
         foreign=made.foreign(),
+        carried=tuple(sorted({folder for maker in asked(made.recipe, options) for folder in maker.folders})),
     )
 
 

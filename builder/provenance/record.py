@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from builder.architecture import Platform, platform
 from builder.aside import write_aside
 from builder.components.toolchain import go
 from builder.errors import ToolMissing
@@ -34,8 +33,8 @@ def write_beside(built: Built, bill: Bill, parts: Parts, store: Store, out: Path
     parts: those of the role. bill: of its node. What tells all that the recipe says, secrets of its files included, is for this
     user alone.
     """
-    media, tools = built.media, tool_versions(built.maker, platform(built.spec.platform))
-    whole, creator = with_medium(bill, built, tools), f"kubeiso-{tools['kubeiso']}"
+    media, tools = built.media, tool_versions(built.maker)
+    whole, creator = with_medium(bill, built, parts, tools, store), f"kubeiso-{tools['kubeiso']}"
     name, told = media.path.name, {}
     told[f"{name}.sha256"] = f"{media.sha256.removeprefix('sha256:')}  {name}\n"
     told[f"{name}.spdx.json"] = _json(spdx.document(whole, stem, creator, media.sha256))
@@ -83,9 +82,9 @@ def record(built: Built, parts: Parts, store: Store, tools: dict[str, str]) -> d
     }  # fmt: skip
 
 
-def tool_versions(maker: Maker, machines: Platform) -> dict[str, str]:
+def tool_versions(maker: Maker) -> dict[str, str]:
     """The first line in which each program that the medium's bits depend on tells its version."""
-    versions = {name: _first_line(name) for name in maker.versions} | {name: tell(machines) for name, tell in maker.told.items()}
+    versions = {name: _first_line(name) for name in maker.versions}
     layers = {"mksquashfs": squashfs_version(), "veritysetup": veritysetup_version()}
     return {"kubeiso": importlib.metadata.version("kubeiso"), "go": _go_version(), **layers, **versions}
 

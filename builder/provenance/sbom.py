@@ -25,8 +25,8 @@ def bill_of(node: Node, parts: Parts, modules: Mapping[Digest, tuple[Module, ...
     return _Sbom(node, parts, modules, store).made(name)
 
 
-def with_medium(bill: Bill, built: Built, tools: Mapping[str, str]) -> Bill:
-    """The bill of one medium of the node, with what of this host is on it. tools: the versions of what wrote the medium."""
+def with_medium(bill: Bill, built: Built, parts: Parts, tools: Mapping[str, str], store: Store) -> Bill:
+    """The bill of one medium of the node, with what it carries itself. tools: the versions of what wrote the medium."""
     whole, media = Bill(), built.media
     whole.parts, whole.relations = dict(bill.parts), {each for each in bill.relations if each[0] != DOCUMENT}
     medium = whole.add(
@@ -37,6 +37,9 @@ def with_medium(bill: Bill, built: Built, tools: Mapping[str, str]) -> Bill:
         whole.relate(medium, CONTAINS, node)
     for carried, program in built.maker.carried.items():
         whole.relate(medium, CONTAINS, whole.add(_plain(carried, tools[program].rpartition(" ")[2])))
+    for folder in built.maker.folders:
+        for package in parts.contents[folder].packages:
+            whole.relate(medium, CONTAINS, whole.add(_debian(package, parts.suite, of_debian(package, store))))
     return whole
 
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from builder.media import pe
-from builder.media.volume import Volume, chunks, opened, settings_of, uefi_program
+from builder.media.volume import Volume, chunks, opened, settings_of, uefi_programs
 from builder.run import run
 from builder.store import file_digest
 from builder.trust import signing
@@ -76,19 +76,19 @@ def _started(volume: Volume, certificate: Path | None) -> Iterator[Finding]:
     """What UEFI starts: who signed it, and whether it is the kernel and the initrd that were looked at."""
     name = "secure boot"
     with TemporaryDirectory(prefix="kubeiso-") as work:
-        program = uefi_program(volume, Path(work))
-        listed = run(["sbverify", "--list", program], check=False) if program else None
-        if program is None or listed is None or "signature 1" not in listed.stdout:
+        programs = uefi_programs(volume, Path(work))
+        listed = [run(["sbverify", "--list", program], check=False).stdout for program in programs]
+        if not programs or not all("signature 1" in each for each in listed):
             verdict = Verdict.FAILED if certificate else Verdict.UNKNOWN
             yield Finding(name, verdict, "what UEFI starts from it is not signed")
             return
-        if volume.format != "uki" and not _same_inside(program, volume):
+        if volume.format != "uki" and not _same_inside(programs[-1], volume):
             yield Finding(name, Verdict.FAILED, "the signed program has another kernel or initrd than the medium")
             return
-        signers = ", ".join(line.strip(" -") for line in listed.stdout.splitlines() if "subject:" in line)
+        signers = ", ".join(sorted({line.strip(" -") for each in listed for line in each.splitlines() if "subject:" in line}))
         if certificate is None:
             yield Finding(name, Verdict.UNKNOWN, f"signed, {signers}; --secureboot-cert says by whom it has to be")
-        elif run(["sbverify", "--cert", certificate, program], check=False).code == 0:
+        elif all(run(["sbverify", "--cert", certificate, program], check=False).code == 0 for program in programs):
             yield Finding(name, Verdict.OK, f"signed by the key of {certificate}")
         else:
             yield Finding(name, Verdict.FAILED, f"signed, {signers}, which is not {certificate}")
@@ -97,6 +97,8 @@ def _started(volume: Volume, certificate: Path | None) -> Iterator[Finding]:
 def _same_inside(program: Path, volume: Volume) -> bool:
     """BIOS starts the files, UEFI the program: both are the same kernel and initrd."""
     parts = pe.sections(program)
+    if ".linux" not in parts:
+        return False
     with program.open("rb") as content:
         for section, path in ((".linux", "/boot/kernel"), (".initrd", "/boot/initrd.img")):
             content.seek(parts[section].at)

@@ -1,13 +1,14 @@
 """Secure Boot: firmware that trusts one key starts what that key signed, and nothing else."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from boot_helpers import CONSOLES, booted, said, variant
+from boot_helpers import CONSOLES, booted, said, typing_at, variant
 from media_samples import change
 
 from builder.cli.host import usual
@@ -100,6 +101,23 @@ def test_a_disk_and_a_program_of_its_own_boot_too(
 ) -> None:
     with started(base_plan, signed[form], keys["ours"], tmp_path, Attachment.DISK) as machine:
         lifecycle.booted(machine, 900)
+        assert "Secure boot enabled" in said(machine, "dmesg | grep -i 'secure boot'")
+
+
+@pytest.mark.long
+def test_a_person_chooses_another_entry_of_the_menu(
+    base_plan: ClusterPlan, signed: dict[str, Path], keys: dict[str, Path], tmp_path: Path
+) -> None:
+    """By the serial console, which is the firmware's, too."""
+    with started(base_plan, signed["iso"], keys["ours"], tmp_path, Attachment.CDROM) as machine:
+        with typing_at(machine) as console:
+            console.expect(b"with every message of the kernel", timeout=600)
+            console.send(b"\x1b[B")  # down, which ends the second that it waits, too
+            time.sleep(1)
+            console.send(b"\r")
+        lifecycle.booted(machine, 900)
+        line = said(machine, "cat /proc/cmdline")
+        assert line.endswith(" ignore_loglevel"), line
         assert "Secure boot enabled" in said(machine, "dmesg | grep -i 'secure boot'")
 
 

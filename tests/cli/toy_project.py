@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from component_samples import Server
 from image_samples import make_deb, make_module
-from media_samples import kernel, noise
+from media_samples import kernel, noise, systemd
 
 from builder.components.debian import save_lock
 from builder.components.model import DebianPackage, Lock
@@ -82,6 +82,11 @@ def make_toy(root: Path, work: Path, server: Server) -> Toy:
     for name, files in COMPONENTS.items():
         section = {"packages": {file: f"./{file}" for file in files}}
         write_yaml(root / "pkg" / name / "component.yml", {"version": KUBERNETES, "golang": section})
+    folder = root / "pkg" / "systemd-boot" / "files" / "usr" / "lib"
+    folder.mkdir(parents=True)
+    for name, data in systemd().items():
+        (folder / name).write_bytes(data)
+    write_yaml(root / "pkg" / "systemd-boot" / "image.yml", {"image": "example.test/systemd-boot:1"})
     deb = kernel_package(work, root)
     server.files |= {f"/{DEB}": deb, "/dists/stable/InRelease": b""}
     return Toy(root, own_files(work / "files"), server, deb)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from builder import fat, moment
-from builder.architecture import AMD64
 from builder.errors import InputError
 from builder.provenance import cyclonedx, spdx
 from builder.provenance.bill import DESCRIBES, DOCUMENT, Bill, Part
@@ -26,7 +25,7 @@ def test_with_it_all_that_tells_a_time_tells_that(monkeypatch: pytest.MonkeyPatc
     assert spdx.document(bill, "x", "toy-1", "")["creationInfo"]["created"] == "2020-09-13T12:26:40Z"
     assert cyclonedx.document(bill, "x", "toy-1", "")["metadata"]["timestamp"].startswith("2020-09-13T12:26:40")
     (tmp_path / "program").write_bytes(b"x")
-    image = fat.write_efi(tmp_path / "efi.img", tmp_path / "program", AMD64)
+    image = fat.write_efi(tmp_path / "efi.img", {"EFI/BOOT/BOOTX64.EFI": tmp_path / "program"})
     assert "2020-09-13" in run(["mdir", "-i", image, "::EFI/BOOT"]).stdout
 
 

@@ -7,6 +7,9 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import pefile
+
+from builder.architecture import AMD64
 from builder.media.model import MediaRequest
 from builder.media.tree import LOCATION, Tree, read_tree
 from builder.store import Digest, Store
@@ -91,6 +94,28 @@ def node_items(*, hostname: str = "node", modules: str = MODULES) -> list[Item]:
         item("usr/bin/kubelet", noise(9 << 20), at="services[0]", mode=0o755),
         item("etc/hostname", hostname.encode(), at="files[0]"),
     ]
+
+
+SYSTEMD = Path("/usr/lib/systemd/boot/efi")
+"""Where Debian's package systemd-boot-efi has its programs; Debian 12's are older than those that media carry."""
+
+
+def systemd() -> dict[str, bytes]:
+    """A stub and a menu: this host's, the stub's header with room for as many sections as a newer one's."""
+    room, stub = 1 << 10, pefile.PE(SYSTEMD / AMD64.efi_stub, fast_load=True)
+    headers = stub.OPTIONAL_HEADER.SizeOfHeaders
+    stub.OPTIONAL_HEADER.SizeOfHeaders += room
+    for section in stub.sections:
+        section.PointerToRawData += room
+    data = bytes(stub.write())
+    return {
+        AMD64.efi_stub: data[:headers] + bytes(room) + data[headers:],
+        AMD64.efi_menu: (SYSTEMD / AMD64.efi_menu).read_bytes(),
+    }
+
+
+def programs(store: Store) -> dict[str, Digest]:
+    return {name: store.put(data) for name, data in systemd().items()}
 
 
 def request(store: Store, items: list[Item], label: str = "KUBEISO_TEST") -> MediaRequest:

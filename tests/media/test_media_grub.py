@@ -92,7 +92,7 @@ def test_core_images_have_the_same_bits_at_another_time(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         core = make_bios_image(tmp_path / name, "LABEL", AMD64)
         program = make_efi_program(tmp_path / name, "LABEL", tmp_path / name / "BOOTX64.EFI", AMD64)
-        efi = write_efi(tmp_path / name / "efi.img", program, AMD64)
+        efi = write_efi(tmp_path / name / "efi.img", {"EFI/BOOT/BOOTX64.EFI": program})
         made.append((core.read_bytes(), efi.read_bytes()))
         time.sleep(1.1)
     assert made[0] == made[1] == made[2]

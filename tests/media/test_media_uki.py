@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pefile
 import pytest
-from media_samples import node_items, read_newc, request
+from media_samples import SYSTEMD, node_items, programs, read_newc, request
 
 from builder.architecture import AMD64
-from builder.errors import BuildError, InputError, ToolMissing
+from builder.errors import BuildError, InputError
 from builder.media import pe, uki
 from builder.media.inspection import volume_label
 from builder.media.make import MAKERS, SIGNED, make_medium
@@ -20,6 +20,7 @@ from builder.trust import platformkeys
 from builder.trust.secureboot import secure_boot
 
 PARTS = [".osrel", ".cmdline", ".linux", ".initrd", ".kubeiso"]
+PROFILES = [".profile", ".profile", ".cmdline", ".profile", ".cmdline"]
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def ready(store: Store) -> Prepared:
-    return prepare(request(store, node_items()), store)
+    return replace(prepare(request(store, node_items()), store), programs=programs(store))
 
 
 def test_it_has_kernel_command_line_initrd_and_layers_inside(ready: Prepared, store: Store, tmp_path: Path) -> None:
     made = make_medium(MAKERS["uki"], ready, store, tmp_path / "node.efi").path
     data, parts = made.read_bytes(), pe.sections(made)
-    assert list(parts)[-len(PARTS) :] == PARTS
+    assert list(parts)[-len(PARTS) - 1 :] == [*PARTS, ".profile"]
     inside = {name: data[part.at : part.at + part.size] for name, part in parts.items()}
     assert inside[".cmdline"] == b"console=ttyS0 quiet"
     assert inside[".linux"] == store.read(ready.kernel)
@@ -64,9 +65,25 @@ def test_its_sections_are_as_a_loader_wants_them(ready: Prepared, store: Store, 
             ends = section.VirtualAddress + section.Misc_VirtualSize
             assert section.PointerToRawData % program.OPTIONAL_HEADER.FileAlignment == 0
             assert section.PointerToRawData + section.SizeOfRawData <= made.stat().st_size
-        for section in program.sections[-len(PARTS) :]:
+        for section in program.sections[-len(PARTS + PROFILES) :]:
             assert section.VirtualAddress % program.OPTIONAL_HEADER.SectionAlignment == 0
         assert ends <= program.OPTIONAL_HEADER.SizeOfImage
+
+
+def test_each_entry_of_the_menu_is_a_profile_with_its_own_command_line(ready: Prepared, store: Store, tmp_path: Path) -> None:
+    made = make_medium(MAKERS["uki"], ready, store, tmp_path / "node.efi").path
+    with pefile.PE(made, fast_load=True) as program:
+        sections = program.sections[-len(PARTS + PROFILES) :]
+        texts = [(section.Name.rstrip(b"\0").decode(), section.get_data()[: section.Misc_VirtualSize]) for section in sections]
+    assert [name for name, _ in texts] == [*PARTS, *PROFILES]
+    assert [text for name, text in texts if name == ".profile"] == [
+        b"ID=node\nTITLE=KUBEISO_TEST\n",
+        b"ID=messages\nTITLE=KUBEISO_TEST, with every message of the kernel\n",
+        b"ID=serial\nTITLE=KUBEISO_TEST, with its console on the first serial port\n",
+    ]
+    assert [text for name, text in texts if name == ".cmdline"] == [
+        b"console=ttyS0 quiet", b"console=ttyS0 quiet ignore_loglevel", b"console=ttyS0 quiet console=ttyS0,115200n8",
+    ]  # fmt: skip
 
 
 def test_it_has_the_same_bits_each_time(ready: Prepared, store: Store, tmp_path: Path) -> None:
@@ -90,10 +107,14 @@ def test_a_signed_medium_has_a_signed_kernel_where_grub_was(
     made = make_medium(uki.signing(MAKERS[form]), replace(ready, secure=secure), store, tmp_path / f"node.{form}").path
     assert volume_label(made) == ready.label
     begin, size = efi_partition(made)
-    image, program = tmp_path / "efi.img", tmp_path / "BOOTX64.EFI"
+    image = tmp_path / "efi.img"
     image.write_bytes(made.read_bytes()[begin : begin + size])
-    run(["mcopy", "-i", image, "::EFI/BOOT/BOOTX64.EFI", program])
-    assert run(["sbverify", "--cert", keys / "db.crt", program], check=False).code == 0
+    menu, program, settings = (tmp_path / name for name in ("menu.efi", "kernel.efi", "loader.conf"))
+    for name, path in (("EFI/BOOT/BOOTX64.EFI", menu), ("EFI/Linux/kubeiso.efi", program), ("loader/loader.conf", settings)):
+        run(["mcopy", "-i", image, f"::{name}", path])
+    for path in (menu, program):
+        assert run(["sbverify", "--cert", keys / "db.crt", path], check=False).code == 0
+    assert b"#### LoaderInfo: systemd-boot " in menu.read_bytes() and "editor no\n" in settings.read_text()
     parts, data = pe.sections(program), program.read_bytes()
     initrd = parts[".initrd"]
     assert data[initrd.at : initrd.at + initrd.size] == store.read(ready.initrd), "the layers lie on the medium"
@@ -132,14 +153,11 @@ def test_what_is_no_program_or_has_no_room_is_told(tmp_path: Path, monkeypatch: 
         pe.append(tmp_path / "text", [], tmp_path / "out")
     many = [(f".s{number}", tmp_path / "text") for number in range(100)]
     with pytest.raises(BuildError, match="no room for 100 sections"):
-        pe.append(uki.stub(AMD64), many, tmp_path / "out")
+        pe.append(SYSTEMD / AMD64.efi_stub, many, tmp_path / "out")
     monkeypatch.setattr(pe, "LIMIT", 1000)
     with pytest.raises(BuildError, match="beyond what a PE program can hold"):
-        pe.append(uki.stub(AMD64), many[:1], tmp_path / "out")
+        pe.append(SYSTEMD / AMD64.efi_stub, many[:1], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    monkeypatch.setattr(uki, "STUBS", tmp_path)
-    with pytest.raises(ToolMissing, match="systemd-boot-efi"):
-        MAKERS["uki"].check(AMD64)
 
 
 def test_each_format_but_the_networks_is_signed() -> None:

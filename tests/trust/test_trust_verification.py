@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from media_samples import change, node_items, noise, request
+from media_samples import SYSTEMD, change, node_items, noise, programs, request
 
 from builder.architecture import AMD64
 from builder.errors import InputError
@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Sent:
     """A signed medium of each format, with a signature and a bill beside it."""
     room = tmp_path_factory.mktemp("made")
     store = Store(room / "store")
-    ready = prepare(request(store, node_items()), store)
+    ready = replace(prepare(request(store, node_items()), store), programs=programs(store))
     secure = secure_boot(str(keys / "db.key"), None)
     ready = replace(ready, secure=secure, notes={BILL: store.put(b"{}")})
     found = {}
@@ -138,7 +138,7 @@ def test_what_tells_of_another_file_or_nothing_is_found(sent: Callable[[str], Pa
 def test_what_is_no_medium_or_no_key_is_the_users_mistake(tmp_path: Path, sent: Callable[[str], Path]) -> None:
     (tmp_path / "noise").write_bytes(noise(1 << 16))
     shutil.copy("/bin/true", tmp_path / "program")
-    (tmp_path / "x.efi").write_bytes(uki.stub(AMD64).read_bytes())
+    (tmp_path / "x.efi").write_bytes((SYSTEMD / AMD64.efi_stub).read_bytes())
     run(["tar", "-cf", tmp_path / "x.tar", "-C", tmp_path, "noise"])
     for name in ("noise", "program", "x.efi", "x.tar", "nothing"):
         with pytest.raises(InputError):
