@@ -155,8 +155,8 @@ def test_programs_start_with_limits_that_all_can_bear(node: Running) -> None:
 
 def test_what_a_container_has_of_cgroups_ends_at_its_own(node: Running) -> None:
     mounts = [line.split() for line in sh(node, "cat /proc/1/mounts").splitlines()]
-    (options,) = [words[3].split(",") for words in mounts if words[1] == "/sys/fs/cgroup"]
-    assert {"nsdelegate", "memory_recursiveprot"} <= set(options)
+    found = [set(words[3].split(",")) for words in mounts if words[2] == "cgroup2"]
+    assert found and all({"nsdelegate", "memory_recursiveprot"} <= options for options in found), mounts
 
 
 def test_root_is_read_only_and_images_need_no_unpacking(node: Running) -> None:
