@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from media_samples import folder, hard_link, item, node_items, noise, request
+from media_samples import folder, hard_link, item, node_items, noise, programs, request
 
 from builder.errors import InputError
 from builder.media.contents import contents, place
@@ -42,7 +42,8 @@ def made(room: Path, form: str) -> Path:
         hard_link("containers/services/one/lower/serve", "usr/share/kubeiso/containerd/layers/0123456789abcdef/fs/usr/bin/serve"),
         item("etc/os-release", RELEASE),
     ]  # fmt: skip
-    ready = replace(prepare(request(store, items), store), notes={BILL: store.put(json.dumps(DOCUMENT).encode())})
+    notes = {BILL: store.put(json.dumps(DOCUMENT).encode())}
+    ready = replace(prepare(request(store, items), store), notes=notes, programs=programs(store))
     return make_medium(MAKERS[form], ready, store, room / MAKERS[form].name("node")).path
 
 
