@@ -153,12 +153,6 @@ def test_programs_start_with_limits_that_all_can_bear(node: Running) -> None:
     assert [words[2:4] for words in limits if words[:2] == ["Max", "processes"]] == [["unlimited"] * 2]
 
 
-def test_what_a_container_has_of_cgroups_ends_at_its_own(node: Running) -> None:
-    mounts = [line.split() for line in sh(node, "cat /proc/1/mounts").splitlines()]
-    found = [set(words[3].split(",")) for words in mounts if words[2] == "cgroup2"]
-    assert found and all({"nsdelegate", "memory_recursiveprot"} <= options for options in found), mounts
-
-
 def test_root_is_read_only_and_images_need_no_unpacking(node: Running) -> None:
     assert sh(node, "touch /hostroot/etc/x 2>&1 || true").endswith("Read-only file system")
     names = sh(node, "ctr -n k8s.io images ls -q")

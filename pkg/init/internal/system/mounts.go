@@ -44,8 +44,7 @@ var mounts = []mount{
 	{"bpf", "/sys/fs/bpf", unix.MS_NODEV, "", true},
 	{"efivarfs", "/sys/firmware/efi/efivars", safe, "", true},
 	{"binfmt_misc", "/proc/sys/fs/binfmt_misc", safe, "", true},
-	// As systemd mounts it: what a container has of its own in a cgroup namespace ends there (cgroup-v2.rst, "Mounting").
-	{"cgroup2", cgroupDir, safe, "nsdelegate,memory_recursiveprot", false},
+	{"cgroup2", cgroupDir, safe, "", false},
 }
 
 // device is a character device that a kernel without devtmpfs entries would lack.
