@@ -109,11 +109,12 @@ def main() -> None:
 
 def _heed_reader(ended: BaseException) -> None:
     """Ends as a shell's programs do where nobody reads the results any more."""
+    gone = isinstance(ended.__context__, BrokenPipeError)
     try:
         sys.stdout.flush()
-    except BrokenPipeError as broken:
-        ended.__context__ = broken
-    if isinstance(ended.__context__, BrokenPipeError):
+    except BrokenPipeError:
+        gone = True
+    if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it once more at its end
         sys.exit(CUT_OFF)
 

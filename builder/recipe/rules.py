@@ -70,11 +70,21 @@ def _each_described(case: Case, key: str, what: str) -> Iterator[Mistake]:
 
 def _given_once(case: Case, *path: str) -> Iterator[Mistake]:
     """No name of the list is there twice."""
-    seen: set[str] = set()
-    for place, name in case.tree.listed(*path):
-        if isinstance(name, str) and name in seen:
-            yield case.tree.mistake(place, f"{name} is given twice", "keep one of them")
-        seen.add(str(name))
+    for place, name, _ in _again(case.tree.listed(*path)):
+        yield case.tree.mistake(place, f"{name} is given twice", "keep one of them")
+
+
+def _again(entries: Iterable[tuple[Place, object]]) -> Iterator[tuple[Place, str, Place]]:
+    """Each text that an earlier entry is, too: its place, itself, and the place of the first."""
+    first: dict[str, Place] = {}
+    for place, name in entries:
+        if isinstance(name, str) and first.setdefault(name, place) != place:
+            yield place, name, first[name]
+
+
+def _named(case: Case, key: str) -> list[tuple[Place, object]]:
+    """The names of what the list holds, each with its place."""
+    return [((*place, "name"), case.tree.at(*place, "name")) for place, _ in case.tree.listed(key)]
 
 
 def each_once(case: Case) -> Iterator[Mistake]:
@@ -84,12 +94,8 @@ def each_once(case: Case) -> Iterator[Mistake]:
 
 def users_once(case: Case) -> Iterator[Mistake]:
     """No two users have one name."""
-    seen: set[str] = set()
-    for place, _ in case.tree.listed("users"):
-        name = case.tree.at(*place, "name")
-        if isinstance(name, str) and name in seen:
-            yield case.tree.mistake((*place, "name"), f"another user has the name {shown(name)}", "give the first all keys")
-        seen.add(str(name))
+    for place, name, _ in _again(_named(case, "users")):
+        yield case.tree.mistake(place, f"another user has the name {shown(name)}", "give the first all keys")
 
 
 def known_network(case: Case) -> Iterator[Mistake]:
@@ -225,14 +231,9 @@ def visible_files(case: Case) -> Iterator[Mistake]:
 
 def named_once(case: Case) -> Iterator[Mistake]:
     """Services have names of their own, and a role stands once in its list."""
-    services = [((*path, "name"), case.tree.at(*path, "name")) for path, _ in case.tree.listed("services")]
-    for entries in (services, case.tree.listed("roles")):
-        seen: dict[str, Place] = {}
-        for path, name in entries:
-            if isinstance(name, str) and name in seen:
-                yield case.tree.mistake(path, f"{shown(name)} is here a second time (first: {dotted(seen[name])})")
-            elif isinstance(name, str):
-                seen[name] = path
+    for entries in (_named(case, "services"), case.tree.listed("roles")):
+        for place, name, first in _again(entries):
+            yield case.tree.mistake(place, f"{shown(name)} is here a second time (first: {dotted(first)})")
 
 
 def images(case: Case) -> Iterator[Mistake]:

@@ -6,11 +6,8 @@ book, "Contract rules for InfraCluster" and "for InfraMachine").
 
 import base64
 import json
-import os
 import secrets
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from free_ports import free_ports
 
+from builder.cluster.lifecycle import own_copy
 from builder.components.registry import find
 from builder.deadline import Deadline, poll
 from builder.errors import KubeisoError
@@ -88,7 +87,7 @@ def infrastructure(kind: str) -> dict[str, Any]:
             "group": GROUP,
             "names": {"kind": kind, "plural": plural, "listKind": f"{kind}List", "singular": kind.lower()},
             "scope": "Namespaced",
-            "versions": [{**version, "subresources": {"status": {}}}],
+            "versions": [version],
         },
     }
 
@@ -99,16 +98,17 @@ def management(folder: Path, store: Store, project: Project) -> Iterator[Managem
     folder.mkdir(parents=True)
     for name in ("kubernetes", "etcd", "cluster-api"):
         for file, digest in find(name, store, project).files.items():
-            os.link(store.path(digest), folder / file) if not (folder / file).exists() else None
+            own_copy(store.path(digest), folder / file)
     ports = dict(zip(("etcd", "peer", "api"), free_ports(3), strict=True))
+    _credentials(folder, ports["api"])
+    _certificate(folder)
     with ExitStack() as running:
         running.enter_context(process(folder, "etcd", *_etcd(folder, ports)))
         server = running.enter_context(process(folder, "kube-apiserver", *_api_server(folder, ports)))
         made = Management(folder, folder / "kubectl")
         what = f"the management cluster's API server ({folder})"
         poll(lambda: _ready(made, server), Deadline.after(120), what=what, interval=1.0)
-        definitions = sorted(path for path in folder.glob("*.yaml"))
-        for path in definitions:
+        for path in sorted(folder.glob("*.yaml")):
             made.call("apply", "--server-side", "-f", str(path))
         # As the provider's own kustomization.yaml labels them: which version of them a contract's is.
         made.call("label", "crd", "--all", "cluster.x-k8s.io/v1beta2=v1beta2")
@@ -125,11 +125,12 @@ def _etcd(folder: Path, ports: Mapping[str, int]) -> Iterator[str]:
     yield from (f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}")
 
 
-def _api_server(folder: Path, ports: Mapping[str, int]) -> Iterator[str]:
+def _credentials(folder: Path, port: int) -> None:
+    """An administrator's token, with the kubeconfig that has it, and the key of service accounts."""
     token = secrets.token_hex(16)
     (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
     run(["openssl", "genrsa", "-out", folder / "accounts.key", "2048"])
-    entry = {"server": f"https://127.0.0.1:{ports['api']}", "insecure-skip-tls-verify": True}
+    entry = {"server": f"https://127.0.0.1:{port}", "insecure-skip-tls-verify": True}
     config = {
         "apiVersion": "v1", "kind": "Config", "current-context": "own",
         "clusters": [{"name": "own", "cluster": entry}],
@@ -137,26 +138,27 @@ def _api_server(folder: Path, ports: Mapping[str, int]) -> Iterator[str]:
         "contexts": [{"name": "own", "context": {"cluster": "own", "user": "admin"}}],
     }  # fmt: skip
     (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+
+
+def _api_server(folder: Path, ports: Mapping[str, int]) -> Iterator[str]:
+    key = folder / "accounts.key"
     yield from (f"--etcd-servers=http://127.0.0.1:{ports['etcd']}", "--bind-address=127.0.0.1", f"--secure-port={ports['api']}")
-    yield from (
-        f"--cert-dir={folder / 'certificates'}",
-        f"--token-auth-file={folder / 'tokens.csv'}",
-        "--authorization-mode=RBAC",
-    )
-    yield from (f"--service-account-key-file={folder / 'accounts.key'}", "--service-account-issuer=https://management.test")
-    yield from (f"--service-account-signing-key-file={folder / 'accounts.key'}", "--service-cluster-ip-range=192.0.2.0/24")
-    yield "--disable-admission-plugins=ServiceAccount"
+    yield from (f"--cert-dir={folder / 'certificates'}", f"--token-auth-file={folder / 'tokens.csv'}")
+    yield from (f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}")
+    yield from ("--service-account-issuer=https://management.test", "--service-cluster-ip-range=192.0.2.0/24")
+    yield from ("--disable-admission-plugins=ServiceAccount", "--authorization-mode=RBAC")
+
+
+def _certificate(folder: Path) -> None:
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    (folder / "webhooks").mkdir()
+    run([*argv, "-keyout", folder / "webhooks" / "tls.key", "-out", folder / "webhooks" / "tls.crt"])
 
 
 def _manager(folder: Path) -> Iterator[str]:
     """Nobody calls the managers' webhooks: objects are written as they are stored."""
-    certificates = folder / "webhooks"
-    if not certificates.exists():
-        certificates.mkdir()
-        argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        run([*argv, "-keyout", certificates / "tls.key", "-out", certificates / "tls.crt"])
     hooks, health, diagnostics = free_ports(3)
-    yield from (f"--kubeconfig={folder / 'kubeconfig'}", f"--webhook-cert-dir={certificates}", f"--webhook-port={hooks}")
+    yield from (f"--kubeconfig={folder / 'kubeconfig'}", f"--webhook-cert-dir={folder / 'webhooks'}", f"--webhook-port={hooks}")
     yield from (f"--health-addr=127.0.0.1:{health}", f"--diagnostics-address=127.0.0.1:{diagnostics}", "--insecure-diagnostics")
 
 
@@ -182,54 +184,3 @@ def _ready(made: Management, server: "subprocess.Popen[bytes]") -> bool | None:
         return True if made.call("get", "--raw", "/readyz") == "ok" else None
     except KubeisoError:
         return None
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        found = []
-        for _ in range(count):
-            one = held.enter_context(socket.socket())
-            one.bind(("127.0.0.1", 0))
-            found.append(int(one.getsockname()[1]))
-        return found
-
-
-@contextmanager
-def way_to(port: int) -> Iterator[None]:
-    """What comes to the endpoint of the cluster to be goes to this port of 127.0.0.1, its first master's API server."""
-    listener = socket.create_server(ENDPOINT)
-    over = threading.Event()
-
-    def serve() -> None:
-        while not over.is_set():
-            with suppress(OSError):
-                accepted, _ = listener.accept()
-                threading.Thread(target=join_ends, args=(accepted, port), daemon=True).start()
-
-    serving = threading.Thread(target=serve, daemon=True)
-    serving.start()
-    try:
-        yield
-    finally:
-        over.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        serving.join(10)
-
-
-def join_ends(near: socket.socket, port: int) -> None:
-    """All that one end says comes to the other, until both have ended."""
-    with near, suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as far:
-        far.settimeout(None)
-        back = threading.Thread(target=_copy, args=(far, near), daemon=True)
-        back.start()
-        _copy(near, far)
-        back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(65536):
-            target.sendall(chunk)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)

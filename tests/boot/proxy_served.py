@@ -1,11 +1,12 @@
-"""An HTTP proxy on this host's loopback address that knows names which nobody else does (RFC 9110, 9.3.6: CONNECT)."""
+"""Ways through this host's loopback address: an HTTP proxy that knows names which nobody else does (RFC 9110, 9.3.6: CONNECT),
+and one from port to port."""
 
 import select
 import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 
@@ -16,6 +17,11 @@ class Proxy:
     known: Mapping[str, int]
     asked: list[str] = field(default_factory=list)
     port: int = 0
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
 
 
 @contextmanager
@@ -35,14 +41,34 @@ def proxied(proxy: Proxy) -> Iterator[Proxy]:
                 self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 splice(self.connection, far)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        proxy.port = server.server_address[1]
+    with served(Handler) as proxy.port:
+        yield proxy
+
+
+@contextmanager
+def way_to(port: int, here: int) -> Iterator[None]:
+    """What comes to port `here` of 127.0.0.1 goes to another one."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 20) as far:
+                splice(self.request, far)
+
+    with served(Handler, here):
+        yield
+
+
+@contextmanager
+def served(handler: type[socketserver.BaseRequestHandler], port: int = 0) -> Iterator[int]:
+    """A server on that port of 127.0.0.1, or on a free one, which is told."""
+    with Server(("127.0.0.1", port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
         thread.start()
-        yield proxy
-        server.shutdown()
-        thread.join()
+        try:
+            yield int(server.server_address[1])
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def splice(one: socket.socket, other: socket.socket) -> None:

@@ -1,6 +1,6 @@
 """Nodes whose user-data Cluster API's own managers write: a control plane, and a worker that joins it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from boot_helpers import booted, planned, said
-from management import ENDPOINT, GROUP, Management, management, way_to
+from management import ENDPOINT, GROUP, Management, management
+from proxy_served import way_to
 
 from builder.aside import write_aside
 from builder.checks import Engine, Outcome
@@ -32,8 +33,7 @@ Tree = Mapping[str, str]
 CONFIG, PATCHES = "kubeadm/kubeadm.yaml", "kubeadm/patches/"
 SENTINEL = "/run/cluster-api/bootstrap-success.complete"
 NAME = "t-capi"
-# What of kubeadm's configuration is for this test's slow machines alone; all else has to come from the node's image.
-OF_CLUSTER = {"apiServer": ("extraArgs",), "controllerManager": ("extraArgs",), "scheduler": ("extraArgs",)}
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ops@fleet"
 
 
 def documents(tree: Tree) -> dict[str, dict[str, Any]]:
@@ -55,10 +55,9 @@ def registration(node: Node, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_cluster(document: Mapping[str, Any]) -> dict[str, Any]:
-    parts = (
-        (part, {key: document[part][key] for key in keys if key in document.get(part, {})}) for part, keys in OF_CLUSTER.items()
-    )
-    found: dict[str, Any] = {part: kept for part, kept in parts if kept}
+    """What is for this test's slow machines alone; all else has to come from the node's image."""
+    paced = {part: document.get(part, {}).get("extraArgs") for part in ("apiServer", "controllerManager", "scheduler")}
+    found: dict[str, Any] = {part: {"extraArgs": arguments} for part, arguments in paced.items() if arguments}
     return {**found, "etcd": {"local": {"extraArgs": document["etcd"]["local"]["extraArgs"]}}}
 
 
@@ -88,9 +87,6 @@ def kubeadm_config(cluster: Cluster, node: Node, tree: Tree) -> dict[str, Any]:
         "metadata": {"name": node.name},
         "spec": spec,
     }
-
-
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ops@fleet"
 
 
 def machine_of(cluster: Cluster, node: Node) -> Iterator[dict[str, Any]]:
@@ -173,10 +169,10 @@ def formed(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Form
             hand_over(cluster.masters[0], fleet.secret(cluster.masters[0].name, 120))
             write_aside(cluster.kubeconfig, kubeconfig(cluster, fleet.secret(f"{NAME}-kubeconfig", 60)), mode=0o600)
 
-        of_masters: Callable[[Node], bool] = lambda node: node.role == MASTER  # noqa: E731
-        with booted(replace(plan, name=NAME, given=given), prepare, of_masters) as (cluster, machines, scale):
+        own = replace(plan, name=NAME, given=given)
+        with booted(own, prepare, first=lambda node: node.role == MASTER) as (cluster, machines, scale):
             (master,), (worker,) = cluster.masters, cluster.workers
-            with way_to(master.ports.api):
+            with way_to(master.ports.api, ENDPOINT[1]):
                 succeeded(machines[master.name], scale)
                 hand_over(worker, fleet.secret(worker.name, 120 * scale))
                 machines.update(lifecycle.start(cluster, [worker], leashed=True))

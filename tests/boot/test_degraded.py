@@ -1,6 +1,5 @@
 """A node whose metadata can't be honoured is up, says why and lets its owner in; corrected metadata and another start heal it."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from free_ports import free_ports
 
 from builder.cluster import lifecycle, state
 from builder.cluster.lifecycle import ClusterPlan
@@ -51,9 +51,7 @@ def started(cluster: Cluster, key: Path, network: bytes) -> Iterator[Machine]:
 def login(machine: Machine, key: Path, command: str) -> str | None:
     """What a command on the node says over SSH; None where SSH doesn't answer."""
     options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "ConnectTimeout=20")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     with machine.qmp() as qmp:
         qmp.execute("human-monitor-command", **{"command-line": f"hostfwd_add access tcp:127.0.0.1:{port}-:22"})
     words = [word for option in options for word in ("-o", option)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from free_ports import free_ports
 from private_mounts import private_mounts
 from test_image_complete import unpacked
 
@@ -49,9 +50,7 @@ class Server:
 
 @contextmanager
 def serving(root: Path, key: Path) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     argv = [*private_mounts(), "sh", "-c", IN_CHROOT, "sshd", str(root)]
     with spawn(argv, env={"SSH_PORT": f"127.0.0.1:{port}"}) as process:
         end = time.monotonic() + SECONDS_TO_LISTEN
